@@ -1,0 +1,214 @@
+//! What a step found, as plain data: a card has tabs, a tab has blocks.
+//!
+//! Steps fill these in and know nothing of HTML; `html.rs` draws the page, `text.rs` the terminal's
+//! form. The JSON twin of a card is this structure, serialised. A card holds what was *found*, never a
+//! clock, so equal results give equal bytes.
+
+use serde::{Deserialize, Serialize};
+
+/// One step's findings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The one sentence that matters most.
+    pub summary: String,
+    /// Headline figures, the most important first: label and value.
+    pub headline: Vec<Fact>,
+    /// Warnings in words; also counted in the page's head.
+    pub warnings: Vec<String>,
+    pub tabs: Vec<Tab>,
+}
+
+/// A label and its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    pub label: String,
+    pub value: Cell,
+}
+
+impl Fact {
+    #[must_use]
+    pub fn new(label: impl Into<String>, value: impl Into<Cell>) -> Self {
+        Self { label: label.into(), value: value.into() }
+    }
+}
+
+/// A page of a card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tab {
+    /// Stable, for deep links: `profile`, `residuals`.
+    pub id: String,
+    pub title: String,
+    pub blocks: Vec<Block>,
+}
+
+impl Tab {
+    #[must_use]
+    pub fn new(id: &str, title: &str, blocks: Vec<Block>) -> Self {
+        Self { id: id.to_owned(), title: title.to_owned(), blocks }
+    }
+}
+
+/// One value in a table or a fact; how it is written is the renderer's business.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cell {
+    Text(String),
+    Count(u64),
+    /// A measured number: shown with four significant digits, the full value on hover.
+    Number(f64),
+    /// A share of one, shown in per cent.
+    Share(f64),
+    Bytes(u64),
+    Seconds(f64),
+    /// A good or bad word, such as `pass`, `fail`.
+    Good(String),
+    Bad(String),
+    Missing,
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+impl From<f64> for Cell {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+impl From<u64> for Cell {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+impl From<usize> for Cell {
+    fn from(count: usize) -> Self {
+        Self::Count(count as u64)
+    }
+}
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Missing, Into::into)
+    }
+}
+
+/// A building block of a tab.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    Heading(String),
+    /// A paragraph.
+    Text(String),
+    Facts(Vec<Fact>),
+    Table(Table),
+    Histogram(Histogram),
+    Bars(Bars),
+    Lines(Lines),
+    Points(Points),
+    Heat(Heat),
+    /// One row a column of a data set, with a small histogram each.
+    Profile(Vec<ColumnProfile>),
+    /// Preformatted text: configuration, SQL, a log.
+    Code(String),
+}
+
+/// A table; every row has as many cells as there are columns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    pub caption: String,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// Real counts between real edges: `edges.len() == counts.len() + 1` for each series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    pub caption: String,
+    pub x: String,
+    pub edges: Vec<f64>,
+    pub series: Vec<Counts>,
+}
+
+/// A named row of counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    pub name: String,
+    pub counts: Vec<u64>,
+}
+
+/// Horizontal bars, one a label, in the order given; negative values go left of the axis.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bars {
+    pub caption: String,
+    pub x: String,
+    pub bars: Vec<(String, f64)>,
+}
+
+/// Lines over a common pair of axes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lines {
+    pub caption: String,
+    pub x: String,
+    pub y: String,
+    pub series: Vec<Line>,
+    /// Draw the diagonal from corner to corner as a reference.
+    pub diagonal: bool,
+}
+
+/// A named line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    pub name: String,
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A scatter plot (at most a few thousand points; the step samples).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Points {
+    pub caption: String,
+    pub x: String,
+    pub y: String,
+    pub points: Vec<(f64, f64)>,
+    pub diagonal: bool,
+}
+
+/// A matrix of counts, such as a confusion matrix: `counts[row][column]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Heat {
+    pub caption: String,
+    pub x: String,
+    pub y: String,
+    pub labels: Vec<String>,
+    pub counts: Vec<Vec<u64>>,
+}
+
+/// The profile of one column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ColumnProfile {
+    pub name: String,
+    /// `integer`, `float`, `string`, `boolean`, `date`, `datetime`, …
+    pub kind: String,
+    pub role: String,
+    pub rows: u64,
+    pub missing: u64,
+    pub distinct: Option<u64>,
+    /// `distinct` is an estimate.
+    pub distinct_estimated: bool,
+    pub zeros: Option<u64>,
+    pub mean: Option<f64>,
+    pub deviation: Option<f64>,
+    /// Minimum, 5 %, 25 %, 50 %, 75 %, 95 %, maximum.
+    pub quantiles: Option<[f64; 7]>,
+    pub skewness: Option<f64>,
+    /// Minimum and maximum as text, for dates and strings.
+    pub range: Option<(String, String)>,
+    pub histogram: Option<Histogram>,
+    /// Most frequent values and their counts.
+    pub top: Vec<(String, u64)>,
+    pub alerts: Vec<String>,
+}

@@ -1,0 +1,210 @@
+//! A table: a lazy frame with its schema, over a parquet file or memory.
+//!
+//! Whatever reads rows one after the other does so through [`Batches`]: pieces of exactly
+//! [`BATCH_ROWS`] rows in the table's order, at any thread count, so that sums taken a batch at a time
+//! are the same everywhere.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+use crate::error::{Error, Kind, Result};
+
+/// Rows in a batch (the last one may be shorter).
+pub const BATCH_ROWS: usize = 65_536;
+/// Rows in a row group of the parquet files that are written.
+pub const ROW_GROUP_ROWS: usize = 262_144;
+
+/// Rows and named, typed columns; cheap to clone.
+#[derive(Clone)]
+pub struct Table {
+    frame: LazyFrame,
+    schema: SchemaRef,
+}
+
+impl Table {
+    /// A frame in memory.
+    #[must_use]
+    pub fn of(frame: DataFrame) -> Self {
+        let schema = frame.schema().clone();
+        Self { frame: frame.lazy(), schema }
+    }
+
+    /// A query; its schema is resolved now.
+    ///
+    /// # Errors
+    /// Where the query names a column that is not there.
+    pub fn from_query(mut frame: LazyFrame) -> Result<Self> {
+        let schema = frame.collect_schema()?;
+        Ok(Self { frame, schema })
+    }
+
+    /// A parquet file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is not parquet.
+    pub fn read(path: &Path) -> Result<Self> {
+        let args = ScanArgsParquet { glob: false, cache: false, ..Default::default() };
+        Self::from_query(LazyFrame::scan_parquet(polars_path(path)?, args)?)
+    }
+
+    #[must_use]
+    pub fn lazy(&self) -> LazyFrame {
+        self.frame.clone()
+    }
+
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The column names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.schema.iter_names().map(PlSmallStr::as_str)
+    }
+
+    #[must_use]
+    pub fn has(&self, column: &str) -> bool {
+        self.schema.contains(column)
+    }
+
+    /// Every row in memory.
+    ///
+    /// # Errors
+    /// Where the query fails.
+    pub fn collect(&self) -> Result<DataFrame> {
+        Ok(self.lazy().collect_with_engine(Engine::Streaming)?.unwrap_single())
+    }
+
+    /// The first rows in memory.
+    ///
+    /// # Errors
+    /// Where the query fails.
+    pub fn head(&self, rows: usize) -> Result<DataFrame> {
+        Ok(self.lazy().limit(IdxSize::try_from(rows).unwrap_or(IdxSize::MAX)).collect()?)
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// Where the query fails.
+    pub fn rows(&self) -> Result<usize> {
+        let counted = self.lazy().select([len().alias("rows")]).collect_with_engine(Engine::Streaming)?.unwrap_single();
+        Ok(counted.column("rows")?.get(0)?.extract::<usize>().unwrap_or(0))
+    }
+
+    /// The rows in order, in pieces of exactly [`BATCH_ROWS`] (the last may be shorter, none is empty).
+    ///
+    /// # Errors
+    /// Where the query cannot start.
+    pub fn batches(&self) -> Result<Batches> {
+        let batches = self.lazy().collect_batches(Engine::Streaming, true, NonZeroUsize::new(BATCH_ROWS), false)?;
+        Ok(Batches { inner: Box::new(batches), pending: None })
+    }
+
+    /// Writes all rows as parquet, in order, with row groups of [`ROW_GROUP_ROWS`].
+    ///
+    /// # Errors
+    /// Where the query or the writing fails.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let target = SinkDestination::File { target: SinkTarget::Path(polars_path(path)?) };
+        let format = FileWriteFormat::Parquet(Arc::new(parquet_options()));
+        self.lazy().sink(target, format, UnifiedSinkArgs { maintain_order: true, ..Default::default() })?.collect_with_engine(Engine::Streaming)?;
+        Ok(())
+    }
+}
+
+/// How every parquet file of this program is written.
+#[must_use]
+pub fn parquet_options() -> ParquetWriteOptions {
+    ParquetWriteOptions { compression: ParquetCompression::Lz4Raw, row_group_size: Some(ROW_GROUP_ROWS), ..Default::default() }
+}
+
+/// A path as polars wants it.
+///
+/// # Errors
+/// A path that is not UTF-8.
+pub fn polars_path(path: &Path) -> Result<PlRefPath> {
+    let text = path.to_str().ok_or_else(|| Error::usage(format!("path is not UTF-8: `{}`", path.display())))?;
+    Ok(PlRefPath::new(text))
+}
+
+/// Rows in order, [`BATCH_ROWS`] at a time.
+pub struct Batches {
+    inner: Box<dyn Iterator<Item = PolarsResult<DataFrame>> + Send>,
+    pending: Option<DataFrame>,
+}
+
+impl Iterator for Batches {
+    type Item = Result<DataFrame>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(frame) = self.pending.take_if(|frame| frame.height() >= BATCH_ROWS) {
+                let split = i64::try_from(BATCH_ROWS).unwrap_or(i64::MAX);
+                let (batch, rest) = frame.split_at(split);
+                self.pending = (rest.height() > 0).then_some(rest);
+                return Some(Ok(contiguous(batch)));
+            }
+            match self.inner.next() {
+                Some(Ok(frame)) => match &mut self.pending {
+                    Some(pending) => {
+                        if let Err(error) = pending.vstack_mut(&frame) {
+                            return Some(Err(error.into()));
+                        }
+                    }
+                    pending @ None => *pending = (frame.height() > 0).then_some(frame),
+                },
+                Some(Err(error)) => return Some(Err(error.into())),
+                None => return self.pending.take().map(|frame| Ok(contiguous(frame))),
+            }
+        }
+    }
+}
+
+/// The same rows, each column in one piece.
+fn contiguous(mut frame: DataFrame) -> DataFrame {
+    frame.rechunk_mut();
+    frame
+}
+
+impl From<PolarsError> for Error {
+    fn from(error: PolarsError) -> Self {
+        let full = error.to_string();
+        let first = full.lines().next().unwrap_or_default().to_owned();
+        match &error {
+            PolarsError::IO { error: io, .. } if matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::PermissionDenied) => {
+                Error::new(Kind::Io, first)
+            }
+            PolarsError::IO { .. } if full.contains("No space left") => Error::new(Kind::Io, first).hint("free some space and run again; nothing was lost"),
+            _ => Error::data(first),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_the_order_and_have_the_fixed_size() {
+        let rows = BATCH_ROWS * 2 + 10;
+        let frame = df!("x" => (0..rows as i64).collect::<Vec<_>>()).unwrap();
+        let batches: Vec<DataFrame> = Table::of(frame).batches().unwrap().collect::<Result<_>>().unwrap();
+        assert_eq!(batches.iter().map(DataFrame::height).collect::<Vec<_>>(), [BATCH_ROWS, BATCH_ROWS, 10]);
+        assert_eq!(batches[2].column("x").unwrap().get(9).unwrap().extract::<i64>(), Some(rows as i64 - 1));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a b.parquet");
+        let frame = df!("x" => [1.5, 2.5], "s" => ["a", "b"]).unwrap();
+        Table::of(frame.clone()).write(&path).unwrap();
+        let table = Table::read(&path).unwrap();
+        assert_eq!(table.rows().unwrap(), 2);
+        assert!(table.collect().unwrap().equals(&frame));
+    }
+}

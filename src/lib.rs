@@ -1,0 +1,18 @@
+//! `recipe`: declarative machine learning on tables.
+//!
+//! Floors, lowest last; a module uses floors below its own and never one above (ARCHITECTURE.md):
+//! `cli`, `run`, `recipe`, `steps`, `tracking`, `ml`, `data`, then `store` and `card`, then `error` and `value`.
+
+pub mod card;
+pub mod cli;
+pub mod data;
+pub mod error;
+pub mod ml;
+pub mod recipe;
+pub mod run;
+pub mod steps;
+pub mod store;
+pub mod tracking;
+pub mod value;
+
+pub use error::{Error, Result};

@@ -1,0 +1,221 @@
+//! What an estimator is: configuration that fits a [`TrainingSet`] and becomes a [`Predict`].
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Matrix, TrainingSet};
+use crate::error::{Error, Result};
+use crate::value::{Fault, Value, parse};
+
+/// What is predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    Regression,
+    /// Labels in sorted order; a class is its index here. `positive` is set for binary tasks.
+    Classification {
+        classes: Vec<String>,
+        positive: Option<usize>,
+    },
+}
+
+impl Task {
+    /// The number of classes; 0 for regression.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Regression => 0,
+            Self::Classification { classes, .. } => classes.len(),
+        }
+    }
+}
+
+/// What a fitted estimator says of some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Predictions {
+    /// One number a row.
+    Values(Vec<f64>),
+    /// One vector a class, in the task's class order, one score a row in each; a row's scores sum to one.
+    Scores(Vec<Vec<f64>>),
+}
+
+/// One line of a model's explanation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Coefficient {
+    pub feature: String,
+    /// The class it belongs to, in multinomial models.
+    pub class: Option<String>,
+    /// Per unit of the feature (coefficient), or a share of one (importance).
+    pub value: f64,
+    /// The coefficient times the feature's standard deviation in training, where that has a meaning.
+    pub standardised: Option<f64>,
+}
+
+/// An estimator before fitting: its parameters.
+pub trait Estimator: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The canonical name in recipe.yaml.
+    const NAME: &'static str;
+    /// Other accepted names.
+    const ALIASES: &'static [&'static str] = &[];
+    /// Raised whenever the same input gives another model.
+    const VERSION: u32 = 1;
+    /// The user's page: first line a sentence, then parameters, then an example fenced as yaml.
+    const DOC: &'static str;
+
+    type Fitted: Predict;
+
+    /// Can it do the task?
+    fn supports(task: &Task) -> bool;
+
+    /// Checks what types alone cannot say.
+    ///
+    /// # Errors
+    /// Each refused value with its path.
+    fn check(&self) -> Result<(), Vec<Fault>> {
+        Ok(())
+    }
+
+    /// Learns from training rows.
+    ///
+    /// # Errors
+    /// Missing values where the algorithm cannot take them (columns named), too few rows.
+    fn fit(&self, on: &TrainingSet) -> Result<Self::Fitted>;
+}
+
+/// A fitted estimator.
+pub trait Predict: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Predictions for `rows` × features numbers, columns in the order of fitting.
+    ///
+    /// # Errors
+    /// Where a value is missing and the algorithm cannot take that.
+    fn predict(&self, features: &Matrix) -> Result<Predictions>;
+
+    /// Coefficients, with a last line `intercept` where there is one; empty where the model has none.
+    fn coefficients(&self) -> Vec<Coefficient> {
+        Vec::new()
+    }
+
+    /// Shares of one a feature: what it contributes to the fit; empty where coefficients say it.
+    fn importances(&self) -> Vec<Coefficient> {
+        Vec::new()
+    }
+
+    /// One line for the terminal: `ridge, 9 coefficients`.
+    fn describe(&self) -> String;
+}
+
+/// [`Estimator`] without its type.
+pub trait UnfittedEstimator: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn version(&self) -> u32;
+    /// The parameters with every default filled in: what enters the key.
+    fn config(&self) -> serde_json::Value;
+    fn supports(&self, task: &Task) -> bool;
+    /// See [`Estimator::fit`].
+    ///
+    /// # Errors
+    /// As there.
+    fn fit(&self, on: &TrainingSet) -> Result<Box<dyn FittedEstimator>>;
+}
+
+/// [`Predict`] without its type.
+pub trait FittedEstimator: Send + Sync {
+    fn name(&self) -> &'static str;
+    /// See [`Predict::predict`].
+    ///
+    /// # Errors
+    /// As there.
+    fn predict(&self, features: &Matrix) -> Result<Predictions>;
+    fn coefficients(&self) -> Vec<Coefficient>;
+    fn importances(&self) -> Vec<Coefficient>;
+    fn describe(&self) -> String;
+    /// The fitted state, to be read back by [`EstimatorEntry::load`].
+    fn save(&self) -> serde_json::Value;
+}
+
+struct Unfitted<E>(E);
+struct Fitted<E: Estimator>(E::Fitted);
+
+impl<E: Estimator> UnfittedEstimator for Unfitted<E> {
+    fn name(&self) -> &'static str {
+        E::NAME
+    }
+
+    fn version(&self) -> u32 {
+        E::VERSION
+    }
+
+    fn config(&self) -> serde_json::Value {
+        serde_json::to_value(&self.0).unwrap_or_default()
+    }
+
+    fn supports(&self, task: &Task) -> bool {
+        E::supports(task)
+    }
+
+    fn fit(&self, on: &TrainingSet) -> Result<Box<dyn FittedEstimator>> {
+        Ok(Box::new(Fitted::<E>(self.0.fit(on)?)))
+    }
+}
+
+impl<E: Estimator> FittedEstimator for Fitted<E> {
+    fn name(&self) -> &'static str {
+        E::NAME
+    }
+
+    fn predict(&self, features: &Matrix) -> Result<Predictions> {
+        self.0.predict(features)
+    }
+
+    fn coefficients(&self) -> Vec<Coefficient> {
+        self.0.coefficients()
+    }
+
+    fn importances(&self) -> Vec<Coefficient> {
+        self.0.importances()
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::to_value(&self.0).unwrap_or_default()
+    }
+}
+
+/// One line of the list of estimators.
+pub struct EstimatorEntry {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub version: u32,
+    pub doc: &'static str,
+    pub supports: fn(&Task) -> bool,
+    /// Reads `estimator_params`.
+    pub parse: fn(&Value) -> Result<Box<dyn UnfittedEstimator>, Vec<Fault>>,
+    /// Reads a fitted state back.
+    pub load: fn(serde_json::Value) -> Result<Box<dyn FittedEstimator>>,
+}
+
+impl EstimatorEntry {
+    #[must_use]
+    pub const fn of<E: Estimator>() -> Self {
+        Self {
+            name: E::NAME,
+            aliases: E::ALIASES,
+            version: E::VERSION,
+            doc: E::DOC,
+            supports: E::supports,
+            parse: |value| {
+                let nothing = Value::empty();
+                let estimator: E = parse(if *value == Value::Null { &nothing } else { value })?;
+                estimator.check()?;
+                Ok(Box::new(Unfitted(estimator)))
+            },
+            load: |saved| {
+                let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", E::NAME)))?;
+                Ok(Box::new(Fitted::<E>(fitted)))
+            },
+        }
+    }
+}

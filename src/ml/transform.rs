@@ -1,0 +1,164 @@
+//! What a transform is: configuration that fits on training rows and becomes an [`Apply`].
+//!
+//! A transform is one file in `transformers/` and one line in its list. Fitting reads the training
+//! table in batches or in one aggregate query; applying only adds lazy expressions, so it streams.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use polars::prelude::LazyFrame;
+
+use crate::card;
+use crate::data::{Roles, Table};
+use crate::error::{Error, Result};
+use crate::value::{Fault, Value, parse};
+
+/// What a transform may look at while it fits: training rows only.
+#[derive(Clone, Copy)]
+pub struct Fit<'a> {
+    /// The training table as the transforms before this one left it.
+    pub table: &'a Table,
+    pub roles: &'a Roles,
+    /// The recipe's seed, for those that draw.
+    pub seed: u64,
+}
+
+/// A transform before fitting: its configuration.
+pub trait Transformer: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The canonical name in recipe.yaml.
+    const NAME: &'static str;
+    /// Other accepted names (tidymodels, scikit-learn).
+    const ALIASES: &'static [&'static str] = &[];
+    /// Raised whenever the same input gives other output.
+    const VERSION: u32 = 1;
+    /// The user's page: first line a sentence, then parameters, then an example fenced as yaml.
+    const DOC: &'static str;
+
+    type Fitted: Apply;
+
+    /// Checks what types alone cannot say.
+    ///
+    /// # Errors
+    /// Each refused value with its path.
+    fn check(&self) -> Result<(), Vec<Fault>> {
+        Ok(())
+    }
+
+    /// Learns from training rows.
+    ///
+    /// # Errors
+    /// Missing columns (all named), wrong column types.
+    fn fit(&self, on: Fit<'_>) -> Result<Self::Fitted>;
+}
+
+/// A fitted transform.
+pub trait Apply: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Adds this transform's expressions to a query. Columns that were named at fitting are there.
+    ///
+    /// # Errors
+    /// Where the query cannot be built.
+    fn apply(&self, frame: LazyFrame) -> Result<LazyFrame>;
+
+    /// What was learned, as tables for the card and for `recipe show transformer`.
+    fn learned(&self) -> Vec<card::Table>;
+}
+
+/// [`Transformer`] without its type, as the chain holds it.
+pub trait UnfittedTransform: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn version(&self) -> u32;
+    /// The configuration with every default filled in: what enters the key.
+    fn config(&self) -> serde_json::Value;
+    /// See [`Transformer::fit`].
+    ///
+    /// # Errors
+    /// As there.
+    fn fit(&self, on: Fit<'_>) -> Result<Box<dyn FittedTransform>>;
+}
+
+/// [`Apply`] without its type.
+pub trait FittedTransform: Send + Sync {
+    fn name(&self) -> &'static str;
+    /// See [`Apply::apply`].
+    ///
+    /// # Errors
+    /// As there.
+    fn apply(&self, frame: LazyFrame) -> Result<LazyFrame>;
+    fn learned(&self) -> Vec<card::Table>;
+    /// The fitted state, to be read back by [`TransformerEntry::load`].
+    fn save(&self) -> serde_json::Value;
+}
+
+struct Unfitted<T>(T);
+struct Fitted<T: Transformer>(T::Fitted);
+
+impl<T: Transformer> UnfittedTransform for Unfitted<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn version(&self) -> u32 {
+        T::VERSION
+    }
+
+    fn config(&self) -> serde_json::Value {
+        serde_json::to_value(&self.0).unwrap_or_default()
+    }
+
+    fn fit(&self, on: Fit<'_>) -> Result<Box<dyn FittedTransform>> {
+        Ok(Box::new(Fitted::<T>(self.0.fit(on)?)))
+    }
+}
+
+impl<T: Transformer> FittedTransform for Fitted<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
+        self.0.apply(frame)
+    }
+
+    fn learned(&self) -> Vec<card::Table> {
+        self.0.learned()
+    }
+
+    fn save(&self) -> serde_json::Value {
+        serde_json::to_value(&self.0).unwrap_or_default()
+    }
+}
+
+/// One line of the list of transforms.
+pub struct TransformerEntry {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub version: u32,
+    pub doc: &'static str,
+    /// Reads the configuration under the transform's name.
+    pub parse: fn(&Value) -> Result<Box<dyn UnfittedTransform>, Vec<Fault>>,
+    /// Reads a fitted state back.
+    pub load: fn(serde_json::Value) -> Result<Box<dyn FittedTransform>>,
+}
+
+impl TransformerEntry {
+    #[must_use]
+    pub const fn of<T: Transformer>() -> Self {
+        Self {
+            name: T::NAME,
+            aliases: T::ALIASES,
+            version: T::VERSION,
+            doc: T::DOC,
+            parse: |value| {
+                // `- drop_constant:` with nothing behind it means: all defaults.
+                let nothing = Value::empty();
+                let transformer: T = parse(if *value == Value::Null { &nothing } else { value })?;
+                transformer.check()?;
+                Ok(Box::new(Unfitted(transformer)))
+            },
+            load: |saved| {
+                let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", T::NAME)))?;
+                Ok(Box::new(Fitted::<T>(fitted)))
+            },
+        }
+    }
+}
