@@ -1,1 +1,5 @@
-//! Placeholder.
+//! From files to a checked [`Recipe`]: every configuration error ends here, all at once, with places.
+
+pub mod document;
+pub mod interpolate;
+pub mod variables;

@@ -1,0 +1,290 @@
+//! A trained model: the fitted chain, the fitted estimator and what joins them to named columns.
+//!
+//! Scoring takes raw rows, as ingest gives them, a batch at a time. Loading a model only parses JSON;
+//! it never runs code.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::chain::FittedChain;
+use super::training::target_numbers;
+use super::{FittedEstimator, Matrix, Predictions, Task, estimators};
+use crate::data::Table;
+use crate::error::{Error, Result};
+
+/// Batches that are scored side by side.
+const BATCHES_AT_ONCE: usize = 4;
+/// Raised when what is saved changes so that older programs cannot read it.
+const FORMAT: u32 = 1;
+
+/// The type the target's labels had, so that predicted labels get it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelType {
+    String,
+    Integer,
+    Float,
+    Boolean,
+}
+
+impl LabelType {
+    #[must_use]
+    pub fn of(dtype: &DataType) -> Self {
+        match dtype {
+            DataType::Boolean => Self::Boolean,
+            dtype if dtype.is_integer() => Self::Integer,
+            dtype if dtype.is_float() => Self::Float,
+            _ => Self::String,
+        }
+    }
+
+    fn dtype(self) -> DataType {
+        match self {
+            Self::String => DataType::String,
+            Self::Integer => DataType::Int64,
+            Self::Float => DataType::Float64,
+            Self::Boolean => DataType::Boolean,
+        }
+    }
+}
+
+/// How prediction columns are called and which are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputNames {
+    /// `predicted_` gives `predicted_label`, `predicted_score`, `predicted_score_<class>`.
+    pub prefix: String,
+    pub all_scores: bool,
+}
+
+impl Default for OutputNames {
+    fn default() -> Self {
+        Self { prefix: "predicted_".to_owned(), all_scores: true }
+    }
+}
+
+/// A chain and an estimator, fitted, with the names of what goes in and comes out.
+pub struct Model {
+    pub task: Task,
+    pub target: String,
+    pub labels: LabelType,
+    pub output: OutputNames,
+    pub chain: FittedChain,
+    /// The chain's output columns that the estimator reads, in order.
+    pub features: Vec<String>,
+    pub estimator: Box<dyn FittedEstimator>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    format: u32,
+    task: Task,
+    target: String,
+    labels: LabelType,
+    output: OutputNames,
+    chain: serde_json::Value,
+    features: Vec<String>,
+    estimator: String,
+    fitted: serde_json::Value,
+}
+
+impl Model {
+    /// The model as JSON; [`Model::load`] gives back an equal one.
+    #[must_use]
+    pub fn save(&self) -> serde_json::Value {
+        let saved = Saved {
+            format: FORMAT,
+            task: self.task.clone(),
+            target: self.target.clone(),
+            labels: self.labels,
+            output: self.output.clone(),
+            chain: self.chain.save(),
+            features: self.features.clone(),
+            estimator: self.estimator.name().to_owned(),
+            fitted: self.estimator.save(),
+        };
+        serde_json::to_value(saved).unwrap_or_default()
+    }
+
+    /// Reads a saved model.
+    ///
+    /// # Errors
+    /// Exit code 7 where it is damaged, newer than this program or names an unknown estimator.
+    pub fn load(saved: serde_json::Value) -> Result<Self> {
+        let format = saved.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        if format > u64::from(FORMAT) {
+            return Err(Error::model(format!("the model's format is newer than this program: {format} > {FORMAT}")).hint("update recipe"));
+        }
+        let saved: Saved = serde_json::from_value(saved).map_err(|error| Error::model(format!("the model is damaged: {error}")))?;
+        let entry = estimators::find(&saved.estimator).ok_or_else(|| Error::model(format!("the model uses an unknown estimator: {}", saved.estimator)))?;
+        Ok(Self {
+            task: saved.task,
+            target: saved.target,
+            labels: saved.labels,
+            output: saved.output,
+            chain: FittedChain::load(saved.chain)?,
+            features: saved.features,
+            estimator: (entry.load)(saved.fitted)?,
+        })
+    }
+
+    /// Predictions for raw rows in memory, in their order.
+    ///
+    /// # Errors
+    /// Exit code 4 where a needed column is missing or has values that do not fit.
+    pub fn predict(&self, frame: &DataFrame) -> Result<Predictions> {
+        let transformed = self.chain.apply(frame.clone().lazy())?.collect()?;
+        self.estimator.predict(&Matrix::of(&transformed, &self.features)?)
+    }
+
+    /// The prediction columns for raw rows in memory: `prediction` for regression, label and scores
+    /// for classification.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn prediction_columns(&self, predictions: &Predictions) -> Result<Vec<Column>> {
+        match (predictions, &self.task) {
+            (Predictions::Values(values), _) => Ok(vec![Column::new("prediction".into(), values)]),
+            (Predictions::Scores(scores), Task::Classification { classes, .. }) => {
+                let rows = scores.first().map_or(0, Vec::len);
+                let best: Vec<usize> = (0..rows).map(|row| self.choose(scores, row)).collect();
+                let prefix = &self.output.prefix;
+                let labels: Vec<&str> = best.iter().map(|class| classes.get(*class).map_or("", String::as_str)).collect();
+                let label = Column::new(format!("{prefix}label").into(), labels);
+                // Booleans do not parse from text in polars, so they are compared.
+                let label = match self.labels {
+                    LabelType::Boolean => Column::new(format!("{prefix}label").into(), best.iter().map(|c| classes.get(*c).is_some_and(|c| c == "true")).collect::<Vec<_>>()),
+                    other => label.cast(&other.dtype())?,
+                };
+                let top: Vec<f64> = best.iter().enumerate().map(|(row, class)| scores[*class][row]).collect();
+                let mut columns = vec![label, Column::new(format!("{prefix}score").into(), top)];
+                if self.output.all_scores {
+                    columns.extend(classes.iter().zip(scores).map(|(class, score)| Column::new(format!("{prefix}score_{class}").into(), score)));
+                }
+                Ok(columns)
+            }
+            (Predictions::Scores(_), Task::Regression) => Err(Error::model("the model gives class scores for a regression")),
+        }
+    }
+
+    /// The class that is predicted for a row: binary, the positive one from 0.5 on; else the highest
+    /// score, the first of equal ones.
+    #[must_use]
+    pub fn choose(&self, scores: &[Vec<f64>], row: usize) -> usize {
+        choose(&self.task, scores, row)
+    }
+
+    /// Scores a table a batch at a time, in order: each raw batch with its predictions.
+    ///
+    /// # Errors
+    /// As [`Model::predict`]; whatever `each` returns.
+    pub fn score(&self, table: &Table, mut each: impl FnMut(DataFrame, Predictions) -> Result<()>) -> Result<()> {
+        let mut batches = table.batches()?;
+        loop {
+            let some: Vec<DataFrame> = batches.by_ref().take(BATCHES_AT_ONCE).collect::<Result<_>>()?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            let predicted: Vec<Predictions> = some.par_iter().map(|frame| self.predict(frame)).collect::<Result<_>>()?;
+            for (frame, predictions) in some.into_iter().zip(predicted) {
+                each(frame, predictions)?;
+            }
+        }
+    }
+
+    /// Scores a table whose target is known.
+    ///
+    /// # Errors
+    /// As [`Model::predict`]; a target that is missing or has a label that training did not.
+    pub fn score_known(&self, table: &Table, weight: Option<&str>) -> Result<Scored> {
+        let mut scored = Scored { task: self.task.clone(), y: Vec::new(), prediction: Vec::new(), scores: vec![Vec::new(); self.task.classes()], weight: Vec::new() };
+        self.score(table, |frame, predictions| {
+            scored.y.extend(target_numbers(frame.column(&self.target)?, &self.task)?);
+            match weight {
+                Some(weight) => scored.weight.extend(super::matrix::numbers(frame.column(weight)?)?),
+                None => scored.weight.resize(scored.y.len(), 1.0),
+            }
+            scored.push(&predictions);
+            Ok(())
+        })?;
+        Ok(scored)
+    }
+}
+
+fn choose(task: &Task, scores: &[Vec<f64>], row: usize) -> usize {
+    if let Task::Classification { positive: Some(positive), .. } = task
+        && scores.len() == 2
+    {
+        return if scores[*positive][row] >= 0.5 { *positive } else { 1 - *positive };
+    }
+    let mut best = 0;
+    for class in 1..scores.len() {
+        if scores[class][row] > scores[best][row] {
+            best = class;
+        }
+    }
+    best
+}
+
+/// Rows whose truth and prediction are both known: what metrics are computed from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    pub task: Task,
+    /// The target's number, or the class index.
+    pub y: Vec<f64>,
+    /// The predicted number, or the predicted class index.
+    pub prediction: Vec<f64>,
+    /// One vector a class for classification, else empty.
+    pub scores: Vec<Vec<f64>>,
+    /// One weight a row.
+    pub weight: Vec<f64>,
+}
+
+impl Scored {
+    /// Adds predictions; `y` and `weight` are the caller's.
+    pub fn push(&mut self, predictions: &Predictions) {
+        match predictions {
+            Predictions::Values(values) => self.prediction.extend_from_slice(values),
+            Predictions::Scores(scores) => {
+                let rows = scores.first().map_or(0, Vec::len);
+                self.prediction.extend((0..rows).map(|row| choose(&self.task, scores, row) as f64));
+                for (all, more) in self.scores.iter_mut().zip(scores) {
+                    all.extend_from_slice(more);
+                }
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.y.len()
+    }
+}
+
+/// The classes of a target column, sorted, with how often each occurs.
+///
+/// # Errors
+/// Where the column cannot be read as labels, or has more than 1,000 of them.
+pub fn classes(table: &Table, target: &str) -> Result<BTreeMap<String, u64>> {
+    const MANY: usize = 1_000;
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let only = Table::from_query(table.lazy().select([col(target)]))?;
+    for batch in only.batches()? {
+        let labels = batch?.column(target)?.cast(&DataType::String)?;
+        for label in labels.str()?.iter().flatten() {
+            match counts.get_mut(label) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(label.to_owned(), 1);
+                }
+            }
+        }
+        if counts.len() > MANY {
+            return Err(Error::data(format!("target `{target}` has more than {MANY} classes")).hint("is it a number to predict? then the template is `regression/v1`"));
+        }
+    }
+    Ok(counts)
+}
