@@ -1,9 +1,217 @@
-//! The command line.
+//! The command line: arguments, what is shown, exit codes. The only floor that prints or exits.
 
+mod artifact;
+mod cache;
+mod clean;
+mod diagnostic;
+mod inspect;
+mod list;
+mod models;
+mod new;
+mod run;
+mod runs;
+mod show;
+mod status;
+mod terminal;
+mod validate;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::error::{Error, Kind, Result};
+use crate::recipe::{Recipe, Selection, environment};
+use terminal::Terminal;
+
+/// Declarative machine learning on tables.
+#[derive(Debug, Parser)]
+#[command(name = "recipe", version, about = "Declarative machine learning on tables: a recipe.yaml, fixed steps, a content-hash cache, HTML cards.", max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Run as if started in DIR.
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+    /// The recipe, where a project has several.
+    #[arg(short = 'r', long, value_name = "NAME", global = true)]
+    recipe: Option<String>,
+    /// The profile (default: RECIPE_PROFILE, else `local` if it exists).
+    #[arg(short = 'p', long, value_name = "NAME", global = true)]
+    profile: Option<String>,
+    /// Only results and errors.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Also why each step ran.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: terminal::ColorChoice,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the training chain up to STEP, or the scoring chain.
+    Run(run::RunArgs),
+    /// What is fresh, what is stale and why, without running.
+    Status(status::StatusArgs),
+    /// The recipe's graph; with STEP, its card as text.
+    Inspect(inspect::InspectArgs),
+    /// Why a step would run.
+    Why(status::WhyArgs),
+    /// Print an artifact.
+    Show(show::ShowArgs),
+    /// Print the path of an artifact.
+    Artifact(artifact::ArtifactArgs),
+    /// Drop cached results of this recipe; never the registry.
+    Clean(clean::CleanArgs),
+    /// The catalogue: estimators, transforms, metrics, steps, recipes, profiles.
+    List(list::ListArgs),
+    /// Check recipe and profile without running; reports every error at once.
+    Validate(validate::ValidateArgs),
+    /// Make a project that runs as it is.
+    New(new::NewArgs),
+    /// The registry of models.
+    Models(models::ModelsArgs),
+    /// Past runs.
+    Runs(runs::RunsArgs),
+    /// Look after the store.
+    Cache(cache::CacheArgs),
+    /// A completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// What every command gets.
+pub(crate) struct Program {
+    pub terminal: Terminal,
+    directory: PathBuf,
+    recipe: Option<String>,
+    profile: Option<String>,
+}
+
+impl Program {
+    /// Loads the recipe that the global options choose.
+    fn load(&self, overrides: &[String]) -> Result<Recipe> {
+        Recipe::select(&Selection {
+            dir: self.directory.clone(),
+            recipe: self.recipe.clone(),
+            profile: self.profile.clone(),
+            overrides: overrides.to_vec(),
+            environment: environment(),
+        })
+    }
+}
+
+/// A step given by position or, as MLflow Recipes has it, with `-s`.
+#[derive(Debug, Args)]
+struct StepArg {
+    /// A step: ingest, split, transform, train, evaluate, register, ingest_scoring, predict.
+    #[arg(value_name = "STEP")]
+    step: Option<String>,
+    #[arg(short = 's', long = "step", value_name = "STEP", hide = true, conflicts_with = "step")]
+    step_option: Option<String>,
+}
+
+impl StepArg {
+    fn name(&self) -> Option<&str> {
+        self.step.as_deref().or(self.step_option.as_deref())
+    }
+}
 
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let terminal = Terminal::plain();
+    if let Some(bad) = arguments.iter().find(|argument| argument.to_str().is_none()) {
+        return fail(&terminal, &Error::usage(format!("an argument is not UTF-8: `{}`", bad.to_string_lossy())));
+    }
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            error.print().ok();
+            return ExitCode::from(code);
+        }
+    };
+    let terminal = Terminal::new(cli.global.color, cli.global.quiet, cli.global.verbose);
+    let command = cli.command;
+    let directory = cli.global.directory.unwrap_or_else(|| PathBuf::from("."));
+    let program = Program { terminal, directory, recipe: cli.global.recipe, profile: cli.global.profile };
+    quiet_panics();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&program, &command)));
+    match result {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => fail(&program.terminal, &error),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+            let error = Error::bug(format!("recipe failed in a way it should not: {}", crate::error::shorten(&text))).hint("this is a bug in recipe: please report it with the command and RUST_BACKTRACE=1");
+            fail(&program.terminal, &error)
+        }
+    }
+}
+
+fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
+    if !program.directory.is_dir() {
+        return Err(Error::usage(format!("no such directory: `{}`", program.directory.display())));
+    }
+    match command {
+        Command::Run(args) => run::run(program, args),
+        Command::Status(args) => status::status(program, args),
+        Command::Why(args) => status::why(program, args),
+        Command::Inspect(args) => inspect::inspect(program, args),
+        Command::Show(args) => show::show(program, args),
+        Command::Artifact(args) => artifact::artifact(program, args),
+        Command::Clean(args) => clean::clean(program, args),
+        Command::List(args) => list::list(program, args),
+        Command::Validate(args) => validate::validate(program, args),
+        Command::New(args) => new::new(program, args),
+        Command::Models(args) => models::models(program, args),
+        Command::Runs(args) => runs::runs(program, args),
+        Command::Cache(args) => cache::cache(program, args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "recipe", &mut script);
+            out(&String::from_utf8_lossy(&script))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn fail(terminal: &Terminal, error: &Error) -> ExitCode {
+    let text = diagnostic::draw(error, terminal);
+    std::io::stderr().lock().write_all(text.as_bytes()).ok();
+    ExitCode::from(error.kind.exit_code())
+}
+
+/// Writes a result to stdout; a reader that went away (`| head`) ends the program quietly.
+///
+/// # Errors
+/// Where stdout cannot be written for another reason.
+pub(crate) fn out(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            // What was asked for was done as far as anyone looked.
+            #[allow(clippy::exit, reason = "nobody reads on; there is nothing to unwind to")]
+            std::process::exit(0)
+        }
+        Err(error) => Err(Error::new(Kind::Io, format!("cannot write to stdout: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A panic is told once, by [`main`], unless a backtrace was asked for.
+fn quiet_panics() {
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
 }

@@ -200,16 +200,8 @@ impl Model {
     /// # Errors
     /// As [`Model::predict`]; a target that is missing or has a label that training did not.
     pub fn score_known(&self, table: &Table, weight: Option<&str>) -> Result<Scored> {
-        let mut scored = Scored { task: self.task.clone(), y: Vec::new(), prediction: Vec::new(), scores: vec![Vec::new(); self.task.classes()], weight: Vec::new() };
-        self.score(table, |frame, predictions| {
-            scored.y.extend(target_numbers(frame.column(&self.target)?, &self.task)?);
-            match weight {
-                Some(weight) => scored.weight.extend(super::matrix::numbers(frame.column(weight)?)?),
-                None => scored.weight.resize(scored.y.len(), 1.0),
-            }
-            scored.push(&predictions);
-            Ok(())
-        })?;
+        let mut scored = Scored::empty(&self.task);
+        self.score(table, |frame, predictions| scored.add(&frame, &self.target, weight, &predictions))?;
         Ok(scored)
     }
 }
@@ -256,6 +248,39 @@ impl Scored {
                 }
             }
         }
+    }
+
+    /// No rows yet.
+    #[must_use]
+    pub fn empty(task: &Task) -> Self {
+        Self { task: task.clone(), y: Vec::new(), prediction: Vec::new(), scores: vec![Vec::new(); task.classes()], weight: Vec::new() }
+    }
+
+    /// Adds raw rows whose target is known, with their predictions.
+    ///
+    /// # Errors
+    /// A target that is missing or has a label that training did not; no such weight column.
+    pub fn add(&mut self, frame: &DataFrame, target: &str, weight: Option<&str>, predictions: &Predictions) -> Result<()> {
+        self.y.extend(target_numbers(frame.column(target)?, &self.task)?);
+        match weight {
+            Some(weight) => self.weight.extend(super::matrix::numbers(frame.column(weight)?)?),
+            None => self.weight.resize(self.y.len(), 1.0),
+        }
+        self.push(predictions);
+        Ok(())
+    }
+
+    /// Each row's own loss: the absolute error, or −ln of the score of the true class.
+    #[must_use]
+    pub fn losses(&self) -> Vec<f64> {
+        if self.task == Task::Regression {
+            return self.y.iter().zip(&self.prediction).map(|(y, p)| (y - p).abs()).collect();
+        }
+        self.y
+            .iter()
+            .enumerate()
+            .map(|(row, class)| -self.scores.get(*class as usize).map_or(0.0, |scores| scores[row]).clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln())
+            .collect()
     }
 
     #[must_use]

@@ -2,4 +2,587 @@
 
 pub mod document;
 pub mod interpolate;
+pub mod project;
+mod sections;
 pub mod variables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::data::contract::Contract;
+use crate::data::data_test::DataTest;
+use crate::data::expression::RowExpression;
+use crate::data::source::SourceConfig;
+use crate::data::split::SplitConfig;
+use crate::data::{Role, Roles};
+use crate::error::{Error, Kind, Place, Problem, Result, shorten};
+use crate::ml::chain::Chain;
+use crate::ml::model::OutputNames;
+use crate::ml::{estimators, metric, transformers};
+use crate::steps::evaluate::Evaluate;
+use crate::steps::ingest::{Ingest, Purpose};
+use crate::steps::predict::Predict;
+use crate::steps::register::Register;
+use crate::steps::split::Split;
+use crate::steps::train::Train;
+use crate::steps::transform::Transform;
+use crate::steps::{Goal, Step};
+use crate::tracking::check_name;
+use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
+use document::Document;
+use interpolate::Environment;
+use sections::{CustomMetrics, EvaluateSection, PredictSection, RegisterSection, Root, STEPS, TrainSection};
+
+/// The templates there are.
+pub const TEMPLATES: [&str; 2] = ["regression/v1", "classification/v1"];
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Where the user stands.
+    pub dir: PathBuf,
+    pub recipe: Option<String>,
+    pub profile: Option<String>,
+    /// `key.path=VALUE`, in order.
+    pub overrides: Vec<String>,
+    pub environment: Environment,
+}
+
+/// A checked recipe: typed steps, ready to run. After this no code looks at YAML.
+pub struct Recipe {
+    pub root: PathBuf,
+    pub name: String,
+    pub template: String,
+    pub profile: Option<String>,
+    pub description: Option<String>,
+    pub seed: u64,
+    pub target: String,
+    pub roles: Roles,
+    pub goal: Goal,
+    pub primary_metric: String,
+    pub model_name: String,
+    /// `cache.dir`, where the profile sets one.
+    pub cache_dir: Option<PathBuf>,
+    /// The merged configuration with where each part came from.
+    pub document: Document,
+    pub training: Vec<Box<dyn Step>>,
+    /// Empty where the recipe has no `ingest_scoring`.
+    pub scoring: Vec<Box<dyn Step>>,
+    pub warnings: Vec<String>,
+}
+
+impl Recipe {
+    /// Loads the recipe of a project at `root`; `profile` as after `-p`.
+    ///
+    /// # Errors
+    /// Exit code 3 with every configuration error.
+    pub fn load(root: impl AsRef<Path>, profile: Option<&str>) -> Result<Self> {
+        Self::select(&Selection { dir: root.as_ref().to_path_buf(), profile: profile.map(str::to_owned), environment: environment(), ..Selection::default() })
+    }
+
+    /// Loads the recipe that was asked for.
+    ///
+    /// # Errors
+    /// Exit code 3 with every configuration error; 2 where an override is badly written.
+    pub fn select(selection: &Selection) -> Result<Self> {
+        let root = project::find_root(&selection.dir)?;
+        let asked = selection.profile.clone().or_else(|| ["RECIPE_PROFILE", "MLFLOW_RECIPES_PROFILE"].iter().find_map(|name| selection.environment.get(*name).cloned()));
+        let wanted = selection.recipe.clone().or_else(|| selection.environment.get("RECIPE_NAME").cloned());
+
+        // A shared profile may choose the recipe; the recipe may then have a profile of its own.
+        let shared = profile_name(&root, None, asked.as_deref());
+        let default = match &shared {
+            Some(name) => project::find_profile(&root, None, name).ok().map(|file| project::read_document(&root, &file)).transpose()?.and_then(|d| d.value.get("default_recipe").and_then(Value::text)),
+            None => None,
+        };
+        let located = project::choose(&root, &selection.dir, wanted.as_deref(), default.as_deref())?;
+        let profile = profile_name(&root, located.name.as_deref(), asked.as_deref());
+        let mut over = match &profile {
+            Some(name) => project::read_document(&root, &project::find_profile(&root, located.name.as_deref(), name)?)?,
+            None => Document::empty(),
+        };
+        if !matches!(over.value, Value::Map(_)) {
+            return Err(Error::config("a profile is a map of keys").at(&Place::file(profile.unwrap_or_default())));
+        }
+        let variables = take_variables(&mut over);
+
+        let text = project::read_text(&root, &located.file)?;
+        let marked = variables::mark(&located.file, &text)?;
+        let mut document = Document::parse(&located.file, &marked.text)?;
+        if document.value == Value::empty() {
+            return Err(Error::config("the recipe is empty").at(&Place::file(&located.file)).hint("`recipe: regression/v1`, `target_col: …` and `steps: {ingest: {location: …}}` make a whole recipe"));
+        }
+        variables::fill(&mut document, &marked, &variables.values)?;
+        if !matches!(document.value, Value::Map(_)) {
+            return Err(Error::config("a recipe is a map of keys").at(&Place::file(&located.file)));
+        }
+        over.take("default_recipe");
+        document.merge(over);
+        for text in &selection.overrides {
+            apply_override(&mut document, text)?;
+        }
+        interpolate::interpolate(&mut document, &selection.environment)?;
+        let mut warnings = Vec::new();
+        let unused: Vec<&str> = variables.values.keys().map(String::as_str).filter(|name| !text.contains(*name)).collect();
+        if !unused.is_empty() {
+            warnings.push(format!("the profile sets variables that the recipe does not use: {}", unused.join(", ")));
+        }
+        let name = located.name.clone().or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned)).unwrap_or_else(|| "recipe".to_owned());
+        let cache_dir = selection.environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
+        Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
+    }
+
+    /// The step of a name.
+    #[must_use]
+    pub fn step(&self, name: &str) -> Option<&dyn Step> {
+        self.training.iter().chain(&self.scoring).find(|step| step.name() == name).map(AsRef::as_ref)
+    }
+}
+
+/// The process environment, for `${env:…}` and the `RECIPE_*` variables.
+#[must_use]
+pub fn environment() -> Environment {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+fn profile_name(root: &Path, recipe: Option<&str>, asked: Option<&str>) -> Option<String> {
+    asked.filter(|name| !name.is_empty()).map(str::to_owned).or_else(|| project::profiles(root, recipe).contains_key("local").then(|| "local".to_owned()))
+}
+
+struct Variables {
+    values: BTreeMap<String, Value>,
+}
+
+/// A profile's UPPER_CASE top-level keys are variables; the rest is merged.
+fn take_variables(profile: &mut Document) -> Variables {
+    let is_variable = |key: &str| key.chars().any(|c| c.is_ascii_uppercase()) && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let mut values = BTreeMap::new();
+    if let Value::Map(map) = &mut profile.value {
+        let names: Vec<String> = map.keys().filter(|key| is_variable(key)).cloned().collect();
+        for name in names {
+            if let Some(value) = map.remove(&name) {
+                values.insert(name, value);
+            }
+        }
+    }
+    Variables { values }
+}
+
+/// `key.path=VALUE` over everything else.
+fn apply_override(document: &mut Document, text: &str) -> Result<()> {
+    let bad = || Error::usage(format!("not an override: `{}`", shorten(text))).hint("write KEY=VALUE, for example `steps.train.using=ridge`");
+    let (key, value) = text.split_once('=').ok_or_else(bad)?;
+    if key.is_empty() || key.split('.').any(str::is_empty) || key.starts_with(['+', '~']) {
+        return Err(bad());
+    }
+    let path: KeyPath = key.split('.').map(str::to_owned).collect();
+    document.set(&path, document::parse_inline(value)?, &Place::file("command line")).map_err(|error| Error { kind: Kind::Usage, ..error })
+}
+
+struct Builder {
+    document: Document,
+    problems: Vec<Problem>,
+    root: PathBuf,
+    file: String,
+}
+
+impl Builder {
+    fn add(&mut self, base: &[&str], faults: Vec<Fault>) {
+        let problems = self.document.problems(base, faults);
+        self.problems.extend(problems);
+    }
+
+    /// Parses a section that was taken out, or reports its faults.
+    fn section<T: serde::de::DeserializeOwned>(&mut self, base: &[&str], value: &Value) -> Option<T> {
+        let nothing = Value::empty();
+        match parse(if *value == Value::Null { &nothing } else { value }) {
+            Ok(parsed) => Some(parsed),
+            Err(faults) => {
+                self.add(base, faults);
+                None
+            }
+        }
+    }
+
+    fn checked<T>(&mut self, base: &[&str], result: Result<T, Vec<Fault>>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(faults) => {
+                self.add(base, faults);
+                None
+            }
+        }
+    }
+
+    fn build(mut self, default_name: String, profile: Option<String>, cache_dir: Option<PathBuf>, mut warnings: Vec<String>) -> Result<Recipe> {
+        let whole = self.document.value.clone();
+        let later = sections::later(&whole);
+        let later_paths: BTreeSet<KeyPath> = later.iter().map(|fault| fault.path.clone()).collect();
+        self.add(&[], later);
+        // What comes later is reported once, by its own message.
+        let mut rest = whole.clone();
+        for path in &later_paths {
+            rest.remove(path);
+        }
+        // Free values are for `${…}` to refer to.
+        rest.take("vars");
+        let mut steps = rest.take("steps").unwrap_or_else(Value::empty);
+        let custom = Value::Map(rest.take("custom_metrics").map(|v| BTreeMap::from([("custom_metrics".to_owned(), v)])).unwrap_or_default());
+        if let Value::List(targets) = rest.get("target_col").unwrap_or(&Value::Null) {
+            let names: Vec<String> = targets.iter().filter_map(Value::text).collect();
+            self.add(&[], vec![Fault::new(&["target_col".to_owned()], format!("one target column is wanted, got {}: {}", names.len(), names.join(", ")))]);
+            rest.take("target_col");
+        }
+        let root: Option<Root> = self.section(&[], &rest);
+        let custom: CustomMetrics = self.section(&[], &custom).unwrap_or_default();
+        if let Value::Map(map) = &mut steps {
+            let unknown: Vec<Fault> = map
+                .keys()
+                .filter(|key| !STEPS.contains(&key.as_str()))
+                .map(|key| Fault::new(std::slice::from_ref(key), format!("unknown key `{}`", shorten(key))).hint(suggest(key, &STEPS)))
+                .collect();
+            self.add(&["steps"], unknown);
+        } else if steps != Value::Null {
+            self.add(&[], vec![Fault::new(&["steps".to_owned()], format!("`steps` is a map of steps, got {}", steps.kind()))]);
+            steps = Value::empty();
+        }
+
+        let template = root.as_ref().map_or_else(|| whole.get("recipe").and_then(Value::text).unwrap_or_default(), |r| r.recipe.clone());
+        let is_classification = template == "classification/v1";
+        if root.is_some() && !TEMPLATES.contains(&template.as_str()) {
+            self.add(&[], vec![Fault::new(&["recipe".to_owned()], format!("unknown template `{}`", shorten(&template))).hint(suggest(&template, &TEMPLATES))]);
+        }
+        let (target, seed) = root.as_ref().map_or((String::new(), 42), |r| (r.target_col.clone(), r.seed));
+        let mut roles: BTreeMap<String, Role> = root.as_ref().map(|r| r.roles.clone()).unwrap_or_default();
+        for (column, role) in &roles {
+            let path = ["roles".to_owned(), column.clone()];
+            if *column == target && *role != Role::Target {
+                self.add(&[], vec![Fault::new(&path, format!("the target `{target}` cannot have the role `{}` as well", role.name()))]);
+            } else if *column != target && *role == Role::Target {
+                self.add(&[], vec![Fault::new(&path, format!("two target columns: `{target}` and `{column}`")).hint("`target_col` names the target")]);
+            }
+        }
+        for (role, name) in [(Role::Weight, "weight"), (Role::Time, "time")] {
+            let columns: Vec<&String> = roles.iter().filter(|(_, r)| **r == role).map(|(c, _)| c).collect();
+            if columns.len() > 1 {
+                let list = columns.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
+                self.add(&[], vec![Fault::new(&["roles".to_owned()], format!("only one column can have the role `{name}`: {list}"))]);
+            }
+        }
+        roles.insert(target.clone(), Role::Target);
+        let roles = Roles::new(roles);
+        let positive = root.as_ref().and_then(|r| r.positive_class.clone());
+        if positive.is_some() && !is_classification {
+            self.add(&[], vec![Fault::new(&["positive_class".to_owned()], "`positive_class` is for `classification/v1`")]);
+        }
+        let goal = if is_classification { Goal::Classification { positive: positive.clone() } } else { Goal::Regression };
+
+        // Metrics.
+        let kinds: Vec<metric::Kind> = match (&goal, &positive) {
+            (Goal::Regression, _) => vec![metric::Kind::Regression],
+            (_, Some(_)) => vec![metric::Kind::Binary, metric::Kind::Classification],
+            (_, None) => vec![metric::Kind::Multiclass, metric::Kind::Classification],
+        };
+        let built_in: Vec<&str> = metric::METRICS.iter().filter(|m| kinds.contains(&m.kind)).map(|m| m.name).collect();
+        let mut known: Vec<&str> = built_in.clone();
+        for (i, metric) in custom.custom_metrics.iter().enumerate() {
+            if built_in.contains(&metric.name.as_str()) || custom.custom_metrics[..i].iter().any(|m| m.name == metric.name) {
+                self.add(&["custom_metrics"], vec![Fault::new(&[i.to_string(), "name".to_owned()], format!("there is a metric `{}` already", metric.name))]);
+            }
+            known.push(&metric.name);
+        }
+        let primary = root.as_ref().and_then(|r| r.primary_metric.clone()).unwrap_or_else(|| metric::default_primary(!is_classification, positive.is_some()).to_owned());
+        if !known.contains(&primary.as_str()) {
+            let path = ["primary_metric".to_owned()];
+            let fault = if metric::find(&primary).is_some() {
+                let task = if is_classification { "this classification" } else { "regression" };
+                Fault::new(&path, format!("`{primary}` is not a metric for {task}")).hint(format!("known here: {}", known.join(", ")))
+            } else {
+                Fault::new(&path, format!("unknown metric `{}`", shorten(&primary))).hint(suggest(&primary, &known))
+            };
+            self.add(&[], vec![fault]);
+        }
+
+        let ingest = self.ingest(&mut steps, "ingest", &Purpose::Training { target: target.clone(), goal: goal.clone() }, &roles, seed);
+        if steps_missing(&whole, "ingest") {
+            self.add(&[], vec![Fault::new(&["steps".to_owned()], "missing key `steps.ingest`").hint("say where the data is: `steps: {ingest: {location: data/my.csv}}`")]);
+        }
+        let split = self.split(&mut steps, &roles, &target, is_classification, seed);
+        let transform = self.transform(&mut steps, &roles, seed);
+        let train = self.train(&mut steps, &goal, &target, &roles, &primary, seed);
+        let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles);
+        let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
+        let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
+        let register = self.register(&mut steps, &name, registry_name, root.as_ref().and_then(|r| r.description.clone()));
+        let model_name = register.as_ref().map_or_else(|| name.clone(), |r| r.model_name.clone());
+        let has_scoring = steps.get("ingest_scoring").is_some();
+        let scoring = has_scoring.then(|| self.ingest(&mut steps, "ingest_scoring", &Purpose::Scoring, &roles, seed)).flatten();
+        let predict = self.predict(&mut steps, &model_name, &roles);
+
+        if let Some(error) = Error::all(Kind::Config, std::mem::take(&mut self.problems)) {
+            return Err(error);
+        }
+        let (Some(root), Some(ingest), Some(split), Some(transform), Some(train), Some(evaluate), Some(register), Some(predict)) =
+            (root, ingest, split, transform, train, evaluate, register, predict)
+        else {
+            return Err(Error::bug(format!("`{}` was refused without a reason", self.file)));
+        };
+        if root.experiment.name.is_some() {
+            warnings.push("`experiment.name` is kept in the run's configuration; runs are recorded in the project's own `.recipe/runs.db`".to_owned());
+        }
+        let cache_dir = cache_dir.or_else(|| root.cache.dir.as_ref().map(|dir| self.root.join(dir)));
+        let mut scoring_steps: Vec<Box<dyn Step>> = Vec::new();
+        if let Some(scoring) = scoring {
+            scoring_steps.push(Box::new(scoring));
+            scoring_steps.push(Box::new(predict));
+        }
+        Ok(Recipe {
+            root: self.root,
+            name,
+            template,
+            profile,
+            description: root.description,
+            seed,
+            target,
+            roles,
+            goal,
+            primary_metric: primary,
+            model_name,
+            cache_dir,
+            document: self.document,
+            training: vec![Box::new(ingest), Box::new(split), Box::new(transform), Box::new(train), Box::new(evaluate), Box::new(register)],
+            scoring: scoring_steps,
+            warnings,
+        })
+    }
+
+    fn ingest(&mut self, steps: &mut Value, name: &str, purpose: &Purpose, roles: &Roles, seed: u64) -> Option<Ingest> {
+        let mut section = steps.take(name).unwrap_or(Value::Null);
+        if section == Value::Null && steps_missing(&self.document.value, name) {
+            return None;
+        }
+        let base = ["steps", name];
+        let contract = section.take("schema").unwrap_or(Value::Null);
+        let tests = section.take("tests").unwrap_or(Value::Null);
+        let skip = section.take("skip_data_profiling").unwrap_or(Value::Bool(false));
+        let source: Option<SourceConfig> = self.section(&base, &section);
+        if let Some(source) = &source {
+            self.checked(&base, source.check());
+        }
+        let contract: Option<Contract> = self.section(&["steps", name, "schema"], &contract);
+        if let Some(contract) = &contract {
+            self.checked(&["steps", name, "schema"], contract.check());
+        }
+        let tests: Option<Vec<DataTest>> = match tests {
+            Value::Null => Some(Vec::new()),
+            tests => self.section(&["steps", name, "tests"], &tests),
+        };
+        for (i, test) in tests.iter().flatten().enumerate() {
+            self.checked(&["steps", name, "tests", &i.to_string()], test.check());
+        }
+        let Value::Bool(skip_data_profiling) = skip else {
+            self.add(&base, vec![Fault::new(&["skip_data_profiling".to_owned()], format!("expected true or false, got {}", skip.kind()))]);
+            return None;
+        };
+        Some(Ingest { purpose: purpose.clone(), source: source?, contract: contract?, tests: tests?, skip_data_profiling, roles: roles.clone(), seed })
+    }
+
+    fn split(&mut self, steps: &mut Value, roles: &Roles, target: &str, is_classification: bool, seed: u64) -> Option<Split> {
+        let section = steps.take("split").unwrap_or(Value::Null);
+        let base = ["steps", "split"];
+        let config: SplitConfig = self.section(&base, &section)?;
+        self.checked(&base, config.check())?;
+        let filter = match &config.post_split_filter {
+            None => None,
+            Some(text) => match RowExpression::parse(text) {
+                Ok(filter) => Some(filter),
+                Err(error) => {
+                    let faults = error.problems.into_iter().map(|p| Fault { hint: p.hint, ..Fault::new(&["post_split_filter".to_owned()], p.message) }).collect();
+                    self.add(&base, faults);
+                    return None;
+                }
+            },
+        };
+        Some(Split { config, filter, roles: roles.clone(), target: target.to_owned(), is_classification, seed })
+    }
+
+    fn transform(&mut self, steps: &mut Value, roles: &Roles, seed: u64) -> Option<Transform> {
+        let section = steps.take("transform").unwrap_or(Value::Null);
+        let known = ["auto", "identity", "chain"];
+        let auto = || Value::List(vec![Value::String("auto".to_owned())]);
+        let mut base: Vec<&str> = vec!["steps", "transform"];
+        let list = match section {
+            Value::Null => auto(),
+            Value::String(name) => match name.as_str() {
+                "auto" => auto(),
+                "identity" => Value::List(Vec::new()),
+                _ => {
+                    self.add(&base, vec![Fault::new(&[], format!("unknown value `{}`", shorten(&name))).hint("`auto`, `identity` or a list of transforms")]);
+                    return None;
+                }
+            },
+            Value::List(list) => Value::List(list),
+            Value::Map(mut map) => {
+                let steps = map.remove("steps");
+                let using = map.remove("using").and_then(|v| v.text());
+                let skip = map.remove("skip_data_profiling");
+                if skip.is_some_and(|s| !matches!(s, Value::Bool(_))) {
+                    self.add(&base, vec![Fault::new(&["skip_data_profiling".to_owned()], "expected true or false")]);
+                }
+                let unknown: Vec<Fault> = map
+                    .keys()
+                    .map(|key| Fault::new(std::slice::from_ref(key), format!("unknown key `{}`", shorten(key))).hint(suggest(key, &["using", "steps", "skip_data_profiling"])))
+                    .collect();
+                if !unknown.is_empty() {
+                    self.add(&base, unknown);
+                    return None;
+                }
+                match (using.as_deref(), steps) {
+                    (Some("auto"), None) | (None, None) => auto(),
+                    (Some("identity"), None) => Value::List(Vec::new()),
+                    (Some("chain") | None, Some(steps)) => {
+                        base.push("steps");
+                        steps
+                    }
+                    (Some("chain"), None) => {
+                        self.add(&base, vec![Fault::new(&["using".to_owned()], "`using: chain` needs `steps`, a list of transforms")]);
+                        return None;
+                    }
+                    (Some(name), Some(_)) if known.contains(&name) => {
+                        self.add(&base, vec![Fault::new(&["steps".to_owned()], format!("`steps` does not go with `using: {name}`"))]);
+                        return None;
+                    }
+                    (Some(name), _) => {
+                        self.add(&base, vec![Fault::new(&["using".to_owned()], format!("unknown value `{}`", shorten(name))).hint(suggest(name, &known))]);
+                        return None;
+                    }
+                }
+            }
+            other => {
+                self.add(&base, vec![Fault::new(&[], format!("a list of transforms is wanted, got {}", other.kind())).hint("`- one_hot: {columns: nominal()}`")]);
+                return None;
+            }
+        };
+        let Value::List(items) = list else {
+            self.add(&base, vec![Fault::new(&[], format!("a list of transforms is wanted, got {}", list.kind()))]);
+            return None;
+        };
+        let mut chain = Vec::new();
+        let mut is_good = true;
+        for (i, item) in items.iter().enumerate() {
+            let index = i.to_string();
+            let (name, config) = match item {
+                Value::String(name) => (name.clone(), Value::Null),
+                Value::Map(map) if map.len() == 1 => map.iter().next().map(|(k, v)| (k.clone(), v.clone())).unwrap_or_default(),
+                other => {
+                    self.add(&base, vec![Fault::new(&[index], format!("a transform is a map of one name, got {}", other.kind())).hint("`- impute: {columns: numeric()}`")]);
+                    is_good = false;
+                    continue;
+                }
+            };
+            let names: Vec<&str> = transformers::TRANSFORMERS.iter().flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied())).collect();
+            let Some(entry) = transformers::find(&name) else {
+                let path = if matches!(item, Value::Map(_)) { vec![index, name.clone()] } else { vec![index] };
+                let hint = match crate::error::nearest(&name, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`recipe list transforms` shows all".to_owned(),
+                };
+                self.add(&base, vec![Fault::new(&path, format!("unknown transform `{}`", shorten(&name))).hint(hint)]);
+                is_good = false;
+                continue;
+            };
+            let at: Vec<&str> = base.iter().copied().chain([index.as_str(), name.as_str()]).collect();
+            match self.checked(&at, (entry.parse)(&config)) {
+                Some(transform) => chain.push(transform),
+                None => is_good = false,
+            }
+        }
+        is_good.then(|| Transform { chain: Chain::new(chain), roles: roles.clone(), seed })
+    }
+
+    fn train(&mut self, steps: &mut Value, goal: &Goal, target: &str, roles: &Roles, primary: &str, seed: u64) -> Option<Train> {
+        let mut section = steps.take("train").unwrap_or(Value::Null);
+        let base = ["steps", "train"];
+        let parameters = section.take("estimator_params").unwrap_or(Value::Null);
+        // `tuning: {enabled: false}` says nothing.
+        if let Some(tuning) = section.take("tuning")
+            && !matches!(tuning, Value::Map(_) | Value::Null)
+        {
+            self.add(&base, vec![Fault::new(&["tuning".to_owned()], format!("`tuning` is a map, got {}", tuning.kind()))]);
+        }
+        let section: TrainSection = self.section(&base, &section)?;
+        let _ = (section.calibrate_proba, section.resampling_minority_percentage, section.rebalance_training_data, section.skip_data_profiling);
+        let default = if *goal == Goal::Regression { "ridge" } else { "logistic" };
+        let using = section.using.as_deref().unwrap_or(default);
+        let Some(entry) = estimators::find(using) else {
+            let names: Vec<&str> = estimators::ESTIMATORS.iter().flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied())).collect();
+            let hint = match crate::error::nearest(using, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`? `recipe list estimators` shows all"),
+                None => format!("`recipe list estimators` shows all: {}", estimators::ESTIMATORS.iter().map(|e| e.name).collect::<Vec<_>>().join(", ")),
+            };
+            self.add(&base, vec![Fault::new(&["using".to_owned()], format!("unknown estimator `{}`", shorten(using))).hint(hint)]);
+            return None;
+        };
+        let estimator = self.checked(&["steps", "train", "estimator_params"], (entry.parse)(&parameters))?;
+        if section.class_weight.is_some() && *goal == Goal::Regression {
+            self.add(&base, vec![Fault::new(&["class_weight".to_owned()], "`class_weight` is for classification")]);
+        }
+        let output = OutputNames { prefix: section.predict_prefix.unwrap_or_else(|| OutputNames::default().prefix), all_scores: section.predict_scores_for_all_classes.unwrap_or(true) };
+        Some(Train {
+            estimator,
+            class_weight: section.class_weight,
+            output,
+            goal: goal.clone(),
+            target: target.to_owned(),
+            roles: roles.clone(),
+            primary_metric: primary.to_owned(),
+            seed,
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the recipe that the gate speaks of")]
+    fn evaluate(&mut self, steps: &mut Value, custom: CustomMetrics, known: &[&str], primary: &str, goal: &Goal, target: &str, roles: &Roles) -> Option<Evaluate> {
+        let section = steps.take("evaluate").unwrap_or(Value::Null);
+        let section: EvaluateSection = self.section(&["steps", "evaluate"], &section)?;
+        for (i, criterion) in section.validation_criteria.iter().enumerate() {
+            self.checked(&["steps", "evaluate", "validation_criteria", &i.to_string()], criterion.check(known));
+        }
+        Some(Evaluate {
+            criteria: section.validation_criteria,
+            custom_metrics: custom.custom_metrics,
+            primary_metric: primary.to_owned(),
+            goal: goal.clone(),
+            target: target.to_owned(),
+            roles: roles.clone(),
+        })
+    }
+
+    fn register(&mut self, steps: &mut Value, name: &str, registry_name: Option<String>, description: Option<String>) -> Option<Register> {
+        let section = steps.take("register").unwrap_or(Value::Null);
+        let section: RegisterSection = self.section(&["steps", "register"], &section)?;
+        let path: KeyPath = if registry_name.is_some() { vec!["model_registry".into(), "model_name".into()] } else { vec!["steps".into(), "register".into(), "model_name".into()] };
+        let model_name = registry_name.or(section.model_name).unwrap_or_else(|| name.to_owned());
+        if let Err(error) = check_name(&model_name) {
+            let faults = error.problems.into_iter().map(|p| Fault { hint: p.hint, ..Fault::new(&path, p.message) }).collect();
+            self.add(&[], faults);
+        }
+        let alias = match section.alias.as_deref() {
+            Some("none") => None,
+            Some(alias) => Some(alias.to_owned()),
+            None => Some("champion".to_owned()),
+        };
+        Some(Register { model_name, allow_non_validated_model: section.allow_non_validated_model, alias, description })
+    }
+
+    fn predict(&mut self, steps: &mut Value, model_name: &str, roles: &Roles) -> Option<Predict> {
+        let section = steps.take("predict").unwrap_or(Value::Null);
+        let section: PredictSection = self.section(&["steps", "predict"], &section)?;
+        let is_appending = section.output.as_ref().is_some_and(|o| o.save_mode == crate::data::sink::SaveMode::Append);
+        Some(Predict { model_uri: section.model_uri.unwrap_or_else(|| format!("models:/{model_name}@champion")), output: section.output, roles: roles.clone(), is_appending })
+    }
+}
+
+fn steps_missing(whole: &Value, step: &str) -> bool {
+    whole.at(&["steps".to_owned(), step.to_owned()]).is_none_or(|v| *v == Value::Null)
+}
+

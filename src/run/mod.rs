@@ -1,1 +1,486 @@
-//! Placeholder.
+//! Running a recipe: the loop over its steps, and what an observer hears of it.
+//!
+//! The runner walks the steps in order: make the key, look it up; a hit goes on; a miss runs the step
+//! in a scratch folder and commits it. It prints nothing; the terminal is an [`Observer`].
+
+mod cards;
+mod git;
+mod plan;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+
+use crate::data::source::SourceFile;
+use crate::error::{Error, Kind, Result};
+use crate::recipe::Recipe;
+use crate::steps::{ARTIFACTS, Context, Needs, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
+use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, Stale, StepKey, Store, Wait};
+use crate::tracking::{Finished, Started, Status, StepRow, Tracker};
+use crate::value::suggest;
+
+pub use cards::{card_path, index_path};
+pub use plan::{PlanLine, PlanState, plan};
+
+/// Which steps to run although nothing changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Force {
+    #[default]
+    Nothing,
+    Everything,
+    Step(String),
+}
+
+/// How to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub force: Force,
+    /// Fail instead of waiting for another run.
+    pub no_wait: bool,
+    pub message: Option<String>,
+}
+
+/// What an observer hears.
+#[derive(Debug)]
+pub enum Event<'a> {
+    Started { recipe: &'a Recipe },
+    StepStarted { step: &'static str },
+    /// What the running step is doing.
+    Progress { step: &'static str, doing: &'a str },
+    /// Another run computes this step.
+    Waiting { step: &'static str },
+    StepDone { done: &'a StepDone },
+    StepFailed { step: &'static str, seconds: f64 },
+    Warning { text: &'a str },
+}
+
+/// Hears events; called from the thread that runs, and from a step's threads for progress.
+pub type Observer<'a> = &'a (dyn Fn(&Event<'_>) + Sync);
+
+/// Was the result computed or found?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Executed,
+    Cached,
+}
+
+/// A step that is done.
+#[derive(Clone, Debug)]
+pub struct StepDone {
+    pub step: &'static str,
+    pub state: State,
+    /// Why it ran; empty where it did not.
+    pub why: Vec<Stale>,
+    /// What it took when it ran.
+    pub seconds: f64,
+    pub report: Report,
+    /// The run that computed it.
+    pub run: String,
+    pub key: Digest,
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub run: String,
+    pub steps: Vec<StepDone>,
+    /// What evaluate said, where it was asked.
+    pub verdict: Option<Verdict>,
+    /// The gate stopped the run: exit code 10.
+    pub stopped: Option<Error>,
+    /// The page that links the cards; `None` where the disk forbids writing.
+    pub index: Option<PathBuf>,
+}
+
+impl Recipe {
+    /// Runs the chain that `step` belongs to, up to and with it.
+    ///
+    /// ```
+    /// use recipe::recipe::Recipe;
+    ///
+    /// let dir = std::env::temp_dir().join(format!("recipe-doc-{}", std::process::id()));
+    /// std::fs::create_dir_all(&dir)?;
+    /// let rows: String = (0..200).map(|i| format!("{i},{}\n", 2 * i + i % 3)).collect();
+    /// std::fs::write(dir.join("data.csv"), format!("x,y\n{rows}"))?;
+    /// std::fs::write(dir.join("recipe.yaml"), "recipe: regression/v1\ntarget_col: y\nsteps: {ingest: {location: data.csv}}\n")?;
+    ///
+    /// let outcome = Recipe::load(&dir, None)?.run("train")?;
+    /// let rmse = outcome.steps[3].report.metrics["val_root_mean_squared_error"];
+    /// assert!(rmse < 2.0);
+    /// # std::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever a step fails with; a rejected model is no error here but [`Outcome::stopped`].
+    pub fn run(&self, step: &str) -> Result<Outcome> {
+        run(self, step, &Options::default(), &|_| {})
+    }
+}
+
+/// The steps up to and with `until`, in order.
+///
+/// # Errors
+/// Exit code 2 for an unknown step; 3 where the recipe has no scoring.
+pub fn chain<'a>(recipe: &'a Recipe, until: &str) -> Result<Vec<&'a dyn Step>> {
+    let steps = if SCORING_STEPS.contains(&until) { &recipe.scoring } else { &recipe.training };
+    if let Some(last) = steps.iter().position(|step| step.name() == until) {
+        return Ok(steps[..=last].iter().map(AsRef::as_ref).collect());
+    }
+    if SCORING_STEPS.contains(&until) {
+        return Err(Error::config("the recipe has no `steps.ingest_scoring`").hint("say what to score: `ingest_scoring: {location: data/new.csv}`"));
+    }
+    let known: Vec<&str> = TRAINING_STEPS.iter().chain(&SCORING_STEPS).copied().collect();
+    Err(Error::usage(format!("unknown step `{}`", crate::error::shorten(until))).hint(format!("{}; steps: {}", suggest(until, &known), known.join(", "))))
+}
+
+/// A recipe with its store and registry open.
+pub struct Session<'a> {
+    pub recipe: &'a Recipe,
+    pub store: Store,
+    pub owner: Owner,
+    pub around: Surroundings,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the store of the recipe's project.
+    ///
+    /// # Errors
+    /// Exit code 5 where the store cannot be used.
+    pub fn open(recipe: &'a Recipe, access: Access) -> Result<Self> {
+        let store = Store::open(&recipe.root.join(".recipe"), recipe.cache_dir.as_deref(), access)?;
+        let tracker = Tracker::new(store.runs_db(), store.models_dir());
+        let around = Surroundings {
+            root: recipe.root.clone(),
+            recipe: recipe.name.clone(),
+            roles: recipe.roles.clone(),
+            target: recipe.target.clone(),
+            seed: recipe.seed,
+            tracker,
+            now: Utc::now(),
+            run: run_id(&recipe.root),
+            resolved_config: recipe.document.to_yaml(),
+        };
+        Ok(Self { recipe, store, owner: Owner::new(&recipe.name, recipe.profile.as_deref()), around })
+    }
+
+    /// The key of a step whose inputs are known.
+    fn key(&self, step: &dyn Step, needs: &Needs, known: &BTreeMap<&'static str, (Digest, u64)>) -> Result<StepKey> {
+        let mut files = BTreeMap::new();
+        for file in &needs.files {
+            files.insert(file.name.clone(), self.store.fingerprint(&file.path)?);
+        }
+        let inputs = needs.reads.iter().filter_map(|slot| known.get(slot.artifact).map(|(digest, _)| (slot.artifact.to_owned(), *digest))).collect();
+        let config = if needs.external.is_empty() { needs.config.clone() } else { serde_json::json!({ "section": needs.config, "external": needs.external }) };
+        Ok(StepKey { step: step.name().to_owned(), algorithms: needs.algorithms.clone(), config, files, inputs, seed: needs.seed })
+    }
+
+    /// The result of a step as it was last used, and the report in it.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn latest(&self, step: &str) -> Result<Option<(Entry, Report)>> {
+        let Some(entry) = self.store.latest(&self.owner, step)? else { return Ok(None) };
+        Ok(serde_json::from_value(entry.report.clone()).ok().map(|report| (entry, report)))
+    }
+
+    /// The verified file of an artifact as it was last made.
+    ///
+    /// # Errors
+    /// Exit code 2 for an unknown name, 4 where it was not made yet.
+    pub fn artifact(&self, name: &str) -> Result<PathBuf> {
+        let known: Vec<&str> = ARTIFACTS.iter().map(|slot| slot.artifact).collect();
+        let Some(slot) = ARTIFACTS.iter().find(|slot| slot.artifact == name) else {
+            return Err(Error::usage(format!("unknown artifact `{}`", crate::error::shorten(name))).hint(suggest(name, &known)));
+        };
+        match self.latest(slot.step)? {
+            Some((entry, _)) => self.store.output(&entry, name),
+            None => Err(Error::data(format!("`{name}` was not made yet")).hint(format!("`recipe run {}` makes it", slot.step))),
+        }
+    }
+}
+
+/// Runs the chain that `until` belongs to, up to and with it.
+///
+/// # Errors
+/// Whatever a step fails with; before that the run and a failure card are written.
+pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'_>) -> Result<Outcome> {
+    let steps = chain(recipe, until)?;
+    if let Force::Step(name) = &options.force
+        && recipe.step(name).is_none()
+    {
+        chain(recipe, name)?;
+    }
+    let session = Session::open(recipe, Access::Write)?;
+    let mut record = Record::new(&session, options);
+    observer(&Event::Started { recipe });
+    for warning in &recipe.warnings {
+        observer(&Event::Warning { text: warning });
+    }
+    let mut runner = Runner { session: &session, options, observer, known: BTreeMap::new(), entries: BTreeMap::new(), done: Vec::new(), record: &mut record };
+    let result = runner.walk(&steps);
+    let done = std::mem::take(&mut runner.done);
+    let entries = std::mem::take(&mut runner.entries);
+    drop(runner);
+    match result {
+        Ok(()) => {}
+        Err((step, error)) => {
+            if session.store.is_writable() {
+                cards::failure(&session, step, &error, &done).ok();
+            }
+            record.finish(&session, Status::Failed, &done, Some(&error)).ok();
+            return Err(error);
+        }
+    }
+    let verdict = done.iter().find_map(|d| d.report.verdict.clone());
+    let allows = done.iter().any(|d| d.step == "register");
+    let stopped = verdict.as_ref().filter(|v| !v.validated && !allows).map(|v| Error::new(Kind::Gate, format!("the model was rejected: it {}", v.reason)).hint("`recipe inspect evaluate` shows the criteria"));
+    let mut index = None;
+    if session.store.is_writable() {
+        index = Some(cards::write(&session, &steps, &done, &entries)?);
+        record.finish(&session, Status::Finished, &done, None)?;
+    } else {
+        observer(&Event::Warning { text: "the disk cannot be written, so this run is not recorded" });
+    }
+    Ok(Outcome { run: session.around.run.clone(), steps: done, verdict, stopped, index })
+}
+
+struct Runner<'a> {
+    session: &'a Session<'a>,
+    options: &'a Options,
+    observer: Observer<'a>,
+    /// Artifact → digest and size.
+    known: BTreeMap<&'static str, (Digest, u64)>,
+    entries: BTreeMap<&'static str, Entry>,
+    done: Vec<StepDone>,
+    record: &'a mut Record,
+}
+
+impl Runner<'_> {
+    fn walk(&mut self, steps: &[&dyn Step]) -> std::result::Result<(), (&'static str, Error)> {
+        for step in steps {
+            let name = step.name();
+            let start = Instant::now();
+            let is_rejected = self.done.iter().any(|d| d.report.verdict.as_ref().is_some_and(|v| !v.validated));
+            let allows = name != "register" || !is_rejected || step.needs(&self.session.around).is_ok_and(|n| n.config.get("allow_non_validated_model") == Some(&serde_json::Value::Bool(true)));
+            if !allows {
+                return Ok(());
+            }
+            let done = self.step(*step).map_err(|error| {
+                (self.observer)(&Event::StepFailed { step: name, seconds: start.elapsed().as_secs_f64() });
+                (name, error)
+            })?;
+            (self.observer)(&Event::StepDone { done: &done });
+            for warning in done.report.warnings.iter().filter(|_| done.state == State::Executed) {
+                (self.observer)(&Event::Warning { text: warning });
+            }
+            self.done.push(done);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &dyn Step) -> Result<StepDone> {
+        let session = self.session;
+        let name = step.name();
+        let needs = step.needs(&session.around)?;
+        let key = session.key(step, &needs, &self.known)?;
+        let is_forced = match &self.options.force {
+            Force::Nothing => false,
+            Force::Everything => true,
+            Force::Step(forced) => forced == name,
+        };
+        let mut why = match (is_forced || !step.is_cacheable(), session.store.lookup(&session.owner, &key)?) {
+            (true, _) => vec![Stale::Forced],
+            (false, Lookup::Miss(why)) => why,
+            (false, Lookup::Hit(entry)) => match self.hit(step, &entry)? {
+                Hit::Good(done) => return Ok(*done),
+                Hit::Lost(what) => vec![Stale::OutputMissing(what)],
+            },
+        };
+        if !session.store.is_writable() {
+            return Err(Error::new(Kind::Io, format!("`{name}` must run ({}), but the store cannot be written", Stale::summary(&why))).hint("check the permissions of `.recipe`, or set `cache.dir`"));
+        }
+        self.record.start(session)?;
+        (self.observer)(&Event::StepStarted { step: name });
+        let start = Instant::now();
+        // A result that another run made while this one waited will do, unless it was asked for anew.
+        let reuse = if why.iter().any(|w| matches!(w, Stale::Forced | Stale::OutputMissing(_))) { Reuse::Never } else { Reuse::Allowed };
+        let mut told = false;
+        let mut on_wait = |_: Duration| {
+            if !told {
+                told = true;
+                (self.observer)(&Event::Waiting { step: name });
+            }
+            Ok(())
+        };
+        let wait = if self.options.no_wait { Wait::NoWait } else { Wait::Block(&mut on_wait) };
+        let pending = match session.store.begin(&session.owner, &key, reuse, wait)? {
+            Begin::Pending(pending) => pending,
+            Begin::AlreadyDone(entry) => {
+                if let Hit::Good(done) = self.hit(step, &entry)? {
+                    return Ok(*done);
+                }
+                return Err(Error::new(Kind::Busy, format!("another run works on `{name}`")).hint("run again"));
+            }
+        };
+        let inputs = self.inputs(&needs)?;
+        let report = {
+            let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
+            let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress };
+            step.run(&context).map_err(|error| name_files(error, &needs.files))?
+        };
+        self.check_files(&key, &needs)?;
+        let outputs: Vec<Output> = step
+            .writes()
+            .iter()
+            .map(|slot| Output::new(slot.artifact, &output_path(Path::new(""), *slot).to_string_lossy(), slot.extension))
+            .collect();
+        let seconds = start.elapsed().as_secs_f64();
+        let saved = serde_json::to_value(&report).map_err(|error| Error::bug(error.to_string()))?;
+        let entry = pending.commit(&outputs, &saved, seconds, &session.around.run)?;
+        session.store.remember(&session.owner, name, &entry)?;
+        if why.is_empty() {
+            why.push(Stale::NeverRun);
+        }
+        let done = StepDone { step: name, state: State::Executed, why, seconds, report, run: session.around.run.clone(), key: entry.digest };
+        self.learn(step, entry);
+        Ok(done)
+    }
+
+    /// A result that was found, unless what it did outside the store is gone.
+    fn hit(&mut self, step: &dyn Step, entry: &Entry) -> Result<Hit> {
+        let session = self.session;
+        let Ok(report) = serde_json::from_value::<Report>(entry.report.clone()) else { return Ok(Hit::Lost("report".to_owned())) };
+        if let Some(what) = step.missing_effect(&report, &session.around)? {
+            return Ok(Hit::Lost(what));
+        }
+        if session.store.is_writable() {
+            session.store.remember(&session.owner, step.name(), entry)?;
+        }
+        let done = StepDone { step: step.name(), state: State::Cached, why: Vec::new(), seconds: entry.seconds, report, run: entry.run.clone(), key: entry.digest };
+        self.learn(step, entry.clone());
+        Ok(Hit::Good(Box::new(done)))
+    }
+
+    fn learn(&mut self, step: &dyn Step, entry: Entry) {
+        for slot in step.writes() {
+            if let Some(stored) = entry.outputs.get(slot.artifact) {
+                self.known.insert(slot.artifact, (stored.digest, stored.bytes));
+            }
+        }
+        self.entries.insert(step.name(), entry);
+    }
+
+    fn inputs(&self, needs: &Needs) -> Result<BTreeMap<&'static str, PathBuf>> {
+        let path = |slot: &SlotId| -> Result<PathBuf> {
+            let entry = self.entries.get(slot.step).ok_or_else(|| Error::bug(format!("`{}` is read before it is made", slot.artifact)))?;
+            self.session.store.output(entry, slot.artifact)
+        };
+        needs.reads.iter().map(|slot| Ok((slot.artifact, path(slot)?))).collect()
+    }
+
+    /// Inputs that changed while they were read must not be stored under the old key.
+    fn check_files(&self, key: &StepKey, needs: &Needs) -> Result<()> {
+        for file in &needs.files {
+            if let Some(digest) = key.files.get(&file.name)
+                && !self.session.store.unchanged(&file.path, digest)?
+            {
+                return Err(Error::data(format!("`{}` changed while it was read", file.name)).hint("run again when it is complete; nothing was stored"));
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Hit {
+    Good(Box<StepDone>),
+    /// What is gone.
+    Lost(String),
+}
+
+/// An error about the data that names no file gets the one file that was read.
+fn name_files(error: Error, files: &[SourceFile]) -> Error {
+    match files {
+        [only] if error.kind == Kind::Data => error.at(&crate::error::Place::file(&only.name)),
+        _ => error,
+    }
+}
+
+/// What is recorded of this run: begun when the first step runs, finished at the end.
+struct Record {
+    started: Started,
+    is_begun: bool,
+}
+
+impl Record {
+    fn new(session: &Session<'_>, options: &Options) -> Self {
+        let head = git::head(&session.recipe.root);
+        let started = Started {
+            id: session.around.run.clone(),
+            recipe: session.recipe.name.clone(),
+            profile: session.recipe.profile.clone(),
+            template: session.recipe.template.clone(),
+            seed: session.recipe.seed,
+            started_ms: session.around.now.timestamp_millis(),
+            config: session.around.resolved_config.clone(),
+            program: format!("recipe {}", env!("CARGO_PKG_VERSION")),
+            git_commit: head.as_ref().and_then(|h| h.commit.clone()),
+            git_branch: head.as_ref().and_then(|h| h.branch.clone()),
+            git_dirty: None,
+            message: options.message.clone(),
+        };
+        Self { started, is_begun: false }
+    }
+
+    fn start(&mut self, session: &Session<'_>) -> Result<()> {
+        if self.is_begun {
+            return Ok(());
+        }
+        self.is_begun = true;
+        self.started.git_dirty = self.started.git_commit.as_ref().and_then(|_| git::is_dirty(&session.recipe.root));
+        session.around.tracker.record(&self.started, Status::Running, &Finished::default())?;
+        *running() = Some((session.around.tracker.clone(), self.started.clone()));
+        Ok(())
+    }
+
+    fn finish(&self, session: &Session<'_>, status: Status, done: &[StepDone], error: Option<&Error>) -> Result<()> {
+        running().take();
+        let finished = Finished {
+            finished_ms: Utc::now().timestamp_millis(),
+            metrics: done.iter().flat_map(|d| d.report.metrics.clone()).collect(),
+            params: done.iter().flat_map(|d| d.report.params.clone()).collect(),
+            steps: done
+                .iter()
+                .map(|d| StepRow { step: d.step.to_owned(), state: if d.state == State::Cached { "cached" } else { "executed" }.to_owned(), key: d.key.to_string(), seconds: d.seconds })
+                .collect(),
+            error: error.map(ToString::to_string),
+        };
+        session.around.tracker.record(&self.started, status, &finished)
+    }
+}
+
+static RUNNING: Mutex<Option<(Tracker, Started)>> = Mutex::new(None);
+
+fn running() -> std::sync::MutexGuard<'static, Option<(Tracker, Started)>> {
+    RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Records the run that is under way as killed; for a signal handler's thread.
+pub fn record_killed() {
+    if let Some((tracker, started)) = running().take() {
+        let finished = Finished { finished_ms: Utc::now().timestamp_millis(), error: Some("interrupted".to_owned()), ..Finished::default() };
+        tracker.record(&started, Status::Killed, &finished).ok();
+    }
+}
+
+/// A run's id: twelve hexadecimal digits that no other run has.
+fn run_id(root: &Path) -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default();
+    let unique = format!("{nanos} {} {} {}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed), root.display());
+    blake3::hash(unique.as_bytes()).to_hex()[..12].to_owned()
+}

@@ -1,1 +1,123 @@
-//! Placeholder.
+//! The embedded record of runs and registry of models: SQLite at `.recipe/runs.db`, bundles beside it.
+//!
+//! The registry is no cache: nothing here is ever cleaned, and a registered version owns its bundle.
+
+pub mod bundle;
+mod registry;
+mod runs;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Kind, Result};
+
+pub use registry::{AliasRow, Registration, Resolved, VersionRow, check_name};
+pub use runs::{Finished, RunRow, Started, Status, StepRow};
+
+/// Raised with each change of the tables; an older program refuses a newer database.
+const SCHEMA: i64 = 1;
+const BUSY: Duration = Duration::from_secs(30);
+
+/// The runs and models of a project.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    database: PathBuf,
+    models: PathBuf,
+}
+
+impl Tracker {
+    /// Nothing is opened or made before it is needed.
+    #[must_use]
+    pub fn new(database: PathBuf, models: PathBuf) -> Self {
+        Self { database, models }
+    }
+
+    /// The database for looking; `None` where there is none yet. Makes and writes nothing.
+    fn reader(&self) -> Result<Option<Connection>> {
+        if !self.database.exists() {
+            return Ok(None);
+        }
+        // A write-ahead log cannot be read on a read-only disk without being told so.
+        let open = |flags: OpenFlags, name: &str| Connection::open_with_flags(name, flags);
+        let plain = self.database.to_string_lossy().into_owned();
+        let connection = open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, &plain)
+            .and_then(|connection| connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map(|()| connection))
+            .or_else(|_| {
+                let uri = format!("file:{}?immutable=1", plain.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
+                open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI, &uri)
+            })
+            .map_err(|error| self.failure(&error))?;
+        connection.busy_timeout(BUSY).map_err(|error| self.failure(&error))?;
+        self.check_schema(&connection)?;
+        Ok(Some(connection))
+    }
+
+    /// The database for writing, made where it is not there.
+    fn writer(&self) -> Result<Connection> {
+        let connection = Connection::open(&self.database).map_err(|error| self.failure(&error))?;
+        connection.busy_timeout(BUSY).map_err(|error| self.failure(&error))?;
+        let version = self.check_schema(&connection)?;
+        if version < SCHEMA {
+            connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| self.failure(&error))?;
+            connection.execute_batch(&format!("BEGIN IMMEDIATE; {}{} PRAGMA user_version = {SCHEMA}; COMMIT;", runs::TABLES, registry::TABLES)).map_err(|error| self.failure(&error))?;
+        }
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(|error| self.failure(&error))?;
+        connection.pragma_update(None, "foreign_keys", true).map_err(|error| self.failure(&error))?;
+        Ok(connection)
+    }
+
+    fn check_schema(&self, connection: &Connection) -> Result<i64> {
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(|error| self.failure(&error))?;
+        if version > SCHEMA {
+            return Err(Error::store(format!("`{}` was written by a newer recipe", self.database.display())).hint("update recipe"));
+        }
+        Ok(version)
+    }
+
+    fn failure(&self, error: &rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure};
+        let path = self.database.display();
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => {
+                Error::store(format!("the run and model registry is damaged: `{path}`: {error}")).hint("restore it from a backup, or move it away to begin a new registry; cached results are not affected")
+            }
+            Some(DiskFull) => Error::new(Kind::Io, format!("disk full while writing `{path}`")).hint("free some space and run again; nothing was lost"),
+            Some(ReadOnly | PermissionDenied | CannotOpen | SystemIoFailure) => Error::new(Kind::Io, format!("cannot use `{path}`: {error}")).hint("check the permissions of that path"),
+            Some(DatabaseBusy | DatabaseLocked) => Error::new(Kind::Busy, format!("`{path}` is in use by another program")),
+            _ => Error::store(format!("`{path}`: {error}")),
+        }
+    }
+
+    /// Where a version's bundle lies.
+    fn bundle_dir(&self, name: &str, version: u64) -> PathBuf {
+        self.models.join(name).join(version.to_string())
+    }
+
+    /// The database's path, for messages.
+    #[must_use]
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn tracker(dir: &Path) -> Tracker {
+        Tracker::new(dir.join("runs.db"), dir.join("models"))
+    }
+
+    #[test]
+    fn a_newer_or_damaged_database_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let tracker = tracker(dir.path());
+        tracker.writer().unwrap().pragma_update(None, "user_version", SCHEMA + 1).unwrap();
+        assert_eq!(tracker.reader().unwrap_err().kind, Kind::Store);
+        assert_eq!(tracker.writer().unwrap_err().kind, Kind::Store);
+        std::fs::write(dir.path().join("runs.db"), b"not a database, but long enough to look like a file of one ........").unwrap();
+        assert_eq!(tracker.reader().unwrap_err().kind, Kind::Store);
+    }
+}

@@ -1,0 +1,134 @@
+//! `recipe run`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::terminal::{Narrator, Style, json_event};
+use super::{Program, diagnostic, out, status};
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+use crate::run::{Event, Force, Options, Outcome, run as run_recipe};
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// STEP and KEY=VALUE overrides: `recipe run train steps.train.using=ridge`.
+    #[arg(value_name = "STEP | KEY=VALUE")]
+    words: Vec<String>,
+    #[arg(short = 's', long = "step", value_name = "STEP", hide = true)]
+    step: Option<String>,
+    /// Run although nothing changed: everything, or one step.
+    #[arg(long, value_name = "STEP", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    force: Option<String>,
+    /// Say what would run, and why.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run every recipe of the project.
+    #[arg(long)]
+    all: bool,
+    /// Events as JSON, a line each, on stdout.
+    #[arg(long)]
+    json: bool,
+    /// Fail with exit code 8 instead of waiting for another run.
+    #[arg(long)]
+    no_wait: bool,
+    /// A note that is kept with the run.
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    message: Option<String>,
+}
+
+pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
+    let (overrides, steps): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| word.contains('='));
+    if steps.len() > 1 {
+        return Err(Error::usage(format!("one step is wanted, got {}: {}", steps.len(), steps.join(", "))).hint("`recipe run evaluate` runs everything up to evaluate"));
+    }
+    let until = steps.first().or(args.step.as_ref()).map_or("register", String::as_str);
+    if args.all {
+        return run_all(program, args, until, &overrides);
+    }
+    let recipe = program.load(&overrides)?;
+    if args.dry_run {
+        return status::print(program, &recipe, until, false).map(|_| ExitCode::SUCCESS);
+    }
+    on_interrupt();
+    let outcome = one(program, args, &recipe, until)?;
+    Ok(close(program, args, &outcome))
+}
+
+fn run_all(program: &Program, args: &RunArgs, until: &str, overrides: &[String]) -> Result<ExitCode> {
+    let root = crate::recipe::project::find_root(&program.directory)?;
+    let names = crate::recipe::project::names(&root);
+    if names.is_empty() {
+        return Err(Error::usage("`--all` runs each recipe below `recipes/`, and this project has none").hint("leave `--all` out"));
+    }
+    on_interrupt();
+    let mut worst = ExitCode::SUCCESS;
+    for name in names {
+        let each = Program { terminal: super::Terminal { ..program.terminal }, directory: program.directory.clone(), recipe: Some(name), profile: program.profile.clone() };
+        let result = each.load(overrides).and_then(|recipe| one(&each, args, &recipe, until));
+        let code = match result {
+            Ok(outcome) => close(&each, args, &outcome),
+            Err(error) => super::fail(&program.terminal, &error),
+        };
+        if code != ExitCode::SUCCESS {
+            worst = code;
+        }
+    }
+    Ok(worst)
+}
+
+fn one(program: &Program, args: &RunArgs, recipe: &Recipe, until: &str) -> Result<Outcome> {
+    let force = match args.force.as_deref() {
+        None => Force::Nothing,
+        Some("") => Force::Everything,
+        Some(step) => Force::Step(step.to_owned()),
+    };
+    let options = Options { force, no_wait: args.no_wait, message: args.message.clone() };
+    let narrator = Narrator::new(&program.terminal);
+    let observer = |event: &Event<'_>| {
+        if args.json {
+            out(&format!("{}\n", json_event(event))).ok();
+        } else {
+            narrator.hear(event);
+        }
+    };
+    run_recipe(recipe, until, &options, &observer)
+}
+
+/// The last lines, and the exit code.
+fn close(program: &Program, args: &RunArgs, outcome: &Outcome) -> ExitCode {
+    use std::io::Write;
+    let terminal = &program.terminal;
+    let verdict = outcome.verdict.as_ref().map(|v| if v.validated { terminal.paint("VALIDATED", Style::Good) } else { terminal.paint("REJECTED", Style::Bad) });
+    if args.json {
+        let verdict = outcome.verdict.as_ref().map(|v| serde_json::json!({ "validated": v.validated, "reason": v.reason }));
+        out(&format!("{}\n", serde_json::json!({ "event": "finished", "run": outcome.run, "verdict": verdict, "cards": outcome.index.as_ref().map(|p| p.to_string_lossy()) }))).ok();
+    } else if !terminal.quiet {
+        let cards = outcome.index.as_ref().map(|index| format!("cards: {}", shown(program, index)));
+        let line = [verdict, cards].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        writeln!(std::io::stderr().lock(), "{}{line}", if terminal.is_rich { "\n" } else { "" }).ok();
+    }
+    match &outcome.stopped {
+        Some(error) => {
+            std::io::stderr().lock().write_all(diagnostic::draw(error, terminal).as_bytes()).ok();
+            ExitCode::from(error.kind.exit_code())
+        }
+        None => ExitCode::SUCCESS,
+    }
+}
+
+/// A path as short as the user's directory allows.
+pub fn shown(program: &Program, path: &std::path::Path) -> String {
+    let here = program.directory.canonicalize().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// Ctrl-C and termination: what is stored stays right, so the program records the run and goes.
+fn on_interrupt() {
+    ctrlc::set_handler(|| {
+        crate::run::record_killed();
+        #[allow(clippy::exit, reason = "the store is right at any moment; waiting for a step would not make it more so")]
+        std::process::exit(130)
+    })
+    .ok();
+}

@@ -1,0 +1,106 @@
+//! A few rows of a table as values: for cards, examples and `recipe show`.
+
+use polars::prelude::{AnyValue, Column, DataFrame, DataType};
+
+use super::Table;
+use crate::card::Cell;
+use crate::error::{Error, Result, nearest, shorten};
+
+/// A type as messages and cards name it.
+#[must_use]
+pub fn kind_name(dtype: &DataType) -> &'static str {
+    match dtype {
+        DataType::Boolean => "boolean",
+        DataType::String | DataType::Categorical(..) | DataType::Enum(..) => "string",
+        DataType::Date => "date",
+        DataType::Datetime(..) => "datetime",
+        DataType::Time => "time",
+        DataType::Duration(_) => "duration",
+        dtype if dtype.is_integer() => "integer",
+        dtype if dtype.is_primitive_numeric() || dtype.is_decimal() => "float",
+        DataType::Null => "null",
+        _ => "other",
+    }
+}
+
+/// The rows at some positions (from 0), in the order asked for.
+///
+/// # Errors
+/// Where the table cannot be read.
+pub fn pick(table: &Table, positions: &[usize]) -> Result<DataFrame> {
+    let mut found: Vec<(usize, DataFrame)> = Vec::new();
+    let mut start = 0;
+    for batch in table.batches()? {
+        let batch = batch?;
+        for (i, position) in positions.iter().enumerate().filter(|(_, p)| (start..start + batch.height()).contains(p)) {
+            found.push((i, batch.slice((position - start) as i64, 1)));
+        }
+        start += batch.height();
+    }
+    found.sort_by_key(|(i, _)| *i);
+    let mut frames = found.into_iter().map(|(_, frame)| frame);
+    let Some(mut whole) = frames.next() else { return Ok(table.head(0)?) };
+    for frame in frames {
+        whole.vstack_mut(&frame)?;
+    }
+    Ok(whole)
+}
+
+/// One row's values in some columns.
+#[must_use]
+pub fn cells(frame: &DataFrame, row: usize, columns: &[String]) -> Vec<Cell> {
+    columns.iter().map(|name| frame.column(name).map_or(Cell::Missing, |column| cell(column, row))).collect()
+}
+
+/// One value as a cell.
+#[must_use]
+pub fn cell(column: &Column, row: usize) -> Cell {
+    match column.get(row) {
+        Ok(AnyValue::Null) | Err(_) => Cell::Missing,
+        Ok(value) if value.dtype().is_float() => Cell::Number(value.extract::<f64>().unwrap_or(f64::NAN)),
+        Ok(AnyValue::String(text)) => Cell::Text(shorten(text)),
+        Ok(AnyValue::StringOwned(text)) => Cell::Text(shorten(&text)),
+        Ok(value) => Cell::Text(value.to_string()),
+    }
+}
+
+/// One value as JSON: numbers stay numbers, dates are text, missing is null.
+#[must_use]
+pub fn json(column: &Column, row: usize) -> serde_json::Value {
+    match column.get(row) {
+        Ok(AnyValue::Null) | Err(_) => serde_json::Value::Null,
+        Ok(AnyValue::Boolean(b)) => b.into(),
+        Ok(AnyValue::String(text)) => text.into(),
+        Ok(AnyValue::StringOwned(text)) => text.to_string().into(),
+        Ok(value) if value.dtype().is_float() => value.extract::<f64>().map_or(serde_json::Value::Null, Into::into),
+        Ok(value) if value.dtype().is_integer() => value.extract::<i64>().map_or(serde_json::Value::Null, Into::into),
+        Ok(value) => value.to_string().into(),
+    }
+}
+
+/// Rows as JSON objects of some columns (those that are there).
+#[must_use]
+pub fn records(frame: &DataFrame, columns: &[String]) -> Vec<serde_json::Map<String, serde_json::Value>> {
+    (0..frame.height())
+        .map(|row| columns.iter().filter_map(|name| frame.column(name).ok().map(|column| (name.clone(), json(column, row)))).collect())
+        .collect()
+}
+
+/// Refuses names that are not in the table, all at once.
+///
+/// # Errors
+/// Exit code 4, at the configuration path that names them, with the nearest column for each.
+pub fn require_columns(table: &Table, names: &[String], path: &str) -> Result<()> {
+    let missing: Vec<String> = names
+        .iter()
+        .filter(|name| !table.has(name))
+        .map(|name| match nearest(name, table.names()) {
+            Some(near) => format!("`{}` (did you mean `{near}`?)", shorten(name)),
+            None => format!("`{}`", shorten(name)),
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::data(format!("no such columns: {}", missing.join(", "))).path(path))
+}

@@ -1,0 +1,73 @@
+//! Regression metrics. y is the truth, ŷ the prediction, w the weights; all as long as there are rows.
+
+use super::super::model::Scored;
+
+fn weighted_mean(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> Option<f64> {
+    let total: f64 = scored.weight.iter().sum();
+    (total > 0.0).then(|| sum(scored, of) / total)
+}
+
+fn sum(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> f64 {
+    scored.y.iter().zip(&scored.prediction).zip(&scored.weight).map(|((y, p), w)| w * of(*y, *p)).sum()
+}
+
+pub fn mean_absolute_error(scored: &Scored) -> Option<f64> {
+    weighted_mean(scored, |y, p| (y - p).abs())
+}
+
+pub fn mean_squared_error(scored: &Scored) -> Option<f64> {
+    weighted_mean(scored, |y, p| (y - p) * (y - p))
+}
+
+pub fn root_mean_squared_error(scored: &Scored) -> Option<f64> {
+    mean_squared_error(scored).map(f64::sqrt)
+}
+
+pub fn max_error(scored: &Scored) -> Option<f64> {
+    scored.y.iter().zip(&scored.prediction).map(|(y, p)| (y - p).abs()).reduce(f64::max)
+}
+
+pub fn mean_absolute_percentage_error(scored: &Scored) -> Option<f64> {
+    weighted_mean(scored, |y, p| (y - p).abs() / y.abs().max(f64::EPSILON))
+}
+
+/// Unweighted: the median. Weighted: the averaged inverted cumulative distribution, as scikit-learn ≥ 1.7.
+pub fn median_absolute_error(scored: &Scored) -> Option<f64> {
+    let mut errors: Vec<(f64, f64)> = scored.y.iter().zip(&scored.prediction).zip(&scored.weight).map(|((y, p), w)| ((y - p).abs(), *w)).filter(|(_, w)| *w > 0.0).collect();
+    errors.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = errors.iter().map(|(_, w)| w).sum::<f64>() / 2.0;
+    let mut below = 0.0;
+    for (i, (error, weight)) in errors.iter().enumerate() {
+        below += weight;
+        if below > half {
+            return Some(*error);
+        }
+        if below == half {
+            return Some(errors.get(i + 1).map_or(*error, |(next, _)| f64::midpoint(*error, *next)));
+        }
+    }
+    errors.last().map(|(error, _)| *error)
+}
+
+pub fn r2_score(scored: &Scored) -> Option<f64> {
+    let mean = weighted_mean(scored, |y, _| y)?;
+    explained(sum(scored, |y, p| (y - p) * (y - p)), sum(scored, |y, _| (y - mean) * (y - mean)), scored.rows())
+}
+
+pub fn explained_variance_score(scored: &Scored) -> Option<f64> {
+    let mean = weighted_mean(scored, |y, _| y)?;
+    let bias = weighted_mean(scored, |y, p| y - p)?;
+    explained(sum(scored, |y, p| (y - p - bias) * (y - p - bias)), sum(scored, |y, _| (y - mean) * (y - mean)), scored.rows())
+}
+
+/// 1 − residual / total; a constant target gives 1 if it is met exactly, else 0. Undefined below two rows.
+fn explained(residual: f64, total: f64, rows: usize) -> Option<f64> {
+    if rows < 2 {
+        return None;
+    }
+    Some(match (residual == 0.0, total == 0.0) {
+        (true, _) => 1.0,
+        (false, true) => 0.0,
+        (false, false) => 1.0 - residual / total,
+    })
+}

@@ -1,0 +1,208 @@
+//! What recipe.yaml may say, section by section, and what is known but comes later.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::data::Role;
+use crate::steps::evaluate::{Criterion, CustomMetric};
+use crate::steps::predict::Output;
+use crate::steps::train::ClassWeight;
+use crate::value::{Fault, Path, Value};
+
+/// The top level, without `steps` and what is handled apart.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    pub recipe: String,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    pub target_col: String,
+    pub positive_class: Option<String>,
+    pub primary_metric: Option<String>,
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
+    #[serde(default)]
+    pub model_registry: ModelRegistry,
+    #[serde(default)]
+    pub experiment: Experiment,
+    #[serde(default)]
+    pub cache: Cache,
+}
+
+fn default_seed() -> u64 {
+    42
+}
+
+/// `model_registry:` of a profile.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRegistry {
+    pub model_name: Option<String>,
+}
+
+/// `experiment:` of a profile.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    pub name: Option<String>,
+}
+
+/// `cache:` of a profile.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    pub dir: Option<String>,
+}
+
+/// `steps.train`, without `estimator_params` and what comes later.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSection {
+    pub using: Option<String>,
+    pub class_weight: Option<ClassWeight>,
+    pub predict_prefix: Option<String>,
+    pub predict_scores_for_all_classes: Option<bool>,
+    pub calibrate_proba: Option<NoneOnly>,
+    #[serde(default)]
+    pub rebalance_training_data: bool,
+    pub resampling_minority_percentage: Option<f64>,
+    #[serde(default)]
+    pub skip_data_profiling: bool,
+}
+
+/// `none`, the only value that is known today.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoneOnly {
+    None,
+}
+
+/// `steps.evaluate`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateSection {
+    #[serde(default)]
+    pub validation_criteria: Vec<Criterion>,
+}
+
+/// `custom_metrics`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomMetrics {
+    #[serde(default)]
+    pub custom_metrics: Vec<CustomMetric>,
+}
+
+/// `steps.register`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterSection {
+    pub model_name: Option<String>,
+    #[serde(default)]
+    pub allow_non_validated_model: bool,
+    pub alias: Option<String>,
+}
+
+/// `steps.predict`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictSection {
+    pub model_uri: Option<String>,
+    pub output: Option<Output>,
+}
+
+/// The keys that the steps section knows.
+pub const STEPS: [&str; 8] = ["ingest", "split", "transform", "train", "evaluate", "register", "ingest_scoring", "predict"];
+
+/// Keys that the recipe's design knows but this version does not do yet: path, value it must have to
+/// count (empty: any), what it is for.
+const LATER: &[(&str, &str, &str)] = &[
+    ("steps.ingest.loader_method", "", "Python hooks"),
+    ("steps.ingest_scoring.loader_method", "", "Python hooks"),
+    ("steps.ingest.using", "custom", "Python hooks"),
+    ("steps.ingest.using", "sql", "SQL sources"),
+    ("steps.ingest.using", "delta", "Delta sources"),
+    ("steps.ingest.using", "spark_sql", "Spark sources"),
+    ("steps.ingest_scoring.using", "custom", "Python hooks"),
+    ("steps.ingest_scoring.using", "sql", "SQL sources"),
+    ("steps.ingest_scoring.using", "delta", "Delta sources"),
+    ("steps.ingest_scoring.using", "spark_sql", "Spark sources"),
+    ("steps.split.using", "custom", "Python hooks"),
+    ("steps.split.split_method", "", "Python hooks"),
+    ("steps.split.post_split_method", "", "Python hooks"),
+    ("steps.split.post_split_filter_method", "", "Python hooks"),
+    ("steps.transform.using", "custom", "Python hooks"),
+    ("steps.transform.transformer_method", "", "Python hooks"),
+    ("steps.transform.target", "", "target transforms"),
+    ("steps.train.using", "custom", "Python hooks"),
+    ("steps.train.using", "automl", "AutoML"),
+    ("steps.train.using", "automl/flaml", "AutoML"),
+    ("steps.train.using", "compare", "comparing candidates"),
+    ("steps.train.estimator_method", "", "Python hooks"),
+    ("steps.train.tuning.enabled", "true", "tuning"),
+    ("steps.train.automl", "", "AutoML"),
+    ("steps.train.compare", "", "comparing candidates"),
+    ("steps.train.early_stopping", "", "early stopping"),
+    ("steps.train.calibrate_proba", "sigmoid", "calibration"),
+    ("steps.train.calibrate_proba", "isotonic", "calibration"),
+    ("steps.train.rebalance_training_data", "true", "resampling"),
+    ("steps.train.time_budget_secs", "", "AutoML"),
+    ("steps.evaluate.slices", "", "slices"),
+    ("steps.evaluate.bootstrap", "", "confidence intervals"),
+    ("steps.evaluate.explain", "", "explanations"),
+    ("steps.predict.gates", "", "drift gates"),
+    ("steps.predict.result_type", "", "Spark results"),
+    ("steps.predict.output.using", "delta", "Delta output"),
+    ("steps.predict.output.using", "table", "table output"),
+    ("experiment.tracking_uri", "", "a real MLflow server"),
+    ("experiment.artifact_location", "", "a real MLflow server"),
+    ("model_registry.registry_uri", "", "a real MLflow server"),
+    ("params", "", "run-time parameters"),
+    ("defaults", "", "config groups"),
+    ("extends", "", "profiles that extend others"),
+];
+
+/// Keys of a criterion that come later.
+const LATER_IN_CRITERIA: &[(&str, &str)] = &[("slice", "slices"), ("not_worse_than", "comparing with the champion"), ("confidence", "comparing with the champion"), ("max_ratio_to_overall", "slices")];
+
+/// Everything in a configuration that is known but not done yet.
+#[must_use]
+pub fn later(root: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, wanted, what) in LATER {
+        let path: Path = path.split('.').map(str::to_owned).collect();
+        let found = root.at(&path).filter(|value| **value != Value::Null && (wanted.is_empty() || value.text().as_deref() == Some(*wanted)));
+        if found.is_some() {
+            faults.push(later_fault(&path, what));
+        }
+    }
+    if let Some(Value::List(criteria)) = root.at(&["steps", "evaluate", "validation_criteria"].map(str::to_owned)) {
+        for (i, criterion) in criteria.iter().enumerate() {
+            let at = |key: &str| -> Path { vec!["steps".into(), "evaluate".into(), "validation_criteria".into(), i.to_string(), key.to_owned()] };
+            for (key, what) in LATER_IN_CRITERIA {
+                if criterion.get(key).is_some() {
+                    faults.push(later_fault(&at(key), what));
+                }
+            }
+            if criterion.get("baseline").and_then(Value::text).as_deref() == Some("champion") {
+                faults.push(later_fault(&at("baseline"), "comparing with the champion"));
+            }
+        }
+    }
+    if let Some(Value::List(metrics)) = root.get("custom_metrics") {
+        for (i, metric) in metrics.iter().enumerate() {
+            if metric.get("function").is_some() {
+                faults.push(later_fault(&["custom_metrics".to_owned(), i.to_string(), "function".to_owned()], "Python hooks").hint("write it as an SQL aggregate: `expression: \"AVG(ABS(prediction - target))\"`"));
+            }
+        }
+    }
+    faults
+}
+
+fn later_fault(path: &[String], what: &str) -> Fault {
+    let key = path.iter().rev().find(|part| part.parse::<usize>().is_err()).cloned().unwrap_or_default();
+    Fault::new(path, format!("`{key}` is known, but {what} is not in this version yet"))
+}

@@ -1,0 +1,97 @@
+//! What a run would do, without doing it.
+
+use std::collections::BTreeMap;
+
+use super::{Session, chain};
+use crate::error::{Kind, Result};
+use crate::recipe::Recipe;
+use crate::steps::Report;
+use crate::store::{Access, Lookup, Stale};
+
+/// A step and what would happen to it.
+#[derive(Clone, Debug)]
+pub struct PlanLine {
+    pub step: &'static str,
+    pub state: PlanState,
+    /// The report of its current or last result.
+    pub report: Option<Report>,
+    /// What that took.
+    pub seconds: Option<f64>,
+}
+
+/// Would a step run?
+#[derive(Clone, Debug)]
+pub enum PlanState {
+    Fresh,
+    Stale(Vec<Stale>),
+    /// It depends on a step that would run, so it may.
+    Waiting(&'static str),
+    /// Its inputs cannot be found.
+    Blocked(String),
+    /// The gate stands before it.
+    Gated(String),
+}
+
+/// The plan of the chain that `until` belongs to. Writes nothing.
+///
+/// # Errors
+/// An unknown step; a store that cannot be read.
+pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
+    let steps = chain(recipe, until)?;
+    let session = Session::open(recipe, Access::Read)?;
+    let mut known = BTreeMap::new();
+    let mut stale: Option<&'static str> = None;
+    let mut gate: Option<String> = None;
+    let mut lines = Vec::new();
+    for step in steps {
+        let name = step.name();
+        let latest = session.latest(name)?;
+        let (mut report, mut seconds) = latest.map_or((None, None), |(entry, report)| (Some(report), Some(entry.seconds)));
+        let state = if let Some(first) = stale {
+            PlanState::Waiting(first)
+        } else if let Some(reason) = gate.clone().filter(|_| name == "register") {
+            PlanState::Gated(reason)
+        } else {
+            match step.needs(&session.around) {
+                Err(error) if matches!(error.kind, Kind::Data | Kind::Model | Kind::Io) => {
+                    stale = Some(name);
+                    PlanState::Blocked(error.to_string())
+                }
+                Err(error) => return Err(error),
+                Ok(needs) => {
+                    let key = session.key(step, &needs, &known)?;
+                    let reasons = if step.is_cacheable() {
+                        match session.store.lookup(&session.owner, &key)? {
+                            Lookup::Miss(reasons) => reasons,
+                            Lookup::Hit(entry) => {
+                                let found: Option<Report> = serde_json::from_value(entry.report.clone()).ok();
+                                let lost = match &found {
+                                    Some(found) => step.missing_effect(found, &session.around)?,
+                                    None => Some("report".to_owned()),
+                                };
+                                for slot in step.writes() {
+                                    if let Some(stored) = entry.outputs.get(slot.artifact) {
+                                        known.insert(slot.artifact, (stored.digest, stored.bytes));
+                                    }
+                                }
+                                gate = gate.or_else(|| found.as_ref().and_then(|r| r.verdict.as_ref()).filter(|v| !v.validated).map(|v| v.reason.clone()));
+                                (report, seconds) = (found, Some(entry.seconds));
+                                lost.map(Stale::OutputMissing).into_iter().collect()
+                            }
+                        }
+                    } else {
+                        vec![Stale::Forced]
+                    };
+                    if reasons.is_empty() {
+                        PlanState::Fresh
+                    } else {
+                        stale = Some(name);
+                        PlanState::Stale(reasons)
+                    }
+                }
+            }
+        };
+        lines.push(PlanLine { step: name, state, report, seconds });
+    }
+    Ok(lines)
+}

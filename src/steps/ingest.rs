@@ -1,0 +1,335 @@
+//! ingest and ingest_scoring: source files become one checked parquet file.
+//!
+//! Both run the same code; scoring data has no target, and its contract is the same.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::{DataType, Expr, col, lit};
+
+use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings, thousands};
+use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
+use crate::data::checks::{DataTest, check};
+use crate::data::contract::Contract;
+use crate::data::profile::{Profile, preview, profile};
+use crate::data::source::{self, Reject, SourceConfig};
+use crate::data::{Roles, Table};
+use crate::error::{Error, Result, nearest};
+use crate::ml::model::classes;
+
+const VERSION: u32 = 1;
+const PREVIEW_ROWS: usize = 20;
+const REJECTS_SHOWN: usize = 20;
+
+/// What of ingest differs between training and scoring data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Training { target: String, goal: Goal },
+    Scoring,
+}
+
+/// The ingest step, and the ingest_scoring step.
+pub struct Ingest {
+    pub purpose: Purpose,
+    pub source: SourceConfig,
+    pub contract: Contract,
+    pub tests: Vec<DataTest>,
+    pub skip_data_profiling: bool,
+    pub roles: Roles,
+    pub seed: u64,
+}
+
+impl Step for Ingest {
+    fn name(&self) -> &'static str {
+        match self.purpose {
+            Purpose::Training { .. } => "ingest",
+            Purpose::Scoring => "ingest_scoring",
+        }
+    }
+
+    fn needs(&self, around: &Surroundings) -> Result<Needs> {
+        let target = match &self.purpose {
+            Purpose::Training { target, goal } => serde_json::json!({ "target": target, "goal": goal }),
+            Purpose::Scoring => serde_json::Value::Null,
+        };
+        let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
+        Ok(Needs {
+            algorithms: BTreeMap::from([("ingest".to_owned(), VERSION), ("source".to_owned(), source::VERSION)]),
+            config: serde_json::json!({
+                "source": self.source,
+                "schema": self.contract,
+                "tests": self.tests,
+                "skip_data_profiling": self.skip_data_profiling,
+                "target": target,
+                "roles": roles,
+            }),
+            files: source::locate(&around.root, &self.source)?,
+            seed: self.source.sample.is_some().then_some(self.seed),
+            ..Needs::default()
+        })
+    }
+
+    fn writes(&self) -> Vec<SlotId> {
+        match self.purpose {
+            Purpose::Training { .. } => vec![INGESTED.id, PROFILE.id],
+            Purpose::Scoring => vec![INGESTED_SCORING.id],
+        }
+    }
+
+    fn is_cacheable(&self) -> bool {
+        // A freshness test asks for the clock.
+        !self.tests.iter().any(DataTest::needs_clock)
+    }
+
+    fn run(&self, cx: &Context<'_>) -> Result<Report> {
+        let read = source::read(cx.files, &self.source, &self.contract.wanted_types(), cx.scratch, self.seed)?;
+        if let Purpose::Training { target, .. } = &self.purpose
+            && !read.table.has(target)
+        {
+            let error = Error::data(format!("target column `{target}` is not in the data")).path("target_col");
+            return Err(match nearest(target, read.table.names()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("the columns are {}", read.table.names().take(20).collect::<Vec<_>>().join(", "))),
+            });
+        }
+        self.check_roles(&read.table)?;
+        // The source is read once; everything after works on parquet.
+        let whole = cx.scratch.join("whole.parquet");
+        read.table.write(&whole)?;
+        let table = Table::read(&whole)?;
+        let rows_read = table.rows()? as u64;
+        if rows_read == 0 {
+            return Err(Error::data("the data has no rows").hint("check `location` and `options`"));
+        }
+        let report = check(&table, &self.contract, &self.tests, cx.around.now)?;
+        if let Some(error) = report.to_error() {
+            return Err(error.path(&format!("steps.{}", self.name())));
+        }
+
+        let (table, dropped, mut warnings) = self.keep(&table)?;
+        let path = match self.purpose {
+            Purpose::Training { .. } => cx.path(&INGESTED),
+            Purpose::Scoring => cx.path(&INGESTED_SCORING),
+        };
+        let is_whole = dropped.is_empty() && table.schema().len() == read.table.schema().len();
+        if is_whole {
+            std::fs::rename(&whole, &path).map_err(|error| Error::io("rename", &whole, &error))?;
+        } else {
+            table.write(&path)?;
+            std::fs::remove_file(&whole).map_err(|error| Error::io("remove", &whole, &error))?;
+        }
+        let table = Table::read(&path)?;
+        let rows = table.rows()? as u64;
+        let width = table.schema().len() as u64;
+        if let Purpose::Training { target, goal } = &self.purpose {
+            if rows == 0 {
+                return Err(Error::data(format!("target `{target}` is missing in every row")));
+            }
+            if let Goal::Classification { .. } = goal {
+                goal.task(target, &classes(&table, target)?)?;
+            }
+        }
+
+        let profile = if self.skip_data_profiling { None } else { Some(profile(&table, &self.roles)?) };
+        if let Purpose::Training { .. } = self.purpose {
+            cx.write(&PROFILE, &Json(serde_json::to_value(&profile).unwrap_or_default()))?;
+        }
+        warnings.extend(read.notes.iter().cloned());
+        warnings.extend(report.warnings());
+        let passed = format!("contract {}/{}", report.passed(), report.total());
+        let mut tabs = Vec::new();
+        if report.total() > 0 {
+            tabs.push(Tab::new("contract", "Contract and tests", vec![Block::Table(report.card_table())]));
+        }
+        if let Some(profile) = &profile {
+            tabs.push(Tab::new("profile", "Profile", profile.clone().into_blocks()));
+            let alerts = profile.alerts();
+            if !alerts.is_empty() {
+                tabs.push(Tab::new("alerts", "Alerts", vec![Block::Table(alerts_table(alerts))]));
+            }
+        }
+        tabs.push(Tab::new("preview", "Preview", vec![Block::Table(preview(&table, PREVIEW_ROWS)?)]));
+        tabs.push(Tab::new("rows", "Rows", row_blocks(rows_read, read.rejected, &read.rejects, &dropped, rows)));
+        let left_out: u64 = dropped.values().sum();
+        let mut note = vec![read.formats.clone()];
+        if report.total() > 0 {
+            note.push(passed);
+        }
+        if left_out > 0 {
+            note.push(format!("{} rows without target dropped", thousands(left_out)));
+        }
+        if read.rejected > 0 {
+            note.push(format!("{} rows rejected", thousands(read.rejected)));
+        }
+        Ok(Report {
+            line: format!("{} × {width}", thousands(rows)),
+            note: note.join(", "),
+            card: Card {
+                summary: format!("{} rows × {width} columns were read from {} ({}).", thousands(rows), files_in_words(cx.files), read.formats),
+                headline: vec![
+                    Fact::new("rows", rows),
+                    Fact::new("columns", width),
+                    Fact::new("checks passed", format!("{} of {}", report.passed(), report.total())),
+                    Fact::new("rows left out", left_out + read.rejected),
+                    Fact::new("duplicate rows", profile.as_ref().and_then(|p| p.duplicates)),
+                ],
+                warnings: warnings.clone(),
+                tabs,
+            },
+            params: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            warnings,
+            shapes: BTreeMap::from([(self.writes()[0].artifact.to_owned(), (rows, width))]),
+            verdict: None,
+        })
+    }
+}
+
+impl Ingest {
+    /// Columns that were given a role must exist (scoring data may lack target and weight).
+    fn check_roles(&self, table: &Table) -> Result<()> {
+        let is_scoring = self.purpose == Purpose::Scoring;
+        let missing: Vec<&str> = self.roles.iter().map(|(name, _)| name).filter(|name| !table.has(name) && !is_scoring).collect();
+        let Some(first) = missing.first() else { return Ok(()) };
+        let error = Error::data(format!("`roles` names columns that are not in the data: {}", missing.join(", "))).path("roles");
+        Err(match nearest(first, table.names()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("the columns are {}", table.names().take(20).collect::<Vec<_>>().join(", "))),
+        })
+    }
+
+    /// Leaves out rows without a target and columns without a value; says how many and why.
+    fn keep(&self, table: &Table) -> Result<(Table, BTreeMap<String, u64>, Vec<String>)> {
+        let mut warnings = Vec::new();
+        let mut dropped = BTreeMap::new();
+        let mut query = table.lazy();
+        let counts = table.lazy().select(table.names().map(|name| col(name).null_count().cast(DataType::UInt64).alias(name)).collect::<Vec<Expr>>()).collect()?;
+        let missing = |name: &str| -> Result<u64> { Ok(counts.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
+        let rows = table.rows()? as u64;
+        if let Purpose::Training { target, goal } = &self.purpose {
+            let is_float = table.schema().get(target).is_some_and(DataType::is_float);
+            let numeric = table.schema().get(target).is_some_and(|t| t.is_primitive_numeric() || t.is_bool());
+            if *goal == Goal::Regression && !numeric {
+                let found = table.schema().get(target).map_or_else(String::new, ToString::to_string);
+                return Err(Error::data(format!("target `{target}` is not a number: {found}")).path("target_col").hint("for classes use the template `classification/v1`"));
+            }
+            let mut lost = missing(target)?;
+            let mut keep = col(target.as_str()).is_not_null();
+            if is_float {
+                let sums = table
+                    .lazy()
+                    .select([col(target.as_str()).is_nan().sum().cast(DataType::UInt64).alias("nan"), col(target.as_str()).is_infinite().sum().cast(DataType::UInt64).alias("infinite")])
+                    .collect()?;
+                let sum = |name: &str| -> Result<u64> { Ok(sums.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
+                if sum("infinite")? > 0 {
+                    return Err(Error::data(format!("target `{target}` is infinite in {} rows", sum("infinite")?)).hint("correct the data, or drop the rows before ingest"));
+                }
+                lost += sum("nan")?;
+                keep = keep.and(col(target.as_str()).is_nan().fill_null(lit(true)).not());
+            }
+            if lost == rows {
+                return Err(Error::data(format!("target `{target}` is missing in every row")));
+            }
+            if lost > 0 {
+                dropped.insert(format!("target `{target}` is missing"), lost);
+                query = query.filter(keep);
+            }
+        }
+        let mut empty = Vec::new();
+        for name in table.names() {
+            if missing(name)? == rows {
+                empty.push(name.to_owned());
+            }
+        }
+        // A column without a value says nothing in training; scoring keeps what the model may ask for.
+        if !empty.is_empty() && self.purpose != Purpose::Scoring {
+            warnings.push(format!("columns without any value were dropped: {}", empty.join(", ")));
+            query = query.drop(polars::prelude::cols(empty));
+        }
+        Ok((Table::from_query(query)?, dropped, warnings))
+    }
+}
+
+fn files_in_words(files: &[source::SourceFile]) -> String {
+    match files {
+        [one] => one.name.clone(),
+        many => format!("{} files", many.len()),
+    }
+}
+
+fn row_blocks(read: u64, rejected: u64, rejects: &[Reject], dropped: &BTreeMap<String, u64>, kept: u64) -> Vec<Block> {
+    let mut facts = vec![Fact::new("rows in the source", read + rejected), Fact::new("rejected as malformed", rejected)];
+    facts.extend(dropped.iter().map(|(why, n)| Fact::new(why.as_str(), *n)));
+    facts.push(Fact::new("rows kept", kept));
+    let mut blocks = vec![Block::Facts(facts)];
+    if !rejects.is_empty() {
+        blocks.push(Block::Table(CardTable {
+            caption: "Rejected rows".to_owned(),
+            columns: ["file", "line", "reason", "text"].map(str::to_owned).to_vec(),
+            rows: rejects.iter().take(REJECTS_SHOWN).map(|r| vec![r.file.as_str().into(), r.line.into(), r.reason.as_str().into(), r.text.as_str().into()]).collect(),
+        }));
+    }
+    blocks
+}
+
+fn alerts_table(alerts: Vec<(String, String)>) -> CardTable {
+    CardTable {
+        caption: "What to look at".to_owned(),
+        columns: ["column", "alert"].map(str::to_owned).to_vec(),
+        rows: alerts.into_iter().map(|(column, alert)| vec![column.into(), alert.into()]).collect(),
+    }
+}
+
+/// The target's distribution in several parts, side by side.
+#[must_use]
+pub fn compare_target(target: &str, names: &[&str], profiles: &[Profile], is_classification: bool) -> Vec<Block> {
+    let columns: Vec<_> = profiles.iter().map(|p| p.columns.iter().find(|c| c.name == target)).collect();
+    let mut blocks = Vec::new();
+    if is_classification {
+        let mut labels: Vec<String> = columns.iter().flatten().flat_map(|c| c.top.iter().map(|(label, _)| label.clone())).collect();
+        labels.sort();
+        labels.dedup();
+        let rows = labels
+            .iter()
+            .map(|label| {
+                let mut row: Vec<Cell> = vec![label.as_str().into()];
+                for column in &columns {
+                    let count = column.and_then(|c| c.top.iter().find(|(l, _)| l == label)).map_or(0, |(_, n)| *n);
+                    row.push(Cell::Count(count));
+                    row.push(Cell::Share(count as f64 / column.map_or(1, |c| (c.rows - c.missing).max(1)) as f64));
+                }
+                row
+            })
+            .collect();
+        let mut head = vec!["class".to_owned()];
+        head.extend(names.iter().flat_map(|name| [(*name).to_owned(), format!("share of {name}")]));
+        blocks.push(Block::Table(CardTable { caption: format!("Classes of {target} in each split"), columns: head, rows }));
+    } else {
+        let rows = names
+            .iter()
+            .zip(&columns)
+            .filter_map(|(name, column)| {
+                let column = (*column)?;
+                let q = column.quantiles?;
+                let mut row: Vec<Cell> = vec![(*name).into(), column.mean.into(), column.deviation.into()];
+                row.extend(q.iter().map(|v| Cell::Number(*v)));
+                Some(row)
+            })
+            .collect();
+        blocks.push(Block::Table(CardTable {
+            caption: format!("{target} in each split"),
+            columns: ["split", "mean", "deviation", "minimum", "5 %", "25 %", "median", "75 %", "95 %", "maximum"].map(str::to_owned).to_vec(),
+            rows,
+        }));
+        for (name, column) in names.iter().zip(&columns) {
+            if let Some(histogram) = column.and_then(|c| c.histogram.clone()) {
+                blocks.push(Block::Histogram(Histogram {
+                    caption: format!("{target} in {name}"),
+                    x: target.to_owned(),
+                    edges: histogram.edges,
+                    series: histogram.series.into_iter().map(|s| Counts { name: (*name).to_owned(), counts: s.counts }).collect(),
+                }));
+            }
+        }
+    }
+    blocks
+}

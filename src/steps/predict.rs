@@ -1,0 +1,171 @@
+//! predict: a registered model scores ingested rows and writes them where the recipe says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::train::with_columns;
+use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings, thousands};
+use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::data::profile::{Profile, drift, profile};
+use crate::data::sink::{self, Format, ParquetSink, SaveMode};
+use crate::data::{Roles, Table};
+use crate::error::{Error, Result};
+use crate::ml::Task;
+use crate::tracking::bundle;
+
+const VERSION: u32 = 1;
+
+/// `output:` of recipe.yaml.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub using: Option<Format>,
+    pub location: String,
+    /// Columns to write; all inputs and the predictions where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    #[serde(default)]
+    pub save_mode: SaveMode,
+}
+
+/// The predict step.
+pub struct Predict {
+    pub model_uri: String,
+    pub output: Option<Output>,
+    pub roles: Roles,
+    /// `overwrite` also from the former top-level key.
+    pub is_appending: bool,
+}
+
+impl Predict {
+    fn output_path(&self, around: &Surroundings) -> Option<PathBuf> {
+        self.output.as_ref().map(|output| around.root.join(&output.location))
+    }
+}
+
+impl Step for Predict {
+    fn name(&self) -> &'static str {
+        "predict"
+    }
+
+    fn needs(&self, around: &Surroundings) -> Result<Needs> {
+        let resolved = around.tracker.resolve(&self.model_uri, &around.root)?;
+        Ok(Needs {
+            algorithms: BTreeMap::from([("predict".to_owned(), VERSION)]),
+            config: serde_json::json!({ "output": self.output }),
+            reads: vec![INGESTED_SCORING.id],
+            external: BTreeMap::from([("model".to_owned(), resolved.digest)]),
+            ..Needs::default()
+        })
+    }
+
+    fn writes(&self) -> Vec<SlotId> {
+        vec![SCORED.id]
+    }
+
+    fn is_cacheable(&self) -> bool {
+        !self.is_appending
+    }
+
+    fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
+        let Some(path) = self.output_path(around) else { return Ok(None) };
+        let Some(wanted) = report.params.get("predict.output_digest") else { return Ok(None) };
+        match sink::digest(&path) {
+            Ok(found) if found == *wanted => Ok(None),
+            Ok(_) => Ok(Some(format!("the output `{}` was changed", path.display()))),
+            Err(_) => Ok(Some(format!("the output `{}` is missing", path.display()))),
+        }
+    }
+
+    fn run(&self, cx: &Context<'_>) -> Result<Report> {
+        let resolved = cx.around.tracker.resolve(&self.model_uri, &cx.around.root)?;
+        let bundle = bundle::load(&resolved.path)?;
+        let model = bundle.model;
+        let table = cx.read(&INGESTED_SCORING)?;
+        if let Some(path) = self.output_path(cx.around)
+            && let Some(output) = &self.output
+            && output.save_mode == SaveMode::Error
+            && path.exists()
+        {
+            return Err(Error::data(format!("the output exists already: `{}`", output.location)).path("steps.predict.output.save_mode").hint("remove it, or use `save_mode: overwrite`"));
+        }
+
+        let mut sink = ParquetSink::create(&cx.path(&SCORED))?;
+        model.score(&table, |frame, predictions| {
+            let columns = model.prediction_columns(&predictions)?;
+            sink.write(&with_columns(frame, columns)?)
+        })?;
+        let (rows, width) = sink.finish()?;
+        let scored = Table::read(&cx.path(&SCORED))?;
+
+        let mut params = BTreeMap::from([("predict.model".to_owned(), resolved.uri.clone()), ("predict.model_digest".to_owned(), resolved.digest.clone())]);
+        let mut note = resolved.uri.clone();
+        if let (Some(output), Some(path)) = (&self.output, self.output_path(cx.around)) {
+            let written = match &output.columns {
+                None => scored.clone(),
+                Some(columns) => {
+                    crate::data::rows::require_columns(&scored, columns, "steps.predict.output.columns")?;
+                    Table::from_query(scored.lazy().select(columns.iter().map(|c| polars::prelude::col(c.as_str())).collect::<Vec<_>>()))?
+                }
+            };
+            sink::write(&written, &path, output.using, output.save_mode)?;
+            params.insert("predict.output_digest".to_owned(), sink::digest(&path)?);
+            note = format!("{note} → {}", output.location);
+        }
+
+        let found = profile(&scored, &self.roles)?;
+        let mut warnings = Vec::new();
+        let mut tabs = Vec::new();
+        let prediction = match &model.task {
+            Task::Regression => "prediction".to_owned(),
+            Task::Classification { .. } => format!("{}label", model.output.prefix),
+        };
+        let shown: Vec<Block> = found.only(&[prediction.as_str()]).into_blocks();
+        if !shown.is_empty() {
+            tabs.push(Tab::new("predictions", "Predictions", shown));
+        }
+        if let Ok(reference) = serde_json::from_value::<Profile>(bundle.profile) {
+            let moved = drift(&reference, &found);
+            let rows: Vec<Vec<Cell>> =
+                moved.iter().map(|d| vec![d.column.as_str().into(), d.psi.into(), d.new_categories.into(), Cell::Share(d.missing_change)]).collect();
+            for column in moved.iter().filter(|d| d.psi.is_some_and(|psi| psi > 0.25)) {
+                warnings.push(format!("`{}` differs from training: PSI {}", column.column, crate::card::format::number(column.psi.unwrap_or(0.0))));
+            }
+            for column in moved.iter().filter(|d| d.new_categories > 0) {
+                warnings.push(format!("`{}` has {} values that training did not", column.column, thousands(column.new_categories)));
+            }
+            tabs.push(Tab::new(
+                "drift",
+                "Drift against training",
+                vec![
+                    Block::Text("Population stability index against the training data: below 0.1 alike, above 0.25 different.".to_owned()),
+                    Block::Table(CardTable { caption: "Drift per column".to_owned(), columns: ["column", "PSI", "new categories", "change of missing share"].map(str::to_owned).to_vec(), rows }),
+                ],
+            ));
+        }
+        tabs.push(Tab::new("preview", "Preview", vec![Block::Table(crate::data::profile::preview(&scored, 10)?)]));
+        tabs.push(Tab::new(
+            "model",
+            "Model used",
+            vec![Block::Facts(vec![Fact::new("model", resolved.uri.as_str()), Fact::new("digest", resolved.digest.as_str()), Fact::new("estimator", model.estimator.describe())])],
+        ));
+        Ok(Report {
+            line: format!("{} rows scored", thousands(rows)),
+            note,
+            card: Card {
+                summary: format!("{} rows were scored with {}.", thousands(rows), resolved.uri),
+                headline: vec![Fact::new("rows", rows), Fact::new("model", resolved.uri.as_str())],
+                warnings: warnings.clone(),
+                tabs,
+            },
+            params,
+            metrics: BTreeMap::new(),
+            warnings,
+            shapes: BTreeMap::from([(SCORED.id.artifact.to_owned(), (rows, width))]),
+            verdict: None,
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! register: a validated model becomes a version in the registry.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Context, EVALUATION, INGESTED, Json, MODEL, Needs, PROFILE, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING};
+use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::error::{Error, Kind, Result};
+use crate::tracking::bundle::{self, BundleParts};
+
+const VERSION: u32 = 1;
+const EXAMPLE_ROWS: usize = 5;
+
+/// The register step.
+pub struct Register {
+    pub model_name: String,
+    pub allow_non_validated_model: bool,
+    pub alias: Option<String>,
+    pub description: Option<String>,
+}
+
+/// A registered version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    pub name: String,
+    pub version: u64,
+    /// The model's digest: weights, transformer and signature.
+    pub digest: String,
+}
+
+impl Step for Register {
+    fn name(&self) -> &'static str {
+        "register"
+    }
+
+    fn needs(&self, _around: &Surroundings) -> Result<Needs> {
+        Ok(Needs {
+            algorithms: BTreeMap::from([("register".to_owned(), VERSION), ("bundle".to_owned(), bundle::VERSION)]),
+            config: serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias }),
+            reads: vec![MODEL.id, EVALUATION.id, INGESTED.id, TRAINING.id, PROFILE.id],
+            ..Needs::default()
+        })
+    }
+
+    fn writes(&self) -> Vec<SlotId> {
+        vec![REGISTERED.id]
+    }
+
+    fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
+        let version = report.params.get("register.version").and_then(|v| v.parse().ok()).unwrap_or(0);
+        Ok(match around.tracker.version(&self.model_name, version)? {
+            Some(found) if Some(&found.digest) == report.params.get("register.digest") => None,
+            _ => Some(format!("{} v{version} is not in the registry", self.model_name)),
+        })
+    }
+
+    fn run(&self, cx: &Context<'_>) -> Result<Report> {
+        let model = cx.read(&MODEL)?;
+        let evaluation = cx.read(&EVALUATION)?.0;
+        if !evaluation.validated && !self.allow_non_validated_model {
+            return Err(Error::new(Kind::Gate, format!("the model was rejected, so nothing is registered: it {}", evaluation.reason)));
+        }
+        let training = cx.read(&TRAINING)?;
+        let profile = cx.read(&PROFILE)?.0;
+        let parts = BundleParts {
+            model: &model,
+            training: &training,
+            profile: &profile,
+            evaluation: &serde_json::to_value(&evaluation).unwrap_or_default(),
+            recipe: &cx.around.recipe,
+            run: &cx.around.run,
+            resolved_config: &cx.around.resolved_config,
+            example_rows: EXAMPLE_ROWS,
+            now: cx.around.now,
+        };
+        let registration = cx.around.tracker.register(&self.model_name, &parts, self.alias.as_deref(), self.description.as_deref())?;
+        let registered = Registered { name: self.model_name.clone(), version: registration.version, digest: registration.digest.clone() };
+        cx.write(&REGISTERED, &Json(registered.clone()))?;
+
+        let mut warnings = Vec::new();
+        if !evaluation.validated {
+            warnings.push(format!("a rejected model was registered, as `allow_non_validated_model` says: it {}", evaluation.reason));
+        }
+        if let Some(said) = &registration.said {
+            warnings.push(said.clone());
+        }
+        let note = registration.alias_moved.as_ref().map_or_else(|| "no alias moved".to_owned(), |alias| format!("alias {alias}"));
+        let signature = |columns: &[(String, String)]| columns.iter().map(|(name, kind)| vec![name.as_str().into(), kind.as_str().into()]).collect::<Vec<Vec<Cell>>>();
+        let contents: Vec<Vec<Cell>> = registration.files.iter().map(|(name, bytes)| vec![name.as_str().into(), Cell::Bytes(*bytes)]).collect();
+        Ok(Report {
+            line: format!("{} v{}", registered.name, registered.version),
+            note: note.clone(),
+            card: Card {
+                summary: format!("{} version {} is in the registry ({note}).", registered.name, registered.version),
+                headline: vec![
+                    Fact::new("model", registered.name.as_str()),
+                    Fact::new("version", registered.version),
+                    Fact::new("gate", if evaluation.validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) }),
+                    Fact::new("use it as", format!("models:/{}/{}", registered.name, registered.version)),
+                ],
+                warnings: warnings.clone(),
+                tabs: vec![
+                    Tab::new("gate", "Gate", vec![Block::Text(format!("The model {}.", evaluation.reason)), Block::Table(super::evaluate::criteria_table(&evaluation.outcomes))]),
+                    Tab::new(
+                        "signature",
+                        "Signature",
+                        vec![
+                            Block::Table(CardTable { caption: "Inputs".to_owned(), columns: ["column", "type"].map(str::to_owned).to_vec(), rows: signature(&registration.inputs) }),
+                            Block::Table(CardTable { caption: "Outputs".to_owned(), columns: ["column", "type"].map(str::to_owned).to_vec(), rows: signature(&registration.outputs) }),
+                        ],
+                    ),
+                    Tab::new(
+                        "bundle",
+                        "Bundle",
+                        vec![
+                            Block::Facts(vec![Fact::new("model digest", registered.digest.as_str())]),
+                            Block::Table(CardTable { caption: "Files".to_owned(), columns: ["file", "size"].map(str::to_owned).to_vec(), rows: contents }),
+                        ],
+                    ),
+                ],
+            },
+            params: BTreeMap::from([
+                ("register.model_name".to_owned(), registered.name),
+                ("register.version".to_owned(), registered.version.to_string()),
+                ("register.digest".to_owned(), registered.digest),
+            ]),
+            metrics: BTreeMap::new(),
+            warnings,
+            shapes: BTreeMap::new(),
+            verdict: None,
+        })
+    }
+}

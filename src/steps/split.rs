@@ -1,0 +1,123 @@
+//! split: ingested rows become training, validation and test rows.
+
+use std::collections::BTreeMap;
+
+use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, thousands};
+use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::data::expression::RowExpression;
+use crate::data::profile::{drift, profile};
+use crate::data::split::{SplitConfig, SplitPaths, split};
+use crate::data::{Roles, Table};
+use crate::error::Result;
+
+const VERSION: u32 = 1;
+
+/// The split step.
+pub struct Split {
+    pub config: SplitConfig,
+    pub filter: Option<RowExpression>,
+    pub roles: Roles,
+    pub target: String,
+    pub is_classification: bool,
+    pub seed: u64,
+}
+
+impl Step for Split {
+    fn name(&self) -> &'static str {
+        "split"
+    }
+
+    fn needs(&self, _around: &Surroundings) -> Result<Needs> {
+        let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
+        Ok(Needs {
+            algorithms: BTreeMap::from([("split".to_owned(), VERSION)]),
+            config: serde_json::json!({ "split": self.config, "roles": roles, "classification": self.is_classification }),
+            reads: vec![INGESTED.id],
+            seed: Some(self.seed),
+            ..Needs::default()
+        })
+    }
+
+    fn writes(&self) -> Vec<SlotId> {
+        vec![TRAINING.id, VALIDATION.id, TEST.id]
+    }
+
+    fn run(&self, cx: &Context<'_>) -> Result<Report> {
+        let table = cx.read(&INGESTED)?;
+        if let Some(filter) = &self.filter {
+            filter.check_against(table.schema())?;
+        }
+        let paths = SplitPaths { training: cx.path(&TRAINING), validation: cx.path(&VALIDATION), test: cx.path(&TEST) };
+        let filter = self.filter.as_ref().map(RowExpression::expr);
+        let outcome = split(&table, &self.config, filter, &self.roles, self.seed, &paths)?;
+
+        let parts = [("training", Table::read(&paths.training)?), ("validation", Table::read(&paths.validation)?), ("test", Table::read(&paths.test)?)];
+        let profiles = parts.iter().map(|(_, part)| profile(part, &self.roles)).collect::<Result<Vec<_>>>()?;
+        let width = table.schema().len() as u64;
+        let kept: u64 = outcome.rows.iter().sum();
+        let dropped: u64 = outcome.dropped.values().sum();
+
+        let sizes = CardTable {
+            caption: "Rows per split".to_owned(),
+            columns: ["split", "rows", "share"].map(str::to_owned).to_vec(),
+            rows: parts.iter().zip(&outcome.rows).map(|((name, _), rows)| vec![(*name).into(), (*rows).into(), Cell::Share(*rows as f64 / kept.max(1) as f64)]).collect(),
+        };
+        let mut tabs = vec![Tab::new("sizes", "Sizes", vec![Block::Table(sizes)])];
+        let target: Vec<Block> = crate::steps::ingest::compare_target(&self.target, &parts.iter().map(|(n, _)| *n).collect::<Vec<_>>(), &profiles, self.is_classification);
+        if !target.is_empty() {
+            tabs.push(Tab::new("target", "Target", target));
+        }
+        let moved: Vec<Vec<Cell>> = {
+            let validation = drift(&profiles[0], &profiles[1]);
+            let test = drift(&profiles[0], &profiles[2]);
+            validation
+                .iter()
+                .zip(&test)
+                .map(|(v, t)| vec![v.column.as_str().into(), v.psi.into(), t.psi.into(), v.new_categories.into(), t.new_categories.into()])
+                .collect()
+        };
+        tabs.push(Tab::new(
+            "drift",
+            "Drift between splits",
+            vec![
+                Block::Text("Population stability index against training: below 0.1 the splits are alike, above 0.25 they differ.".to_owned()),
+                Block::Table(CardTable {
+                    caption: "Drift per column".to_owned(),
+                    columns: ["column", "validation PSI", "test PSI", "new in validation", "new in test"].map(str::to_owned).to_vec(),
+                    rows: moved,
+                }),
+            ],
+        ));
+        let mut crossing = outcome.facts();
+        crossing.insert(0, Fact::new("rows in", outcome.rows_in));
+        tabs.push(Tab::new("crossing", "Duplicates and groups", vec![Block::Facts(crossing)]));
+        if dropped > 0 {
+            let rows = outcome.dropped.iter().filter(|(_, n)| **n > 0).map(|(reason, n)| vec![reason.as_str().into(), (*n).into(), Cell::Share(*n as f64 / outcome.rows_in.max(1) as f64)]).collect();
+            let table = CardTable { caption: "Rows left out, by reason".to_owned(), columns: ["reason", "rows", "share"].map(str::to_owned).to_vec(), rows };
+            tabs.push(Tab::new("dropped", "Dropped rows", vec![Block::Table(table)]));
+        }
+
+        let counts = outcome.rows.map(thousands).join(" / ");
+        Ok(Report {
+            line: format!("{} rows → {counts}", thousands(kept)),
+            note: if dropped > 0 { format!("{} rows filtered", thousands(dropped)) } else { String::new() },
+            card: Card {
+                summary: format!("{} rows became {counts} for training, validation and test{}.", thousands(kept), if dropped > 0 { format!("; {} were left out", thousands(dropped)) } else { String::new() }),
+                headline: vec![
+                    Fact::new("training", outcome.rows[0]),
+                    Fact::new("validation", outcome.rows[1]),
+                    Fact::new("test", outcome.rows[2]),
+                    Fact::new("left out", dropped),
+                    Fact::new("method", self.config.method_name()),
+                ],
+                warnings: outcome.warnings.clone(),
+                tabs,
+            },
+            metrics: BTreeMap::new(),
+            params: BTreeMap::from([("split.using".to_owned(), self.config.method_name().to_owned())]),
+            warnings: outcome.warnings,
+            shapes: [TRAINING.id, VALIDATION.id, TEST.id].iter().zip(outcome.rows).map(|(id, rows)| (id.artifact.to_owned(), (rows, width))).collect(),
+            verdict: None,
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! train: the estimator is fitted on transformed training rows; the model joins it with the chain.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMER, VALIDATION,
+};
+use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::data::sink::ParquetSink;
+use crate::data::{Role, Roles};
+use crate::error::{Error, Result, nearest};
+use crate::ml::metric;
+use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
+use crate::ml::{Coefficient, Task, TrainingSet, UnfittedEstimator};
+
+const VERSION: u32 = 1;
+const WORST: usize = 10;
+
+/// `class_weight:` of recipe.yaml.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassWeight {
+    /// `balanced`: rows / (classes × rows of the class), as scikit-learn has it.
+    Named(Balanced),
+    /// One factor a label; 1 where a label is not named.
+    PerClass(BTreeMap<String, f64>),
+}
+
+/// The one name that `class_weight` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balanced {
+    Balanced,
+}
+
+impl ClassWeight {
+    fn factors(&self, counts: &BTreeMap<String, u64>) -> Result<Vec<f64>> {
+        match self {
+            Self::Named(Balanced::Balanced) => {
+                let total: u64 = counts.values().sum();
+                Ok(counts.values().map(|n| total as f64 / (counts.len() as f64 * *n as f64)).collect())
+            }
+            Self::PerClass(weights) => {
+                for (label, weight) in weights {
+                    if !counts.contains_key(label) {
+                        let error = Error::config(format!("`class_weight` names a class that does not occur: {label}")).path("steps.train.class_weight");
+                        return Err(match nearest(label, counts.keys().map(String::as_str)) {
+                            Some(near) => error.hint(format!("did you mean `{near}`?")),
+                            None => error.hint(format!("the classes are {}", counts.keys().cloned().collect::<Vec<_>>().join(", "))),
+                        });
+                    }
+                    if !weight.is_finite() || *weight < 0.0 {
+                        return Err(Error::config(format!("`class_weight` of `{label}` is no weight: {weight}")).path("steps.train.class_weight"));
+                    }
+                }
+                Ok(counts.keys().map(|label| weights.get(label).copied().unwrap_or(1.0)).collect())
+            }
+        }
+    }
+}
+
+/// The train step.
+pub struct Train {
+    pub estimator: Box<dyn UnfittedEstimator>,
+    pub class_weight: Option<ClassWeight>,
+    pub output: OutputNames,
+    pub goal: Goal,
+    pub target: String,
+    pub roles: Roles,
+    pub primary_metric: String,
+    pub seed: u64,
+}
+
+impl Step for Train {
+    fn name(&self) -> &'static str {
+        "train"
+    }
+
+    fn needs(&self, _around: &Surroundings) -> Result<Needs> {
+        Ok(Needs {
+            algorithms: BTreeMap::from([("train".to_owned(), VERSION), (format!("estimator {}", self.estimator.name()), self.estimator.version())]),
+            config: serde_json::json!({
+                "using": self.estimator.name(),
+                "estimator_params": self.estimator.config(),
+                "class_weight": self.class_weight,
+                "predict_prefix": self.output.prefix,
+                "predict_scores_for_all_classes": self.output.all_scores,
+                "goal": self.goal,
+                "target": self.target,
+                "weight": self.roles.first(Role::Weight),
+                "not_features": self.roles.iter().filter(|(name, _)| !self.roles.is_feature(name)).map(|(name, _)| name).collect::<Vec<_>>(),
+            }),
+            reads: vec![TRANSFORMED_TRAINING.id, TRANSFORMER.id, TRAINING.id, VALIDATION.id],
+            seed: Some(self.seed),
+            ..Needs::default()
+        })
+    }
+
+    fn writes(&self) -> Vec<SlotId> {
+        vec![MODEL.id, BEST_PARAMETERS.id, PREDICTED_TRAINING.id, RUN.id]
+    }
+
+    fn run(&self, cx: &Context<'_>) -> Result<Report> {
+        let transformed = cx.read(&TRANSFORMED_TRAINING)?;
+        let chain = cx.read(&TRANSFORMER)?;
+        let training = cx.read(&TRAINING)?;
+        let validation = cx.read(&VALIDATION)?;
+        let weight = self.roles.first(Role::Weight);
+
+        let counts = match self.goal {
+            Goal::Regression => BTreeMap::new(),
+            Goal::Classification { .. } => classes(&training, &self.target)?,
+        };
+        let task = self.goal.task(&self.target, &counts)?;
+        if !self.estimator.supports(&task) {
+            return Err(Error::config(format!("`{}` cannot do {}", self.estimator.name(), metric::task_name(&task)))
+                .path("steps.train.using")
+                .hint("`recipe list estimators` shows what each can do"));
+        }
+        let factors = self.class_weight.as_ref().map(|weights| weights.factors(&counts)).transpose()?.unwrap_or_default();
+        let features = chain.features(transformed.schema(), &self.roles);
+        let set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?;
+        let estimator = self.estimator.fit(&set)?;
+        drop(set);
+        let labels = training.schema().get(&self.target).map_or(LabelType::String, LabelType::of);
+        let model = Model { task: task.clone(), target: self.target.clone(), labels, output: self.output.clone(), chain, features, estimator };
+        cx.write(&MODEL, &model)?;
+        let parameters = self.estimator.config();
+        cx.write(&BEST_PARAMETERS, &Json(parameters.clone()))?;
+
+        // Training rows are scored once: for their metrics and for `predicted_training_data`.
+        let mut sink = ParquetSink::create(&cx.path(&PREDICTED_TRAINING))?;
+        let mut on_training = Scored::empty(&task);
+        model.score(&training, |frame, predictions| {
+            on_training.add(&frame, &self.target, weight, &predictions)?;
+            sink.write(&with_columns(frame, model.prediction_columns(&predictions)?)?)
+        })?;
+        let (training_rows, width) = sink.finish()?;
+        let on_validation = model.score_known(&validation, weight)?;
+
+        let mut metrics = prefixed("training_", metric::compute_all(&on_training));
+        metrics.extend(prefixed("val_", metric::compute_all(&on_validation)));
+        cx.write(&RUN, &Json(serde_json::json!({ "estimator": self.estimator.name(), "parameters": parameters, "metrics": metrics, "features": model.features })))?;
+
+        let primary = metrics.get(&format!("val_{}", self.primary_metric)).copied();
+        let short = metric::short_name(&self.primary_metric);
+        let shown = primary.map_or_else(|| "—".to_owned(), crate::card::format::number);
+        let mut tabs = vec![Tab::new("metrics", "Metrics", vec![Block::Table(metric::table(&self.primary_metric, &[("training", &metrics, "training_"), ("validation", &metrics, "val_")]))])];
+        tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
+        let profile = metric::plots::fit_blocks(&on_validation, "validation");
+        if !profile.is_empty() {
+            tabs.push(Tab::new("profile", if task == Task::Regression { "Residuals" } else { "Scores" }, profile));
+        }
+        tabs.push(Tab::new("worst", "Worst predictions", worst_blocks(&model, &training, &on_training)?));
+        let warnings = overfit_warning(&self.primary_metric, &metrics);
+        let mut params: BTreeMap<String, String> = BTreeMap::from([("train.using".to_owned(), self.estimator.name().to_owned())]);
+        if let serde_json::Value::Object(map) = &parameters {
+            params.extend(map.iter().map(|(key, value)| (format!("train.{key}"), value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+        }
+        Ok(Report {
+            line: model.estimator.describe(),
+            note: format!("val {short} {shown}"),
+            card: Card {
+                summary: format!("{} learned from {} rows: validation {short} {shown}.", model.estimator.describe(), super::thousands(training_rows)),
+                headline: vec![
+                    Fact::new(format!("validation {short}"), primary),
+                    Fact::new(format!("training {short}"), metrics.get(&format!("training_{}", self.primary_metric)).copied()),
+                    Fact::new("features", model.features.len()),
+                    Fact::new("training rows", training_rows),
+                ],
+                warnings: warnings.clone(),
+                tabs,
+            },
+            params,
+            metrics,
+            warnings,
+            shapes: BTreeMap::from([(PREDICTED_TRAINING.id.artifact.to_owned(), (training_rows, width))]),
+            verdict: None,
+        })
+    }
+}
+
+/// A frame with prediction columns added.
+///
+/// # Errors
+/// Exit code 4 where a column of that name is there already.
+pub fn with_columns(mut frame: polars::prelude::DataFrame, columns: Vec<polars::prelude::Column>) -> Result<polars::prelude::DataFrame> {
+    for column in columns {
+        if frame.get_column_index(column.name()).is_some() {
+            return Err(Error::data(format!("the data already has a column `{}`, which predictions would overwrite", column.name())).hint("rename it in the data, or set `steps.train.predict_prefix`"));
+        }
+        frame.with_column(column)?;
+    }
+    Ok(frame)
+}
+
+/// Metric names with a prefix.
+pub fn prefixed(prefix: &str, metrics: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    metrics.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)).collect()
+}
+
+fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
+    const SHOWN: usize = 40;
+    let mut blocks = Vec::new();
+    let coefficients = model.estimator.coefficients();
+    if !coefficients.is_empty() {
+        let size = |c: &Coefficient| c.standardised.unwrap_or(c.value).abs();
+        let mut sorted: Vec<&Coefficient> = coefficients.iter().filter(|c| c.feature != "intercept").collect();
+        sorted.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        let label = |c: &Coefficient| c.class.as_ref().map_or_else(|| c.feature.clone(), |class| format!("{} ({class})", c.feature));
+        blocks.push(Block::Bars(Bars {
+            caption: "Coefficients by weight (per standard deviation of the feature)".to_owned(),
+            x: "change of the prediction per standard deviation".to_owned(),
+            bars: sorted.iter().take(20).map(|c| (label(c), c.standardised.unwrap_or(c.value))).collect(),
+        }));
+        let rows = sorted
+            .iter()
+            .take(SHOWN)
+            .copied()
+            .chain(coefficients.iter().filter(|c| c.feature == "intercept"))
+            .map(|c| vec![label(c).into(), c.value.into(), c.standardised.into()])
+            .collect();
+        blocks.push(Block::Table(CardTable { caption: "Coefficients".to_owned(), columns: ["feature", "coefficient", "per standard deviation"].map(str::to_owned).to_vec(), rows }));
+    }
+    let mut importances = model.estimator.importances();
+    if !importances.is_empty() {
+        importances.sort_by(|a, b| b.value.total_cmp(&a.value));
+        blocks.push(Block::Bars(Bars {
+            caption: "Importance of the features in the fit".to_owned(),
+            x: "share".to_owned(),
+            bars: importances.iter().take(SHOWN).map(|c| (c.feature.clone(), c.value)).collect(),
+        }));
+    }
+    if let serde_json::Value::Object(map) = parameters {
+        let facts: Vec<Fact> = map.iter().map(|(key, value)| Fact::new(key.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect();
+        if !facts.is_empty() {
+            blocks.push(Block::Heading("Parameters".to_owned()));
+            blocks.push(Block::Facts(facts));
+        }
+    }
+    if blocks.is_empty() {
+        blocks.push(Block::Text(model.estimator.describe()));
+    }
+    blocks
+}
+
+/// The training rows that are predicted worst, with their raw values.
+fn worst_blocks(model: &Model, training: &crate::data::Table, scored: &Scored) -> Result<Vec<Block>> {
+    let loss = scored.losses();
+    let mut order: Vec<usize> = (0..loss.len()).collect();
+    order.sort_by(|a, b| loss[*b].total_cmp(&loss[*a]).then(a.cmp(b)));
+    order.truncate(WORST);
+    let mut rows = Vec::new();
+    let columns: Vec<String> = training.names().take(12).map(str::to_owned).collect();
+    let picked = crate::data::rows::pick(training, &order)?;
+    for (i, row) in order.iter().enumerate() {
+        let said = match &model.task {
+            Task::Regression => Cell::Number(scored.prediction[*row]),
+            Task::Classification { classes, .. } => classes.get(scored.prediction[*row] as usize).cloned().into(),
+        };
+        let mut cells = vec![Cell::Count(*row as u64 + 1), said, Cell::Number(loss[*row])];
+        cells.extend(crate::data::rows::cells(&picked, i, &columns));
+        rows.push(cells);
+    }
+    let error = if model.task == Task::Regression { "error" } else { "log loss" };
+    let mut head = vec!["row".to_owned(), "predicted".to_owned(), error.to_owned()];
+    head.extend(columns);
+    Ok(vec![Block::Table(CardTable { caption: "The training rows that fit worst".to_owned(), columns: head, rows })])
+}
+
+fn overfit_warning(primary: &str, metrics: &BTreeMap<String, f64>) -> Vec<String> {
+    let (Some(training), Some(validation)) = (metrics.get(&format!("training_{primary}")), metrics.get(&format!("val_{primary}"))) else { return Vec::new() };
+    let worse = if metric::greater_is_better(primary) { training - validation } else { validation - training };
+    if worse > 0.25 * training.abs().max(1e-12) {
+        return vec![format!("validation {primary} is {:.0} % worse than training: the model may be overfitted, or the validation split is small", 100.0 * worse / training.abs().max(1e-12))];
+    }
+    Vec::new()
+}
+

@@ -1,0 +1,123 @@
+//! transform: the chain is fitted on training rows and applied to training and validation rows.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
+use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::data::profile::{preview, profile};
+use crate::data::{Roles, Table};
+use crate::error::{Error, Result};
+use crate::ml::chain::{Chain, FittedChain};
+
+const VERSION: u32 = 1;
+const TRACED_ROWS: usize = 5;
+
+/// The transform step.
+pub struct Transform {
+    pub chain: Chain,
+    pub roles: Roles,
+    pub seed: u64,
+}
+
+impl Step for Transform {
+    fn name(&self) -> &'static str {
+        "transform"
+    }
+
+    fn needs(&self, _around: &Surroundings) -> Result<Needs> {
+        let mut algorithms = BTreeMap::from([("transform".to_owned(), VERSION)]);
+        algorithms.extend(self.chain.algorithms());
+        let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
+        Ok(Needs {
+            algorithms,
+            config: serde_json::json!({ "steps": self.chain.config(), "roles": roles }),
+            reads: vec![TRAINING.id, VALIDATION.id],
+            seed: self.chain.draws().then_some(self.seed),
+            ..Needs::default()
+        })
+    }
+
+    fn writes(&self) -> Vec<SlotId> {
+        vec![TRANSFORMED_TRAINING.id, TRANSFORMED_VALIDATION.id, TRANSFORMER.id]
+    }
+
+    fn run(&self, cx: &Context<'_>) -> Result<Report> {
+        let training = cx.read(&TRAINING)?;
+        let validation = cx.read(&VALIDATION)?;
+        let fitted = self.chain.fit(&training, &self.roles, self.seed)?;
+        cx.write(&TRANSFORMER, &fitted)?;
+        let transformed = Table::from_query(fitted.apply(training.lazy())?)?;
+        let features = fitted.features(transformed.schema(), &self.roles);
+        if features.is_empty() {
+            return Err(Error::data("no feature is left after the transforms").hint("check `steps.transform` and the roles: at least one predictor column must remain"));
+        }
+        transformed.write(&cx.path(&TRANSFORMED_TRAINING))?;
+        Table::from_query(fitted.apply(validation.lazy())?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
+
+        let written = Table::read(&cx.path(&TRANSFORMED_TRAINING))?;
+        let raw_features = training.names().filter(|name| self.roles.is_feature(name)).count();
+        let rows = training.rows()? as u64;
+        let validation_rows = validation.rows()? as u64;
+        let width = written.schema().len() as u64;
+        let tabs = vec![
+            Tab::new("chain", "Chain", chain_blocks(&fitted)),
+            Tab::new("learned", "Learned", learned_blocks(&fitted)),
+            Tab::new("after", "After", profile(&written, &self.roles)?.into_blocks()),
+            Tab::new("traced", "Rows traced", trace_blocks(&fitted, &training)?),
+        ];
+        Ok(Report {
+            line: format!("{raw_features} → {} features", features.len()),
+            note: String::new(),
+            card: Card {
+                summary: format!("{raw_features} input columns became {} features, learned from {rows} training rows only.", features.len()),
+                headline: vec![Fact::new("input columns", raw_features), Fact::new("features", features.len()), Fact::new("transforms", fitted.names().len()), Fact::new("training rows", rows)],
+                warnings: Vec::new(),
+                tabs: tabs.into_iter().filter(|tab| !tab.blocks.is_empty()).collect(),
+            },
+            params: BTreeMap::from([("transform.steps".to_owned(), fitted.names().join(" → ")), ("transform.features".to_owned(), features.len().to_string())]),
+            metrics: BTreeMap::new(),
+            warnings: Vec::new(),
+            shapes: BTreeMap::from([
+                (TRANSFORMED_TRAINING.id.artifact.to_owned(), (rows, width)),
+                (TRANSFORMED_VALIDATION.id.artifact.to_owned(), (validation_rows, width)),
+            ]),
+            verdict: None,
+        })
+    }
+}
+
+fn chain_blocks(fitted: &FittedChain) -> Vec<Block> {
+    let rows: Vec<Vec<Cell>> = fitted
+        .trace()
+        .iter()
+        .enumerate()
+        .map(|(i, step)| vec![(i + 1).into(), step.name.as_str().into(), step.before.len().into(), step.after.len().into(), step.added().join(", ").into(), step.removed().join(", ").into()])
+        .collect();
+    if rows.is_empty() {
+        return vec![Block::Text("No transform: the features are the input columns as they are.".to_owned())];
+    }
+    vec![Block::Table(CardTable {
+        caption: "Transforms in order".to_owned(),
+        columns: ["#", "transform", "columns in", "columns out", "added", "removed"].map(str::to_owned).to_vec(),
+        rows,
+    })]
+}
+
+fn learned_blocks(fitted: &FittedChain) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for (name, tables) in fitted.learned() {
+        let tables: Vec<_> = tables.into_iter().filter(|table| !table.rows.is_empty()).collect();
+        if !tables.is_empty() {
+            blocks.push(Block::Heading(name));
+            blocks.extend(tables.into_iter().map(Block::Table));
+        }
+    }
+    blocks
+}
+
+/// The first training rows, before and after.
+fn trace_blocks(fitted: &FittedChain, training: &Table) -> Result<Vec<Block>> {
+    let before = training.head(TRACED_ROWS)?;
+    let after = Table::from_query(fitted.apply(polars::prelude::IntoLazy::lazy(before.clone()))?)?;
+    Ok(vec![Block::Heading("Before".to_owned()), Block::Table(preview(&Table::of(before), TRACED_ROWS)?), Block::Heading("After".to_owned()), Block::Table(preview(&after, TRACED_ROWS)?)])
+}

@@ -1,0 +1,296 @@
+//! The registry of models: versions, aliases, and who moved what.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::Tracker;
+use super::bundle::{self, BundleParts};
+use crate::error::{Error, Result, nearest};
+
+pub(super) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS models (name TEXT PRIMARY KEY, description TEXT);
+CREATE TABLE IF NOT EXISTS versions (
+  name TEXT NOT NULL REFERENCES models(name), version INTEGER NOT NULL, digest TEXT NOT NULL, run TEXT NOT NULL, created_ms INTEGER NOT NULL,
+  validated INTEGER NOT NULL, PRIMARY KEY (name, version));
+CREATE UNIQUE INDEX IF NOT EXISTS versions_by_digest ON versions (name, digest);
+CREATE TABLE IF NOT EXISTS aliases (name TEXT NOT NULL REFERENCES models(name), alias TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (name, alias));
+CREATE TABLE IF NOT EXISTS history (at_ms INTEGER NOT NULL, name TEXT NOT NULL, event TEXT NOT NULL, alias TEXT, from_version INTEGER, to_version INTEGER, run TEXT);
+";
+
+/// A version of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionRow {
+    pub name: String,
+    pub version: u64,
+    pub digest: String,
+    pub run: String,
+    pub created_ms: i64,
+    pub validated: bool,
+    pub aliases: Vec<String>,
+}
+
+/// An alias and the version it points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasRow {
+    pub alias: String,
+    pub version: u64,
+}
+
+/// What registering did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    pub version: u64,
+    pub digest: String,
+    /// The alias that now points to this version because of this registration.
+    pub alias_moved: Option<String>,
+    /// Something the user should hear.
+    pub said: Option<String>,
+    /// The bundle's files with their sizes.
+    pub files: Vec<(String, u64)>,
+    pub inputs: Vec<(String, String)>,
+    pub outputs: Vec<(String, String)>,
+}
+
+/// A model that was asked for by URI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// With the version spelled out: `models:/taxi_fare/3`, or the path.
+    pub uri: String,
+    /// The bundle's directory.
+    pub path: PathBuf,
+    pub digest: String,
+}
+
+/// Refuses names that could not be a folder or that MLflow would not take.
+///
+/// # Errors
+/// Exit code 3, saying what a name may hold.
+pub fn check_name(name: &str) -> Result<()> {
+    let fits = !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
+    if fits && !name.contains("..") {
+        return Ok(());
+    }
+    Err(Error::config(format!("not a model name: `{}`", crate::error::shorten(name))).hint("letters, digits, `_`, `-`, `.` and spaces; it may not begin with a dot"))
+}
+
+impl Tracker {
+    /// Puts a model into the registry. The same model again gives its version and moves no alias.
+    ///
+    /// # Errors
+    /// Where the bundle or the database cannot be written.
+    pub fn register(&self, name: &str, parts: &BundleParts<'_>, alias: Option<&str>, description: Option<&str>) -> Result<Registration> {
+        check_name(name)?;
+        let digest = bundle::digest(parts.model);
+        std::fs::create_dir_all(self.models.join(name)).map_err(|error| Error::io("create", &self.models.join(name), &error))?;
+        let scratch = self.models.join(name).join(format!(".new-{}-{}", std::process::id(), &parts.run));
+        let files = bundle::write(&scratch, parts)?;
+        let placed = self.place(name, parts, &digest, &scratch, alias, description);
+        // On success the folder was renamed away; on failure or a known model it goes.
+        std::fs::remove_dir_all(&scratch).ok();
+        let (version, alias_moved, said) = placed?;
+        Ok(Registration { version, digest, alias_moved, said, files, inputs: bundle::inputs(parts.model), outputs: bundle::outputs(parts.model)? })
+    }
+
+    fn place(&self, name: &str, parts: &BundleParts<'_>, digest: &str, scratch: &Path, alias: Option<&str>, description: Option<&str>) -> Result<(u64, Option<String>, Option<String>)> {
+        let mut connection = self.writer()?;
+        let fail = |error: rusqlite::Error| self.failure(&error);
+        let now = parts.now.timestamp_millis();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        let known: Option<i64> = transaction.query_row("SELECT version FROM versions WHERE name = ?1 AND digest = ?2", params![name, digest], |row| row.get(0)).optional().map_err(fail)?;
+        if let Some(version) = known {
+            let version = version as u64;
+            let dir = self.bundle_dir(name, version);
+            if bundle::load(&dir).is_err() {
+                // The version is known but its bundle is damaged or gone: this one has the same digest.
+                std::fs::remove_dir_all(&dir).ok();
+                std::fs::rename(scratch, &dir).map_err(|error| Error::io("rename", scratch, &error))?;
+            }
+            let pointed = alias.and_then(|alias| alias_version(&transaction, name, alias).ok().flatten().map(|at| (alias, at)));
+            let said = match pointed {
+                Some((alias, at)) if at != version => {
+                    Some(format!("this model is already {name} v{version}; alias {alias} stays at v{at}; `recipe models alias {name} {alias} {version}` moves it back"))
+                }
+                _ => None,
+            };
+            transaction.commit().map_err(fail)?;
+            return Ok((version, None, said));
+        }
+        let version: i64 = transaction.query_row("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE name = ?1", [name], |row| row.get(0)).map_err(fail)?;
+        let dir = self.bundle_dir(name, version as u64);
+        // A folder without a row is what a killed registration left.
+        std::fs::remove_dir_all(&dir).ok();
+        std::fs::rename(scratch, &dir).map_err(|error| Error::io("rename", scratch, &error))?;
+        let write = |transaction: Transaction<'_>| -> rusqlite::Result<()> {
+            transaction.execute("INSERT OR IGNORE INTO models (name) VALUES (?1)", [name])?;
+            if let Some(description) = description {
+                transaction.execute("UPDATE models SET description = ?2 WHERE name = ?1", [name, description])?;
+            }
+            transaction.execute("INSERT INTO versions (name, version, digest, run, created_ms, validated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", params![
+                name,
+                version,
+                digest,
+                parts.run,
+                now,
+                parts.evaluation.get("validated").and_then(serde_json::Value::as_bool).unwrap_or(false)
+            ])?;
+            transaction.execute("INSERT INTO history VALUES (?1, ?2, 'registered', NULL, NULL, ?3, ?4)", params![now, name, version, parts.run])?;
+            if let Some(alias) = alias {
+                move_alias(&transaction, name, alias, version, now, Some(parts.run))?;
+            }
+            transaction.commit()
+        };
+        write(transaction).map_err(fail)?;
+        Ok((version as u64, alias.map(str::to_owned), None))
+    }
+
+    /// Points an alias at a version.
+    ///
+    /// # Errors
+    /// Exit code 7 where there is no such version.
+    pub fn set_alias(&self, name: &str, alias: &str, version: u64, now_ms: i64) -> Result<()> {
+        if !alias.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) || alias.is_empty() || alias == "latest" || alias.strip_prefix('v').is_some_and(|n| n.parse::<u64>().is_ok()) {
+            return Err(Error::usage(format!("not an alias: `{alias}`")).hint("letters, digits, `_` and `-`; not `latest` and not `v1`"));
+        }
+        self.version(name, version)?.ok_or_else(|| self.no_version(name, version))?;
+        let mut connection = self.writer()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| self.failure(&error))?;
+        move_alias(&transaction, name, alias, version as i64, now_ms, None).and_then(|()| transaction.commit()).map_err(|error| self.failure(&error))
+    }
+
+    fn no_version(&self, name: &str, version: u64) -> Error {
+        let versions = self.versions(Some(name)).unwrap_or_default();
+        let known: Vec<String> = versions.iter().map(|v| v.version.to_string()).collect();
+        let error = Error::model(format!("no version {version} of model `{name}`"));
+        if known.is_empty() { self.no_model(name) } else { error.hint(format!("versions: {}", known.join(", "))) }
+    }
+
+    fn no_model(&self, name: &str) -> Error {
+        let names: Vec<String> = self.versions(None).unwrap_or_default().into_iter().map(|v| v.name).collect();
+        let error = Error::model(format!("no model `{name}` in the registry"));
+        match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None if names.is_empty() => error.hint("the registry is empty: `recipe run` trains and registers a model"),
+            None => error.hint("`recipe models` lists them"),
+        }
+    }
+
+    /// One version.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn version(&self, name: &str, version: u64) -> Result<Option<VersionRow>> {
+        Ok(self.versions(Some(name))?.into_iter().find(|row| row.version == version))
+    }
+
+    /// The versions of one model, or of all, by name and version.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn versions(&self, name: Option<&str>) -> Result<Vec<VersionRow>> {
+        let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
+        let read = || -> rusqlite::Result<Vec<VersionRow>> {
+            let mut statement =
+                connection.prepare("SELECT name, version, digest, run, created_ms, validated FROM versions WHERE ?1 IS NULL OR name = ?1 ORDER BY name, version")?;
+            let rows = statement.query_map([name], |row| {
+                Ok(VersionRow {
+                    name: row.get(0)?,
+                    version: row.get::<_, i64>(1)? as u64,
+                    digest: row.get(2)?,
+                    run: row.get(3)?,
+                    created_ms: row.get(4)?,
+                    validated: row.get(5)?,
+                    aliases: Vec::new(),
+                })
+            })?;
+            let mut rows: Vec<VersionRow> = rows.collect::<rusqlite::Result<_>>()?;
+            for row in &mut rows {
+                row.aliases = aliases(&connection, &row.name)?.into_iter().filter(|a| a.version == row.version).map(|a| a.alias).collect();
+            }
+            Ok(rows)
+        };
+        read().map_err(|error| self.failure(&error))
+    }
+
+    /// Finds a model by URI: `models:/<name>/<version>`, `models:/<name>@<alias>`, `models:/<name>/latest`,
+    /// `runs:/<id>`, a model's name (its `champion`), or the path of a bundle.
+    ///
+    /// # Errors
+    /// Exit code 7 where there is none, or its bundle is missing or damaged.
+    pub fn resolve(&self, uri: &str, root: &Path) -> Result<Resolved> {
+        let bad = || Error::model(format!("not a model URI: `{uri}`")).hint("`models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/NAME/latest`, `runs:/ID` or the path of a bundle");
+        if let Some(run) = uri.strip_prefix("runs:/") {
+            let run = run.split('/').next().unwrap_or_default();
+            let found = self.versions(None)?.into_iter().rfind(|row| row.run == run || (run.len() >= 4 && row.run.starts_with(run)));
+            let row = found.ok_or_else(|| Error::model(format!("run `{run}` registered no model")).hint("`recipe models` shows which run each version came from"))?;
+            return Ok(self.resolved(&row));
+        }
+        let Some(rest) = uri.strip_prefix("models:/") else {
+            let path = root.join(uri);
+            if path.is_dir() {
+                let digest = bundle::load(&path)?.digest;
+                return Ok(Resolved { uri: uri.to_owned(), path, digest });
+            }
+            return Err(bad());
+        };
+        let (name, wanted) = match (rest.split_once("/@").or_else(|| rest.split_once('@')), rest.split_once('/')) {
+            (Some((name, alias)), _) => (name, Wanted::Alias(alias)),
+            (None, Some((name, "latest"))) => (name, Wanted::Latest),
+            (None, Some((name, version))) => (name, Wanted::Version(version.parse().map_err(|_| bad())?)),
+            (None, None) => (rest, Wanted::Alias("champion")),
+        };
+        let versions = self.versions(Some(name))?;
+        if versions.is_empty() {
+            return Err(self.no_model(name));
+        }
+        let row = match wanted {
+            Wanted::Latest => versions.last(),
+            Wanted::Version(version) => Some(versions.iter().find(|row| row.version == version).ok_or_else(|| self.no_version(name, version))?),
+            Wanted::Alias(alias) => Some(versions.iter().find(|row| row.aliases.iter().any(|a| a == alias)).ok_or_else(|| {
+                Error::model(format!("model `{name}` has no alias `{alias}`")).hint(format!("`recipe models alias {name} {alias} VERSION` sets it"))
+            })?),
+        };
+        row.map(|row| self.resolved(row)).ok_or_else(|| self.no_model(name))
+    }
+
+    fn resolved(&self, row: &VersionRow) -> Resolved {
+        Resolved { uri: format!("models:/{}/{}", row.name, row.version), path: self.bundle_dir(&row.name, row.version), digest: row.digest.clone() }
+    }
+}
+
+enum Wanted<'a> {
+    Alias(&'a str),
+    Latest,
+    Version(u64),
+}
+
+fn aliases(connection: &Connection, name: &str) -> rusqlite::Result<Vec<AliasRow>> {
+    let mut statement = connection.prepare_cached("SELECT alias, version FROM aliases WHERE name = ?1 ORDER BY alias")?;
+    statement.query_map([name], |row| Ok(AliasRow { alias: row.get(0)?, version: row.get::<_, i64>(1)? as u64 }))?.collect()
+}
+
+fn alias_version(connection: &Connection, name: &str, alias: &str) -> rusqlite::Result<Option<u64>> {
+    Ok(aliases(connection, name)?.into_iter().find(|row| row.alias == alias).map(|row| row.version))
+}
+
+fn move_alias(connection: &Connection, name: &str, alias: &str, version: i64, now: i64, run: Option<&str>) -> rusqlite::Result<()> {
+    let before = alias_version(connection, name, alias)?.map(|v| v as i64);
+    connection.execute("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)", params![name, alias, version])?;
+    connection.execute("INSERT INTO history VALUES (?1, ?2, 'alias', ?3, ?4, ?5, ?6)", params![now, name, alias, before, version, run])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_leave_the_registry_are_refused() {
+        for name in ["../x", "a/b", "", ".hidden", "a\\b", "x..y", "\u{0}"] {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+        for name in ["taxi_fare", "Taxi fare 2", "modèle-1.0"] {
+            assert!(check_name(name).is_ok(), "{name:?}");
+        }
+    }
+}

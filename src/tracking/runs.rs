@@ -1,0 +1,189 @@
+//! Runs: one row each, with its metrics and steps.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+
+use super::Tracker;
+use crate::error::Result;
+
+pub(super) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS runs (
+  id TEXT PRIMARY KEY, recipe TEXT NOT NULL, profile TEXT, template TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL,
+  started_ms INTEGER NOT NULL, finished_ms INTEGER, config TEXT NOT NULL, program TEXT NOT NULL,
+  git_commit TEXT, git_branch TEXT, git_dirty INTEGER, message TEXT, error TEXT);
+CREATE TABLE IF NOT EXISTS run_metrics (run TEXT NOT NULL REFERENCES runs(id), name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, name));
+CREATE TABLE IF NOT EXISTS run_params (run TEXT NOT NULL REFERENCES runs(id), name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, name));
+CREATE TABLE IF NOT EXISTS run_steps (run TEXT NOT NULL REFERENCES runs(id), step TEXT NOT NULL, state TEXT NOT NULL, key TEXT NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (run, step));
+CREATE INDEX IF NOT EXISTS runs_by_time ON runs (recipe, started_ms);
+";
+
+/// How a run ended, or that it has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Running,
+    Finished,
+    Failed,
+    Killed,
+}
+
+impl Status {
+    /// The name MLflow gives it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Finished => "FINISHED",
+            Self::Failed => "FAILED",
+            Self::Killed => "KILLED",
+        }
+    }
+}
+
+/// What is known when a run starts.
+#[derive(Clone, Debug, Default)]
+pub struct Started {
+    pub id: String,
+    pub recipe: String,
+    pub profile: Option<String>,
+    pub template: String,
+    pub seed: u64,
+    pub started_ms: i64,
+    /// The resolved configuration, as YAML.
+    pub config: String,
+    pub program: String,
+    pub git_commit: Option<String>,
+    pub git_branch: Option<String>,
+    pub git_dirty: Option<bool>,
+    pub message: Option<String>,
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRow {
+    pub step: String,
+    /// `executed`, `cached` or `failed`.
+    pub state: String,
+    pub key: String,
+    pub seconds: f64,
+}
+
+/// What is known when it ends.
+#[derive(Clone, Debug, Default)]
+pub struct Finished {
+    pub finished_ms: i64,
+    pub metrics: BTreeMap<String, f64>,
+    pub params: BTreeMap<String, String>,
+    pub steps: Vec<StepRow>,
+    pub error: Option<String>,
+}
+
+/// A run as it is looked back on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    pub id: String,
+    pub recipe: String,
+    pub profile: Option<String>,
+    pub status: String,
+    pub started_ms: i64,
+    pub finished_ms: Option<i64>,
+    pub message: Option<String>,
+}
+
+impl Tracker {
+    /// Records a run, or what has become of it, in one transaction.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub fn record(&self, started: &Started, status: Status, finished: &Finished) -> Result<()> {
+        let mut connection = self.writer()?;
+        let write = |connection: &mut rusqlite::Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            transaction.execute(
+                "INSERT OR REPLACE INTO runs (id, recipe, profile, template, seed, status, started_ms, finished_ms, config, program, git_commit, git_branch, git_dirty, message, error)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                params![
+                    started.id,
+                    started.recipe,
+                    started.profile,
+                    started.template,
+                    started.seed as i64,
+                    status.name(),
+                    started.started_ms,
+                    (status != Status::Running).then_some(finished.finished_ms),
+                    started.config,
+                    started.program,
+                    started.git_commit,
+                    started.git_branch,
+                    started.git_dirty,
+                    started.message,
+                    finished.error,
+                ],
+            )?;
+            for (name, value) in finished.metrics.iter().filter(|(_, value)| value.is_finite()) {
+                transaction.execute("INSERT OR REPLACE INTO run_metrics VALUES (?1, ?2, ?3)", params![started.id, name, value])?;
+            }
+            for (name, value) in &finished.params {
+                transaction.execute("INSERT OR REPLACE INTO run_params VALUES (?1, ?2, ?3)", params![started.id, name, value])?;
+            }
+            for step in &finished.steps {
+                transaction.execute("INSERT OR REPLACE INTO run_steps VALUES (?1, ?2, ?3, ?4, ?5)", params![started.id, step.step, step.state, step.key, step.seconds])?;
+            }
+            transaction.commit()
+        };
+        write(&mut connection).map_err(|error| self.failure(&error))
+    }
+
+    /// The last runs, newest first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn runs(&self, recipe: Option<&str>, limit: usize) -> Result<Vec<RunRow>> {
+        let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
+        let read = || -> rusqlite::Result<Vec<RunRow>> {
+            let mut statement = connection.prepare(
+                "SELECT id, recipe, profile, status, started_ms, finished_ms, message FROM runs WHERE ?1 IS NULL OR recipe = ?1 ORDER BY started_ms DESC, rowid DESC LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![recipe, limit as i64], |row| {
+                Ok(RunRow { id: row.get(0)?, recipe: row.get(1)?, profile: row.get(2)?, status: row.get(3)?, started_ms: row.get(4)?, finished_ms: row.get(5)?, message: row.get(6)? })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| self.failure(&error))
+    }
+
+    /// A run's metrics.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn metrics(&self, run: &str) -> Result<BTreeMap<String, f64>> {
+        let Some(connection) = self.reader()? else { return Ok(BTreeMap::new()) };
+        let read = || -> rusqlite::Result<BTreeMap<String, f64>> {
+            let mut statement = connection.prepare("SELECT name, value FROM run_metrics WHERE run = ?1")?;
+            statement.query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        read().map_err(|error| self.failure(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::tracker;
+    use super::*;
+
+    #[test]
+    fn a_run_is_kept_with_its_metrics_and_the_newest_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let tracker = tracker(dir.path());
+        assert!(tracker.runs(None, 10).unwrap().is_empty());
+        for (id, time) in [("a", 1), ("b", 2)] {
+            let started = Started { id: id.into(), recipe: "taxi".into(), template: "regression/v1".into(), started_ms: time, ..Started::default() };
+            let finished = Finished { finished_ms: time + 5, metrics: BTreeMap::from([("test_r2_score".into(), 0.5), ("nan".into(), f64::NAN)]), ..Finished::default() };
+            tracker.record(&started, Status::Running, &Finished::default()).unwrap();
+            tracker.record(&started, Status::Finished, &finished).unwrap();
+        }
+        let runs = tracker.runs(Some("taxi"), 10).unwrap();
+        assert_eq!(runs.iter().map(|r| (r.id.as_str(), r.status.as_str(), r.finished_ms)).collect::<Vec<_>>(), [("b", "FINISHED", Some(7)), ("a", "FINISHED", Some(6))]);
+        assert_eq!(tracker.metrics("a").unwrap(), BTreeMap::from([("test_r2_score".into(), 0.5)]));
+    }
+}
