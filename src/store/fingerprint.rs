@@ -128,7 +128,7 @@ impl Store {
             }
             files.clone()
         });
-        if self.home.writable
+        if self.home.is_writable()
             && let Ok(bytes) = sealed::seal(&all)
         {
             let _ = self.home.replace(&self.home.files(), &bytes, Durability::Cheap);

@@ -85,7 +85,7 @@ impl Store {
         for (_, path) in self.latest_paths(owner) {
             is_news |= read_latest(&path, owner)?.good().is_none_or(|latest| latest.steps.get(step) != Some(&entry.digest));
         }
-        if !is_news || !self.home.writable {
+        if !is_news || !self.home.is_writable() {
             return Ok(());
         }
         self.edit_latest(owner, |steps| {
@@ -104,7 +104,7 @@ impl Store {
             self.latest_of(owner)?.good().unwrap_or_else(|| Latest { recipe: owner.recipe.clone(), profile: owner.profile.clone(), steps: BTreeMap::new() });
         edit(&mut latest.steps);
         let bytes = sealed::seal(&latest)?;
-        for (root, path) in self.latest_paths(owner).into_iter().filter(|(root, _)| root.writable) {
+        for (root, path) in self.latest_paths(owner).into_iter().filter(|(root, _)| root.is_writable()) {
             if latest.steps.is_empty() {
                 disk::remove_file(&path).map_err(failed("remove", &path))?;
             } else {
@@ -160,7 +160,7 @@ impl Store {
         const DAY: Duration = Duration::from_hours(24);
         let path = self.cache().record(step, &entry.digest);
         let age = |path: &Path| SystemTime::now().duration_since(std::fs::metadata(path).ok()?.modified().ok()?).ok();
-        if self.cache().writable && age(&path).is_some_and(|age| age > DAY) {
+        if self.cache().is_writable() && age(&path).is_some_and(|age| age > DAY) {
             // Whoever may not do that (another user's record) loses nothing by it.
             let _ = disk::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         }

@@ -23,6 +23,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use rustix::io::Errno;
+
 use super::disk::{self, create_dirs, failed, file_name, forbidden, unique_name};
 use super::lock::{self, Lock};
 use super::{Access, Digest, sealed};
@@ -61,7 +63,8 @@ pub(super) struct Root {
     v1: PathBuf,
     lock: Option<Lock>,
     unit: Mutex<Option<Unit>>,
-    pub writable: bool,
+    /// Why nothing can be written here, if so.
+    pub denied: Option<Errno>,
 }
 
 /// Scratch space of one process.
@@ -83,15 +86,15 @@ impl Root {
         }
         refuse_newer(dir, &v1)?;
         match access {
-            Access::Read => Self::open_to_read(dir, v1),
+            Access::Read => Self::open_to_read(dir, v1, Errno::ROFS),
             Access::Write => Self::open_to_write(dir, v1, role),
         }
     }
 
-    fn open_to_read(dir: &Path, v1: PathBuf) -> Result<Self> {
+    fn open_to_read(dir: &Path, v1: PathBuf, denied: Errno) -> Result<Self> {
         let path = v1.join("lock");
         let lock = disk::open(&path).ok().map(|file| Lock::shared(file, &path)).transpose()?;
-        Ok(Self { dir: dir.to_owned(), v1, lock, unit: Mutex::new(None), writable: false })
+        Ok(Self { dir: dir.to_owned(), v1, lock, unit: Mutex::new(None), denied: Some(denied) })
     }
 
     fn open_to_write(dir: &Path, v1: PathBuf, role: Role) -> Result<Self> {
@@ -104,14 +107,14 @@ impl Root {
         };
         let file = match make() {
             Ok(file) => file,
-            Err(error) if forbidden(&error) && v1.is_dir() => return Self::open_to_read(dir, v1),
+            Err(error) if forbidden(&error) && v1.is_dir() => return Self::open_to_read(dir, v1, Errno::from_io_error(&error).unwrap_or(Errno::ROFS)),
             Err(error) => return Err(Error::io("create the store in", dir, &error)),
         };
         let lock = Some(Lock::shared(file, &path)?);
-        let may_write = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok();
-        let writable = may_write(&v1) && may_write(&v1.join("tmp"));
-        let root = Self { dir: dir.to_owned(), v1, lock, unit: Mutex::new(None), writable };
-        if root.writable {
+        let may_write = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+        let denied = may_write(&v1).and_then(|()| may_write(&v1.join("tmp"))).err();
+        let root = Self { dir: dir.to_owned(), v1, lock, unit: Mutex::new(None), denied };
+        if root.is_writable() {
             root.sweep()?;
             root.mark(role)?;
         }
@@ -156,10 +159,7 @@ impl Root {
 
     /// A path in this process's scratch space that nothing stands at.
     pub fn scratch(&self) -> Result<PathBuf> {
-        if !self.writable {
-            return Err(Error::io("write to", &self.v1, &rustix::io::Errno::ROFS.into())
-                .hint("results that are stored already can be used; new ones need a disk one may write to"));
-        }
+        self.may_write()?;
         let mut unit = self.unit.lock().unwrap_or_else(PoisonError::into_inner);
         let unit = match &mut *unit {
             Some(unit) => unit,
@@ -219,10 +219,22 @@ impl Root {
 
     /// The lock that whoever deletes has to hold alone.
     pub fn lock(&self) -> Result<(&Lock, PathBuf)> {
-        let path = self.v1.join("lock");
+        self.may_write()?;
         match &self.lock {
-            Some(lock) if self.writable => Ok((lock, path)),
-            _ => Err(Error::io("write to", &self.v1, &rustix::io::Errno::ROFS.into())),
+            Some(lock) => Ok((lock, self.v1.join("lock"))),
+            None => Err(Error::bug("a store that can be written has no lock")),
+        }
+    }
+
+    pub fn is_writable(&self) -> bool {
+        self.denied.is_none()
+    }
+
+    fn may_write(&self) -> Result<()> {
+        match self.denied {
+            None => Ok(()),
+            Some(errno) => Err(Error::io("write to", &self.v1, &errno.into())
+                .hint("results that are stored already can be used; a new one needs a disk that may be written to")),
         }
     }
 

@@ -104,7 +104,7 @@ impl Store {
     /// Whether new results can be stored and noted.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.home.writable && self.cache().writable
+        self.home.is_writable() && self.cache().is_writable()
     }
 
     /// Finds the result of a key, or says why there is none: compared with what this owner last used.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::disk::{self, create_dirs, failed};
 use super::layout::escape;
 use super::lock::{Lock, Wait};
-use super::{Digest, Entry, Found, Owner, StepKey, Store, Stored, fingerprint};
+use super::{Access, Digest, Entry, Found, Owner, StepKey, Store, Stored, fingerprint};
 use crate::{Error, Result};
 
 /// Whether a result that another run made while one waited will do.
@@ -67,6 +67,9 @@ impl Store {
     /// [`Kind::Busy`](crate::error::Kind) if another run computes it and `wait` is [`Wait::NoWait`]; what the `wait`
     /// callback returned; a disk that failed or forbids writing.
     pub fn begin(&self, owner: &Owner, key: &StepKey, reuse: Reuse, wait: Wait<'_>) -> Result<Begin<'_>> {
+        if self.access == Access::Read {
+            return Err(Error::bug("a store that is open to read cannot compute"));
+        }
         let cache = self.cache();
         let digest = key.digest();
         let dir = cache.scratch()?;
