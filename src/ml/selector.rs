@@ -310,7 +310,6 @@ fn shortlist(table: &Table) -> String {
 }
 
 /// The column of that very name; `polars::prelude::col` would read `*` and `^…$` as patterns.
-#[must_use]
 pub fn column(name: &str) -> Expr {
     Expr::Column(name.into())
 }
