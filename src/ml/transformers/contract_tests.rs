@@ -11,7 +11,7 @@ use crate::ml::{Fit, FittedTransform, UnfittedTransform};
 use crate::value::{Value, display_path};
 
 /// A value as the recipe reader makes it.
-fn value(json: &serde_json::Value) -> Value {
+pub fn value(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(b) => Value::Bool(*b),

@@ -365,7 +365,7 @@ mod tests {
     fn sample() -> DataFrame {
         df!(
             "x" => [Some(1.0), None, Some(4.0), Some(f64::NAN), Some(10.0), Some(2.5)],
-            "n" => [Some(3_i64), Some(10), Some(10), None, Some(3), Some(7)],
+            "count" => [Some(3_i64), Some(10), Some(10), None, Some(3), Some(7)],
             "s" => [Some("b"), None, Some("a"), Some("b"), Some("a"), Some("c")],
             "ok" => [Some(true), None, Some(true), Some(false), Some(true), None],
             "g" => [Some("p"), Some("p"), Some("p"), Some("q"), None, None]
@@ -377,25 +377,25 @@ mod tests {
     fn it_agrees_with_scikit_learn() {
         let median = fit_apply(&sample(), "impute: {}");
         close(&median, "x", &[1.0, 3.25, 4.0, 3.25, 10.0, 2.5]);
-        close(&median, "n", &[3.0, 10.0, 10.0, 7.0, 3.0, 7.0]);
+        close(&median, "count", &[3.0, 10.0, 10.0, 7.0, 3.0, 7.0]);
         let mean = fit_apply(&sample(), "impute: {strategy: mean, columns: x}");
         close(&mean, "x", &[1.0, 4.375, 4.0, 4.375, 10.0, 2.5]);
         let mode = fit_apply(&sample(), "impute: {strategy: most_frequent}");
         // Of 3 and 10, and of "a" and "b", each twice, the smaller.
-        assert_eq!(mode.column("n").unwrap().get(3).unwrap(), AnyValue::Int64(3));
+        assert_eq!(mode.column("count").unwrap().get(3).unwrap(), AnyValue::Int64(3));
         assert_eq!(mode.column("s").unwrap().str().unwrap().get(1), Some("a"));
         assert_eq!(mode.column("ok").unwrap().bool().unwrap().get(1), Some(true));
     }
 
     #[test]
     fn constants_suit_the_type_or_are_refused() {
-        let filled = fit_apply(&sample(), "impute: {strategy: constant, columns: [s, n, x]}");
+        let filled = fit_apply(&sample(), "impute: {strategy: constant, columns: [s, count, x]}");
         assert_eq!(filled.column("s").unwrap().str().unwrap().get(1), Some("missing_value"));
-        assert_eq!(filled.column("n").unwrap().get(3).unwrap(), AnyValue::Int64(0));
+        assert_eq!(filled.column("count").unwrap().get(3).unwrap(), AnyValue::Int64(0));
         let filled = fit_apply(&sample(), "impute: {strategy: constant, fill_value: 0.5, columns: numeric()}");
-        close(&filled, "n", &[3.0, 10.0, 10.0, 0.5, 3.0, 7.0]);
-        let error = fit_error(&sample(), "impute: {strategy: constant, fill_value: none, columns: [n, ok, s]}");
-        assert_eq!(error.to_string(), "`fill_value` does not suit the type of `n` (integer), `ok` (boolean)");
+        close(&filled, "count", &[3.0, 10.0, 10.0, 0.5, 3.0, 7.0]);
+        let error = fit_error(&sample(), "impute: {strategy: constant, fill_value: none, columns: [count, ok, s]}");
+        assert_eq!(error.to_string(), "`fill_value` does not suit the type of `count` (integer), `ok` (boolean)");
         let error = fit_error(&sample(), "impute: {columns: [s, x]}");
         assert_eq!(error.to_string(), "`impute` takes integer, float, boolean columns, not `s` (str)");
         assert_eq!(refused("impute: {fill_value: 1}"), ["fill_value: only `strategy: constant` takes a fill_value"]);
@@ -407,8 +407,8 @@ mod tests {
         let later = df!("x" => [None::<f64>, None, None, None], "g" => [Some("p"), Some("q"), None, Some("new")]).unwrap();
         // p: median of 1 and 4; q has no value; null: median of 10 and 2.5; overall 3.25.
         close(&fitted.apply(later.lazy()).unwrap().collect().unwrap(), "x", &[2.5, 3.25, 6.25, 3.25]);
-        let fitted = fit(&sample(), "impute: {columns: [s, n], strategy: most_frequent, by: [g, ok]}");
-        let later = df!("s" => [None::<&str>, None], "n" => [None::<i64>, None], "g" => [Some("q"), None], "ok" => [Some(false), Some(true)]).unwrap();
+        let fitted = fit(&sample(), "impute: {columns: [s, count], strategy: most_frequent, by: [g, ok]}");
+        let later = df!("s" => [None::<&str>, None], "count" => [None::<i64>, None], "g" => [Some("q"), None], "ok" => [Some(false), Some(true)]).unwrap();
         let filled = fitted.apply(later.lazy()).unwrap().collect().unwrap();
         assert_eq!(filled.column("s").unwrap().str().unwrap().iter().collect::<Vec<_>>(), [Some("b"), Some("a")]);
         assert_eq!(fit_error(&sample(), "impute: {columns: x, by: [h, x]}").problems.len(), 1);
