@@ -154,11 +154,32 @@ fn conversion(name: &str, from: &DataType, to: &DataType) -> Conversion {
         (String, Boolean) => {
             Conversion::Doubtful(when(value().eq(lit("true"))).then(lit(true)).when(value().eq(lit("false"))).then(lit(false)).otherwise(lit(NULL)).alias(name))
         }
-        (Integer, Integer) | (String, Integer | Float | Date | Datetime) => Conversion::Doubtful(cast()),
+        (Integer, Integer) | (String, Integer | Float) => Conversion::Doubtful(cast()),
+        (String, Date) => Conversion::Doubtful(day(name)),
+        (String, Datetime) if !zone(to) => Conversion::Doubtful(moment(name, to)),
         (Datetime, Date) => Conversion::Doubtful(when(cast().cast(from.clone()).eq(value())).then(cast()).otherwise(lit(NULL)).alias(name)),
         (Datetime, Datetime) if zone(from) == zone(to) => Conversion::Sure(cast()),
         _ => Conversion::None,
     }
+}
+
+/// How a date and time may be written.
+const MOMENTS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+
+fn format(format: &str) -> StrptimeOptions {
+    StrptimeOptions { format: Some(format.into()), strict: false, ..Default::default() }
+}
+
+/// ISO text as a date.
+fn day(name: &str) -> Expr {
+    column(name).str().to_date(format("%Y-%m-%d"))
+}
+
+/// ISO text as a date and time without a zone; a date alone is its midnight.
+fn moment(name: &str, to: &DataType) -> Expr {
+    let unit = if let DataType::Datetime(unit, _) = to { Some(*unit) } else { None };
+    let written = MOMENTS.iter().map(|text| column(name).str().to_datetime(unit, None, format(text), lit("raise")));
+    polars::lazy::dsl::coalesce(&written.chain([day(name).cast(to.clone())]).collect::<Vec<_>>())
 }
 
 /// One problem for each column with values that do not fit, with the first of them.
@@ -219,7 +240,7 @@ mod tests {
     fn values_take_the_type_of_training() {
         let later = df!(
             "n" => [Some("7"), None], "x" => [1_i64, 2], "i" => [3.0, f64::NAN], "ok" => ["true", "false"], "day" => ["2016-03-01", "2016-03-02"],
-            "at" => ["2016-03-01 10:00:00", "2016-03-02T11:30:00"], "zip" => [10_001_i64, 10_002]
+            "at" => ["2016-03-01", "2016-03-02T11:30:00"], "zip" => [10_001_i64, 10_002]
         )
         .unwrap();
         let needed = [("n", "i64"), ("x", "f64"), ("i", "i32"), ("ok", "boolean"), ("day", "date"), ("at", "datetime[us]"), ("zip", "string")];
@@ -240,7 +261,7 @@ mod tests {
             [
                 "column `s` is f64; the model was trained with string",
                 "column `n` has values that are no i64: `x` in row 3, `1.5` in row 4",
-                "column `i` has values that are no i64: `2.5` in row 2, `1e300` in row 4",
+                "column `i` has values that are no i64: `2.5` in row 2, `1e+300` in row 4",
             ]
         );
     }
