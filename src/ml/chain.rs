@@ -20,7 +20,7 @@ use crate::error::{Error, Kind, Problem, Result};
 use crate::value::{Fault, Value, suggest};
 
 /// Tables up to this many values are kept in memory between fits.
-const CELLS_IN_MEMORY: usize = 8 << 20;
+const CELLS_IN_MEMORY: usize = 2 << 20;
 
 /// Transforms before fitting, in order.
 pub struct Chain(Vec<Box<dyn UnfittedTransform>>);
