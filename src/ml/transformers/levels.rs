@@ -1,0 +1,329 @@
+//! Levels: the distinct values of a column as text, what those that encode them share.
+//!
+//! A level is a value written as text; missing (null or NaN) is the level without one. `1`, `true` and
+//! `2024-05-01` become levels as well, so that integers, booleans and dates can be encoded, and a
+//! column that is read as `3.0` today and as `3` tomorrow keeps its levels. Which levels are rare is
+//! scikit-learn's rule. Not here: what a level becomes; that is each transform's business.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::data::Table;
+use crate::error::{Error, Result, nearest, shorten};
+use crate::ml::reduce;
+use crate::value::Fault;
+
+/// Distinct values of one column above which counting them is refused.
+pub const MOST_LEVELS: usize = 1_000_000;
+
+/// How the values of a column become text, fixed at fitting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    String,
+    Boolean,
+    Integer,
+    Float,
+    Temporal,
+}
+
+impl Kind {
+    /// The kind of a column; `None` for lists, structs and bytes.
+    #[must_use]
+    pub fn of(dtype: &DataType) -> Option<Self> {
+        match dtype {
+            DataType::String | DataType::Null => Some(Self::String),
+            DataType::Boolean => Some(Self::Boolean),
+            dtype if dtype.is_integer() => Some(Self::Integer),
+            dtype if dtype.is_float() || dtype.is_decimal() => Some(Self::Float),
+            dtype if dtype.is_temporal() => Some(Self::Temporal),
+            _ => None,
+        }
+    }
+
+    /// A level as a user wrote it in the form the data has: `01` is `1` in an integer column.
+    #[must_use]
+    pub fn canonical(self, written: &str) -> String {
+        match self {
+            Self::Integer => written.parse::<i128>().map_or_else(|_| written.to_owned(), |n| n.to_string()),
+            Self::Float => written.parse::<f64>().map_or_else(|_| written.to_owned(), |n| format!("{:?}", n + 0.0)),
+            Self::Boolean => written.to_lowercase(),
+            Self::String | Self::Temporal => written.to_owned(),
+        }
+    }
+
+    /// Sorts as the values themselves do: 2 before 10, `false` before `true`, text by its bytes.
+    fn sort(self, levels: &mut [Level]) {
+        let number = |level: &Level| level.value.as_deref().unwrap_or_default().parse::<f64>().unwrap_or(f64::INFINITY);
+        let integer = |level: &Level| level.value.as_deref().unwrap_or_default().parse::<i128>().unwrap_or(i128::MAX);
+        match self {
+            Self::Integer => levels.sort_by_key(integer),
+            Self::Float => levels.sort_by(|a, b| number(a).total_cmp(&number(b))),
+            Self::String | Self::Boolean | Self::Temporal => levels.sort_by(|a, b| a.value.cmp(&b.value)),
+        }
+    }
+}
+
+/// A level and how many training rows have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// `None`: missing.
+    pub value: Option<String>,
+    pub rows: u64,
+}
+
+/// The levels of one column in training.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Levels {
+    pub column: String,
+    pub kind: Kind,
+    /// Sorted; missing is not among them.
+    pub levels: Vec<Level>,
+    /// Rows without a value.
+    pub missing: u64,
+    /// All rows.
+    pub rows: u64,
+}
+
+/// A column by its name as it is written: polars would read `*` and `^…$` as patterns.
+#[must_use]
+pub fn column(name: &str) -> Expr {
+    Expr::Column(name.into())
+}
+
+/// A selector of exactly these columns; those that are absent are passed over.
+#[must_use]
+pub fn exactly<'a>(names: impl IntoIterator<Item = &'a str>) -> Selector {
+    by_name(names, false, false)
+}
+
+/// A column as text: null where the value is missing or NaN.
+#[must_use]
+pub fn text(name: &str, dtype: &DataType, kind: Kind) -> Expr {
+    let value = column(name);
+    let is_number = dtype.is_float() || dtype.is_decimal();
+    if is_number || (kind == Kind::Float && (dtype.is_integer() || dtype.is_bool())) {
+        // Adding zero makes -0.0 the same level as 0.0.
+        let number = value.cast(DataType::Float64) + lit(0.0);
+        let written = number.clone().cast(DataType::String);
+        let written = if kind == Kind::Float {
+            written
+        } else {
+            let whole = number.clone().cast(DataType::Int64);
+            when(whole.clone().cast(DataType::Float64).eq(number.clone())).then(whole.cast(DataType::String)).otherwise(written)
+        };
+        return when(number.is_not_nan()).then(written).otherwise(lit(NULL).cast(DataType::String)).alias(name);
+    }
+    value.cast(DataType::String)
+}
+
+/// Counts the levels of columns, one pass over the table.
+///
+/// # Errors
+/// A column that holds lists, structs or bytes (all named); more than [`MOST_LEVELS`] levels; no rows.
+pub fn count(table: &Table, columns: &[String], transform: &str) -> Result<Vec<Levels>> {
+    let kinds = kinds(table, columns, transform)?;
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = table.rows()? as u64;
+    if rows == 0 {
+        return Err(Error::data(format!("`{transform}` has no training rows to learn from")));
+    }
+    let texts: Vec<Expr> = columns.iter().zip(&kinds).filter_map(|(name, kind)| Some(text(name, table.schema().get(name)?, *kind))).collect();
+    let texts = Table::from_query(table.lazy().select(texts))?;
+    let counts = reduce::categories(&texts, columns, MOST_LEVELS)?;
+    Ok(columns.iter().zip(kinds).zip(counts).map(|((column, kind), counts)| of_counts(column, kind, counts, rows)).collect())
+}
+
+fn of_counts(column: &str, kind: Kind, counts: BTreeMap<String, u64>, rows: u64) -> Levels {
+    let mut levels: Vec<Level> = counts.into_iter().map(|(value, rows)| Level { value: Some(value), rows }).collect();
+    kind.sort(&mut levels);
+    let missing = rows - levels.iter().map(|level| level.rows).sum::<u64>();
+    Levels { column: column.to_owned(), kind, levels, missing, rows }
+}
+
+fn kinds(table: &Table, columns: &[String], transform: &str) -> Result<Vec<Kind>> {
+    let mut kinds = Vec::with_capacity(columns.len());
+    let mut refused = Vec::new();
+    for column in columns {
+        match table.schema().get(column) {
+            None => return Err(absent(&[column.as_str()], table.names())),
+            Some(dtype) => match Kind::of(dtype) {
+                Some(kind) => kinds.push(kind),
+                None => refused.push(format!("`{column}` ({dtype})")),
+            },
+        }
+    }
+    if refused.is_empty() {
+        return Ok(kinds);
+    }
+    Err(Error::data(format!("`{transform}` cannot take columns of this type: {}", refused.join(", "))))
+}
+
+/// Which levels are infrequent, by scikit-learn's rule (`_BaseEncoder._identify_infrequent`).
+///
+/// `min_frequency` below 1 is a share of `rows`, from 1 on a count; at most `max_categories` remain,
+/// the infrequent one among them. Of equal counts the later level stays.
+#[must_use]
+pub fn infrequent(counts: &[u64], rows: u64, min_frequency: Option<f64>, max_categories: Option<usize>) -> Vec<bool> {
+    let threshold = match min_frequency {
+        Some(share) if share < 1.0 => share * rows as f64,
+        Some(count) => count,
+        None => 0.0,
+    };
+    let mut mask: Vec<bool> = counts.iter().map(|count| (*count as f64) < threshold).collect();
+    let remaining = mask.iter().filter(|rare| !**rare).count() + 1;
+    if let Some(most) = max_categories.filter(|most| remaining > *most) {
+        let mut order: Vec<usize> = (0..counts.len()).collect();
+        order.sort_by_key(|i| counts.get(*i));
+        let keep = most.saturating_sub(1);
+        for index in order.iter().take(counts.len().saturating_sub(keep)) {
+            if let Some(rare) = mask.get_mut(*index) {
+                *rare = true;
+            }
+        }
+    }
+    mask
+}
+
+/// Refuses thresholds that [`infrequent`] cannot mean.
+#[must_use]
+pub fn check_rarity(min_frequency: Option<f64>, max_categories: Option<usize>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Some(least) = min_frequency.filter(|least| !(*least > 0.0 && least.is_finite() && (*least < 1.0 || least.fract() == 0.0))) {
+        let fault = Fault::new(&["min_frequency".to_owned()], format!("`min_frequency` is neither a share nor a count: {least}"));
+        faults.push(fault.hint("a share lies between 0 and 1, a count is a whole number from 1"));
+    }
+    if max_categories == Some(0) {
+        faults.push(Fault::new(&["max_categories".to_owned()], "`max_categories` is at least 1, got 0"));
+    }
+    faults
+}
+
+/// No output belongs to this value.
+pub const NOTHING: u32 = u32::MAX;
+
+/// What becomes of a value that training did not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novel {
+    Code(u32),
+    Refuse,
+}
+
+/// Text as codes: a number for each known level, never null.
+#[must_use]
+pub fn codes(text: Expr, column: &str, known: HashMap<String, u32>, missing: Novel, unseen: Novel) -> Expr {
+    let column = column.to_owned();
+    let function = move |values: Column| {
+        let texts = values.str()?;
+        let mut codes = Vec::with_capacity(texts.len());
+        for text in texts {
+            let novel = match text {
+                Some(text) => known.get(text).map_or(unseen, |code| Novel::Code(*code)),
+                None => missing,
+            };
+            match novel {
+                Novel::Code(code) => codes.push(code),
+                Novel::Refuse => return Err(refusal(&column, text)),
+            }
+        }
+        Ok(UInt32Chunked::from_vec(values.name().clone(), codes).into_column())
+    };
+    text.map(function, |_, field| Ok(Field::new(field.name().clone(), DataType::UInt32)))
+}
+
+fn refusal(column: &str, value: Option<&str>) -> PolarsError {
+    let what = match value {
+        Some(value) => format!("a value that training did not have: `{}`", shorten(value)),
+        None => "a missing value, which training did not have".to_owned(),
+    };
+    PolarsError::ComputeError(format!("column `{}` holds {what}", shorten(column)).into())
+}
+
+/// New column names, each unlike all that are taken.
+pub struct Names(BTreeSet<String>);
+
+impl Names {
+    /// `taken` are the columns that stay.
+    pub fn new<'a>(taken: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(taken.into_iter().map(str::to_owned).collect())
+    }
+
+    /// `wanted`, cut to 100 characters, with `_2`, `_3`, … behind it where that is taken.
+    pub fn give(&mut self, wanted: &str) -> String {
+        let wanted: String = wanted.chars().take(100).collect();
+        let mut name = wanted.clone();
+        let mut number = 1;
+        while !self.0.insert(name.clone()) {
+            number += 1;
+            name = format!("{wanted}_{number}");
+        }
+        name
+    }
+}
+
+/// The columns a fitted transform needs, all missing ones named.
+///
+/// # Errors
+/// Columns that the frame has not.
+pub fn require<'a>(schema: &Schema, needed: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let missing: Vec<&str> = needed.into_iter().filter(|name| !schema.contains(name)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(absent(&missing, schema.iter_names().map(PlSmallStr::as_str))) }
+}
+
+/// The error for columns that are not there.
+pub fn absent<'a>(missing: &[&str], known: impl Iterator<Item = &'a str> + Clone) -> Error {
+    let named: Vec<String> = missing.iter().map(|name| format!("`{}`", shorten(name))).collect();
+    let error = Error::data(format!("{} missing: {}", if missing.len() == 1 { "a column is" } else { "columns are" }, named.join(", ")));
+    let near: BTreeSet<&str> = missing.iter().filter_map(|name| nearest(name, known.clone())).collect();
+    if near.is_empty() {
+        return error;
+    }
+    error.hint(format!("did you mean {}?", near.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infrequent_levels_are_scikit_learns() {
+        // a 4, b 2, c 2, d 1, missing 1, of 10 rows: OneHotEncoder 1.9.1.
+        let counts = [4, 2, 2, 1, 1];
+        let rare = |min, max| infrequent(&counts, 10, min, max).iter().map(|rare| u8::from(*rare)).collect::<Vec<_>>();
+        assert_eq!(rare(Some(2.0), None), [0, 0, 0, 1, 1]);
+        assert_eq!(rare(Some(0.3), None), [0, 1, 1, 1, 1]);
+        assert_eq!(rare(None, Some(3)), [0, 1, 0, 1, 1]);
+        assert_eq!(rare(None, Some(5)), [0, 0, 0, 1, 0]);
+        assert_eq!(rare(None, Some(1)), [1; 5]);
+        assert_eq!(rare(None, Some(6)), [0; 5]);
+    }
+
+    #[test]
+    fn levels_sort_as_their_values_and_float_nan_is_missing() {
+        let table = Table::of(df!("i" => [10_i64, 9, 2], "f" => [0.0, f64::NAN, -0.0], "b" => [Some(true), None, Some(false)]).unwrap());
+        let columns = ["i", "f", "b"].map(str::to_owned);
+        let levels = count(&table, &columns, "one_hot").unwrap();
+        let shown: Vec<Vec<&str>> = levels.iter().map(|l| l.levels.iter().map(|l| l.value.as_deref().unwrap()).collect()).collect();
+        assert_eq!(shown, [vec!["2", "9", "10"], vec!["0.0"], vec!["false", "true"]]);
+        assert_eq!(levels.iter().map(|l| l.missing).collect::<Vec<_>>(), [0, 1, 1]);
+    }
+
+    #[test]
+    fn a_whole_float_is_the_integer_it_was_in_training() {
+        let frame = df!("x" => [Some(3.0), Some(2.5), Some(1e300), None, Some(f64::NAN)]).unwrap();
+        let shown = frame.lazy().select([text("x", &DataType::Float64, Kind::Integer)]).collect().unwrap();
+        let shown: Vec<Option<&str>> = shown.column("x").unwrap().str().unwrap().iter().collect();
+        assert_eq!(shown, [Some("3"), Some("2.5"), Some("1e300"), None, None]);
+    }
+
+    #[test]
+    fn names_that_are_taken_get_a_number() {
+        let mut names = Names::new(["a_b"]);
+        assert_eq!([names.give("a_b"), names.give("a_b"), names.give("a_b_2")], ["a_b_2", "a_b_3", "a_b_2_2"].map(str::to_owned));
+        assert_eq!(names.give(&"é".repeat(500)).chars().count(), 100);
+    }
+}
