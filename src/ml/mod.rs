@@ -7,11 +7,14 @@
 mod estimator;
 pub mod estimators;
 mod matrix;
+pub mod reduce;
+pub mod selector;
 mod training;
 mod transform;
 pub mod transformers;
 
 pub use estimator::{Coefficient, Estimator, EstimatorEntry, FittedEstimator, Predict, Predictions, Task, UnfittedEstimator};
 pub use matrix::Matrix;
+pub use selector::Selector;
 pub use training::{Chunk, TrainingSet};
 pub use transform::{Apply, Fit, FittedTransform, Transformer, TransformerEntry, UnfittedTransform};
