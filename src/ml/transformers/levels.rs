@@ -5,18 +5,17 @@
 //! column that is read as `3.0` today and as `3` tomorrow keeps its levels. Which levels are rare is
 //! scikit-learn's rule. Not here: what a level becomes; that is each transform's business.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::data::Table;
+use crate::data::{Role, Table};
 use crate::error::{Error, Result, nearest, shorten};
-use crate::ml::reduce;
+use crate::ml::reduce::{self, CATEGORY_LIMIT, Categories};
+use crate::ml::selector::{self, column};
+use crate::ml::{Fit, Selector as Columns};
 use crate::value::Fault;
-
-/// Distinct values of one column above which counting them is refused.
-pub const MOST_LEVELS: usize = 1_000_000;
 
 /// How the values of a column become text, fixed at fitting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,15 +86,9 @@ pub struct Levels {
     pub rows: u64,
 }
 
-/// A column by its name as it is written: polars would read `*` and `^…$` as patterns.
-#[must_use]
-pub fn column(name: &str) -> Expr {
-    Expr::Column(name.into())
-}
-
 /// A selector of exactly these columns; those that are absent are passed over.
 #[must_use]
-pub fn exactly<'a>(names: impl IntoIterator<Item = &'a str>) -> Selector {
+pub fn exactly<'a>(names: impl IntoIterator<Item = &'a str>) -> polars::prelude::Selector {
     by_name(names, false, false)
 }
 
@@ -119,42 +112,60 @@ pub fn text(name: &str, dtype: &DataType, kind: Kind) -> Expr {
     value.cast(DataType::String)
 }
 
+/// The columns a transform is to encode.
+///
+/// # Errors
+/// Columns that are not there; the target, the weight and what is known only after the event, all named.
+pub fn encodable(columns: &Columns, on: Fit<'_>, transform: &str) -> Result<Vec<String>> {
+    let names = columns.resolve(on)?;
+    let kept_off = |name: &&String| matches!(on.roles.of(name), Role::Target | Role::Weight | Role::PostEvent);
+    let refused: Vec<String> = names.iter().filter(kept_off).map(|name| format!("`{}` ({})", shorten(name), on.roles.of(name).name())).collect();
+    if refused.is_empty() {
+        return Ok(names);
+    }
+    Err(Error::data(format!("`{transform}` cannot take {}", refused.join(", ")))
+        .hint("transforms work on features; a selector such as `nominal()` leaves the others out"))
+}
+
 /// Counts the levels of columns, one pass over the table.
 ///
 /// # Errors
-/// A column that holds lists, structs or bytes (all named); more than [`MOST_LEVELS`] levels; no rows.
+/// A column that holds lists, structs or bytes (all named); more than [`CATEGORY_LIMIT`] levels; no rows.
 pub fn count(table: &Table, columns: &[String], transform: &str) -> Result<Vec<Levels>> {
     let kinds = kinds(table, columns, transform)?;
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = table.rows()? as u64;
-    if rows == 0 {
-        return Err(Error::data(format!("`{transform}` has no training rows to learn from")));
-    }
     let texts: Vec<Expr> = columns.iter().zip(&kinds).filter_map(|(name, kind)| Some(text(name, table.schema().get(name)?, *kind))).collect();
     let texts = Table::from_query(table.lazy().select(texts))?;
-    let counts = reduce::categories(&texts, columns, MOST_LEVELS)?;
-    Ok(columns.iter().zip(kinds).zip(counts).map(|((column, kind), counts)| of_counts(column, kind, counts, rows)).collect())
+    let counts = reduce::categories(&texts, columns, CATEGORY_LIMIT)?;
+    let counted: Vec<Levels> = columns.iter().zip(kinds).zip(counts).map(|((column, kind), counts)| Levels::of(column, kind, counts)).collect();
+    if counted.iter().any(|levels| levels.rows == 0) {
+        return Err(Error::data(format!("`{transform}` has no training rows to learn from")));
+    }
+    Ok(counted)
 }
 
-fn of_counts(column: &str, kind: Kind, counts: BTreeMap<String, u64>, rows: u64) -> Levels {
-    let mut levels: Vec<Level> = counts.into_iter().map(|(value, rows)| Level { value: Some(value), rows }).collect();
-    kind.sort(&mut levels);
-    let missing = rows - levels.iter().map(|level| level.rows).sum::<u64>();
-    Levels { column: column.to_owned(), kind, levels, missing, rows }
+impl Levels {
+    /// Sorts what was counted.
+    #[must_use]
+    pub fn of(column: &str, kind: Kind, counted: Categories) -> Self {
+        let mut levels: Vec<Level> = counted.counts.into_iter().map(|(value, rows)| Level { value: Some(value), rows }).collect();
+        kind.sort(&mut levels);
+        let rows = counted.missing + levels.iter().map(|level| level.rows).sum::<u64>();
+        Self { column: column.to_owned(), kind, levels, missing: counted.missing, rows }
+    }
 }
 
 fn kinds(table: &Table, columns: &[String], transform: &str) -> Result<Vec<Kind>> {
+    selector::require_present(table, columns)?;
     let mut kinds = Vec::with_capacity(columns.len());
     let mut refused = Vec::new();
     for column in columns {
-        match table.schema().get(column) {
-            None => return Err(absent(&[column.as_str()], table.names())),
-            Some(dtype) => match Kind::of(dtype) {
-                Some(kind) => kinds.push(kind),
-                None => refused.push(format!("`{column}` ({dtype})")),
-            },
+        let dtype = table.schema().get(column).unwrap_or(&DataType::Null);
+        match Kind::of(dtype) {
+            Some(kind) => kinds.push(kind),
+            None => refused.push(format!("`{}` ({dtype})", shorten(column))),
         }
     }
     if refused.is_empty() {
@@ -220,7 +231,7 @@ pub fn codes(text: Expr, column: &str, known: HashMap<String, u32>, missing: Nov
     let function = move |values: Column| {
         let texts = values.str()?;
         let mut codes = Vec::with_capacity(texts.len());
-        for text in texts {
+        for text in texts.iter() {
             let novel = match text {
                 Some(text) => known.get(text).map_or(unseen, |code| Novel::Code(*code)),
                 None => missing,
@@ -265,24 +276,20 @@ impl Names {
     }
 }
 
-/// The columns a fitted transform needs, all missing ones named.
+/// Refuses a frame without columns that a fitted transform needs.
 ///
 /// # Errors
-/// Columns that the frame has not.
+/// All columns that are missing, with the nearest names.
 pub fn require<'a>(schema: &Schema, needed: impl IntoIterator<Item = &'a str>) -> Result<()> {
     let missing: Vec<&str> = needed.into_iter().filter(|name| !schema.contains(name)).collect();
-    if missing.is_empty() { Ok(()) } else { Err(absent(&missing, schema.iter_names().map(PlSmallStr::as_str))) }
-}
-
-/// The error for columns that are not there.
-pub fn absent<'a>(missing: &[&str], known: impl Iterator<Item = &'a str> + Clone) -> Error {
-    let named: Vec<String> = missing.iter().map(|name| format!("`{}`", shorten(name))).collect();
-    let error = Error::data(format!("{} missing: {}", if missing.len() == 1 { "a column is" } else { "columns are" }, named.join(", ")));
-    let near: BTreeSet<&str> = missing.iter().filter_map(|name| nearest(name, known.clone())).collect();
-    if near.is_empty() {
-        return error;
+    if missing.is_empty() {
+        return Ok(());
     }
-    error.hint(format!("did you mean {}?", near.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
+    let quoted = |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("`{}`", shorten(name))).collect::<Vec<_>>().join(", ");
+    let what = if missing.len() == 1 { "a column is" } else { "columns are" };
+    let error = Error::data(format!("{what} missing: {}", quoted(&mut missing.iter().copied())));
+    let near: BTreeSet<&str> = missing.iter().filter_map(|name| nearest(name, schema.iter_names().map(PlSmallStr::as_str))).collect();
+    Err(if near.is_empty() { error } else { error.hint(format!("did you mean {}?", quoted(&mut near.into_iter()))) })
 }
 
 #[cfg(test)]

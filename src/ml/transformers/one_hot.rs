@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{self, Kind, Level, Levels, NOTHING, Names, Novel};
 use crate::card;
 use crate::error::{Error, Result, shorten};
+use crate::ml::selector::column;
 use crate::ml::{Apply, Fit, Selector, Transformer};
 use crate::value::Fault;
 
@@ -203,12 +204,12 @@ impl Apply for FittedOneHot {
         let mut codes = Vec::new();
         let mut outputs = Vec::new();
         let mut temporary = Vec::new();
-        for column in &self.columns {
-            let code = names.give(&format!("code of {}", column.name));
-            let dtype = schema.get(&column.name).cloned().unwrap_or(DataType::Null);
-            codes.push(column.codes(&dtype, self.unseen, self.missing).alias(code.as_str()));
-            let is = |(index, name): (usize, &String)| levels::column(&code).eq(lit(index as u32)).cast(DataType::UInt8).alias(name.as_str());
-            outputs.extend(column.outputs.iter().enumerate().map(is));
+        for encoded in &self.columns {
+            let code = names.give(&format!("code of {}", encoded.name));
+            let dtype = schema.get(&encoded.name).cloned().unwrap_or(DataType::Null);
+            codes.push(encoded.codes(&dtype, self.unseen, self.missing).alias(code.as_str()));
+            let is = |(index, name): (usize, &String)| column(&code).eq(lit(index as u32)).cast(DataType::UInt8).alias(name.as_str());
+            outputs.extend(encoded.outputs.iter().enumerate().map(is));
             temporary.push(code);
         }
         let originals = self.columns.iter().map(|column| column.name.as_str());
@@ -234,8 +235,7 @@ impl Encoded {
             (Missing::Level, Some((_, output))) => Novel::Code(output.unwrap_or(NOTHING)),
             (Missing::Level, None) => unseen,
         };
-        let known: HashMap<String, u32> =
-            self.levels.iter().filter_map(|(level, output)| Some((level.value.clone()?, output.unwrap_or(NOTHING)))).collect();
+        let known: HashMap<String, u32> = self.levels.iter().filter_map(|(level, output)| Some((level.value.clone()?, output.unwrap_or(NOTHING)))).collect();
         levels::codes(levels::text(&self.name, dtype, self.kind), &self.name, known, missing, unseen)
     }
 
