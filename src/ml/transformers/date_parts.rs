@@ -255,11 +255,16 @@ impl Split {
         let number = value.clone().to_physical().cast(DataType::Int64);
         let sound = number.clone().gt_eq(bound(FIRST_DAY)).and(number.lt_eq(bound(LAST_DAY)));
         let value = when(sound).then(value).otherwise(lit(NULL));
-        // What was a datetime in training and is a date now has the hour 0.
-        let value = if self.kind == Kind::Datetime && *dtype == DataType::Date { value.cast(DataType::Datetime(TimeUnit::Microseconds, None)) } else { value };
+        if self.kind == Kind::Date {
+            return Ok(value);
+        }
+        // Microseconds, because polars' arithmetic on nanoseconds overflows near their bounds; a date that was a
+        // datetime in training has the hour 0.
+        let zone = if let DataType::Datetime(_, zone) = dtype { zone.clone() } else { None };
+        let value = value.cast(DataType::Datetime(TimeUnit::Microseconds, zone));
         match TimeZone::opt_try_new(tz)? {
-            Some(zone) if self.kind == Kind::Datetime => Ok(value.dt().convert_time_zone(zone)),
-            _ => Ok(value),
+            Some(zone) => Ok(value.dt().convert_time_zone(zone)),
+            None => Ok(value),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Kind {
     pub fn canonical(self, written: &str) -> String {
         match self {
             Self::Integer => written.parse::<i128>().map_or_else(|_| written.to_owned(), |n| n.to_string()),
-            Self::Float => written.parse::<f64>().map_or_else(|_| written.to_owned(), |n| format!("{:?}", n + 0.0)),
+            Self::Float => written.parse::<f64>().ok().and_then(float_text).unwrap_or_else(|| written.to_owned()),
             Self::Boolean => written.to_lowercase(),
             Self::String | Self::Temporal => written.to_owned(),
         }
@@ -63,6 +63,12 @@ impl Kind {
             Self::String | Self::Boolean | Self::Temporal => levels.sort_by(|a, b| a.value.cmp(&b.value)),
         }
     }
+}
+
+/// A float as polars writes it.
+fn float_text(number: f64) -> Option<String> {
+    let text = Column::new("".into(), [number + 0.0]).cast(&DataType::String).ok()?;
+    text.str().ok()?.get(0).map(str::to_owned)
 }
 
 /// A level and how many training rows have it.
@@ -324,7 +330,7 @@ mod tests {
         let frame = df!("x" => [Some(3.0), Some(2.5), Some(1e300), None, Some(f64::NAN)]).unwrap();
         let shown = frame.lazy().select([text("x", &DataType::Float64, Kind::Integer)]).collect().unwrap();
         let shown: Vec<Option<&str>> = shown.column("x").unwrap().str().unwrap().iter().collect();
-        assert_eq!(shown, [Some("3"), Some("2.5"), Some("1e300"), None, None]);
+        assert_eq!(shown, [Some("3"), Some("2.5"), Some("1e+300"), None, None]);
     }
 
     #[test]
