@@ -519,9 +519,9 @@ mod tests {
     fn missing_names_are_reported_all_at_once() {
         let table = Table::of(df!("fare" => [1.0], "city" => ["a"]).unwrap());
         let on = Fit { table: &table, roles: &Roles::default(), seed: 0 };
-        let error = Selector::parse(["fair", "except(zebra)"]).unwrap().resolve(on).unwrap_err();
+        let error = Selector::parse(["far", "except(zebra)"]).unwrap().resolve(on).unwrap_err();
         let shown: Vec<String> = error.problems.iter().map(|p| format!("{} {}", p.message, p.hint.as_deref().unwrap_or_default())).collect();
-        assert_eq!(shown, ["there is no column `fair` did you mean `fare`?", "there is no column `zebra` columns here: `fare`, `city`"]);
+        assert_eq!(shown, ["there is no column `far` did you mean `fare`?", "there is no column `zebra` columns here: `fare`, `city`"]);
     }
 
     #[test]

@@ -96,7 +96,7 @@ A part that a column does not have (the hour of a date) is left out.
 - `tz`: the zone in which datetimes are read off, such as `Europe/Berlin`; one without a zone counts as UTC. Default: as it stands in the data
 
 ```yaml
-- date_parts: {columns: [pickup], parts: [month, day_of_week, decimal_hour], tz: America/New_York}
+- date_parts: {columns: [pickup_datetime], parts: [month, day_of_week, decimal_hour], tz: America/New_York}
 ```
 ";
 

@@ -12,7 +12,7 @@ use crate::ml::{Apply, Fit, Selector, Transformer};
 /// Drops these columns.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Drop {
+pub struct DropColumns {
     pub columns: Selector,
 }
 
@@ -21,7 +21,7 @@ pub struct Drop {
 #[serde(transparent)]
 pub struct FittedDrop(Vec<String>);
 
-impl Transformer for Drop {
+impl Transformer for DropColumns {
     const NAME: &'static str = "drop";
     const ALIASES: &'static [&'static str] = &["rm"];
     const DOC: &'static str = "\
@@ -32,7 +32,7 @@ The target and the weight cannot be dropped. Scoring does not need the dropped c
 - `columns`: selector, required
 
 ```yaml
-- drop: {columns: [note, ends_with(_raw)]}
+- drop: {columns: [vendor, ends_with(_zip)]}
 ```
 ";
 
@@ -89,11 +89,11 @@ mod tests {
         let train = Table::of(df!("a" => [1], "^a$" => [1], "b" => ["x"], "y" => [1]).unwrap());
         let roles = Roles::default().with_target("y");
         let on = Fit { table: &train, roles: &roles, seed: 0 };
-        let fitted = Drop { columns: Selector::names(["^a$", "b"]) }.fit(on).unwrap();
+        let fitted = DropColumns { columns: Selector::names(["^a$", "b"]) }.fit(on).unwrap();
         assert_eq!(Table::from_query(fitted.apply(train.lazy()).unwrap()).unwrap().names().collect::<Vec<_>>(), ["a", "y"]);
         let scoring = df!("a" => [1]).unwrap();
         assert_eq!(Table::from_query(fitted.apply(scoring.lazy()).unwrap()).unwrap().names().collect::<Vec<_>>(), ["a"]);
-        let error = Drop { columns: Selector::names(["y"]) }.fit(on).unwrap_err();
+        let error = DropColumns { columns: Selector::names(["y"]) }.fit(on).unwrap_err();
         assert_eq!(error.to_string(), "`drop` cannot take `y` (target)");
     }
 }

@@ -67,7 +67,7 @@ The result is text. Missing values stay missing. A level that is called `other` 
 - `other`: the text that replaces them, default `other`
 
 ```yaml
-- group_rare: {columns: [city, brand], min_frequency: 0.02, other: rest}
+- group_rare: {columns: [pickup_zip, dropoff_zip], min_frequency: 0.02, other: rest}
 ```
 ";
 
@@ -93,7 +93,7 @@ The result is text. Missing values stay missing. A level that is called `other` 
 }
 
 impl GroupRare {
-    pub(super) fn group(&self, levels: levels::Levels) -> Grouped {
+    fn group(&self, levels: levels::Levels) -> Grouped {
         let share = self.min_frequency.or((self.min_count.is_none() && self.max_categories.is_none()).then_some(SHARE));
         let least = (share.unwrap_or(0.0) * levels.rows as f64).max(self.min_count.unwrap_or(0) as f64);
         let counts: Vec<u64> = levels.levels.iter().map(|level| level.rows).collect();
@@ -141,16 +141,11 @@ impl Apply for FittedGroupRare {
 }
 
 impl Grouped {
-    /// Levels that stay, `other` not counted.
-    pub(super) fn kept(&self) -> usize {
-        self.kept.len()
-    }
-
     fn group(&self, dtype: &DataType, other: &str) -> Expr {
         const RARE: u32 = NOTHING - 1;
         let text = levels::text(&self.name, dtype, self.kind);
         let known: HashMap<String, u32> = self.kept.iter().map(|level| (level.clone(), 0)).collect();
-        let codes = levels::codes(text.clone(), &self.name, known, Novel::Code(NOTHING), Novel::Code(RARE));
+        let codes = levels::lookup::<UInt32Type>(text.clone(), &self.name, known, Novel::Code(NOTHING), Novel::Code(RARE));
         when(codes.eq(lit(RARE))).then(lit(other)).otherwise(text).alias(self.name.as_str())
     }
 }

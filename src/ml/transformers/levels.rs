@@ -220,19 +220,19 @@ pub fn check_rarity(min_frequency: Option<f64>, max_categories: Option<usize>) -
     faults
 }
 
-/// No output belongs to this value.
+/// The code of a value that no output belongs to.
 pub const NOTHING: u32 = u32::MAX;
 
-/// What becomes of a value that training did not have.
+/// What becomes of a value that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Novel {
-    Code(u32),
+pub enum Novel<N> {
+    Code(N),
     Refuse,
 }
 
-/// Text as codes: a number for each known level, never null.
+/// Text as numbers: one for each known level, never null.
 #[must_use]
-pub fn codes(text: Expr, column: &str, known: HashMap<String, u32>, missing: Novel, unseen: Novel) -> Expr {
+pub fn lookup<T: PolarsNumericType>(text: Expr, column: &str, known: HashMap<String, T::Native>, missing: Novel<T::Native>, unseen: Novel<T::Native>) -> Expr {
     let column = column.to_owned();
     let function = move |values: Column| {
         let texts = values.str()?;
@@ -247,9 +247,9 @@ pub fn codes(text: Expr, column: &str, known: HashMap<String, u32>, missing: Nov
                 Novel::Refuse => return Err(refusal(&column, text)),
             }
         }
-        Ok(UInt32Chunked::from_vec(values.name().clone(), codes).into_column())
+        Ok(ChunkedArray::<T>::from_vec(values.name().clone(), codes).into_column())
     };
-    text.map(function, |_, field| Ok(Field::new(field.name().clone(), DataType::UInt32)))
+    text.map(function, |_, field| Ok(Field::new(field.name().clone(), T::get_static_dtype())))
 }
 
 fn refusal(column: &str, value: Option<&str>) -> PolarsError {

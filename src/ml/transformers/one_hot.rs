@@ -26,7 +26,7 @@ const LISTED: usize = 100;
 #[serde(default, deny_unknown_fields)]
 pub struct OneHot {
     pub columns: Selector,
-    pub drop: Drop,
+    pub drop: DropLevel,
     pub unseen: Unseen,
     pub missing: Missing,
     pub min_frequency: Option<f64>,
@@ -35,14 +35,14 @@ pub struct OneHot {
 
 impl Default for OneHot {
     fn default() -> Self {
-        Self { columns: Selector::nominal(), drop: Drop::None, unseen: Unseen::Zeros, missing: Missing::Level, min_frequency: None, max_categories: None }
+        Self { columns: Selector::nominal(), drop: DropLevel::None, unseen: Unseen::Zeros, missing: Missing::Level, min_frequency: None, max_categories: None }
     }
 }
 
 /// Which of a column's outputs is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Drop {
+pub enum DropLevel {
     None,
     First,
     IfBinary,
@@ -103,7 +103,7 @@ integers, dates and floats can be encoded. More than 10,000 new columns are refu
 - `max_categories`: at most so many columns for each column, `<column>_infrequent` among them, from 1; default no limit
 
 ```yaml
-- one_hot: {columns: [sex, embarked], drop: if_binary, unseen: other, min_frequency: 0.01}
+- one_hot: {columns: [payment_type, vendor], drop: if_binary, unseen: other, min_frequency: 0.01}
 ```
 ";
 
@@ -119,10 +119,7 @@ integers, dates and floats can be encoded. More than 10,000 new columns are refu
         let stay = on.table.names().filter(|name| !columns.iter().any(|column| column == name));
         let mut names = Names::new(stay.chain(on.roles.iter().map(|(name, _)| name)));
         let counted = levels::count(on.table, &columns, Self::NAME)?;
-        let planned: Vec<Plan> = counted.into_iter().map(|levels| self.plan(levels)).collect();
-        refuse_too_many(&planned)?;
-        let columns = planned.into_iter().map(|plan| plan.name(&mut names)).collect();
-        Ok(FittedOneHot { columns, unseen: self.unseen, missing: self.missing })
+        self.encode(counted, &mut names)
     }
 }
 
@@ -135,6 +132,14 @@ struct Plan {
 }
 
 impl OneHot {
+    /// Encodes columns whose levels are counted.
+    pub(super) fn encode(&self, counted: Vec<Levels>, names: &mut Names) -> Result<FittedOneHot> {
+        let planned: Vec<Plan> = counted.into_iter().map(|levels| self.plan(levels)).collect();
+        refuse_too_many(&planned)?;
+        let columns = planned.into_iter().map(|plan| plan.name(names)).collect();
+        Ok(FittedOneHot { columns, unseen: self.unseen, missing: self.missing })
+    }
+
     fn plan(&self, mut levels: Levels) -> Plan {
         if levels.missing > 0 && self.missing == Missing::Level {
             levels.levels.push(Level { value: None, rows: levels.missing });
@@ -144,9 +149,9 @@ impl OneHot {
         let kept = rare.iter().filter(|rare| !**rare).count();
         let total = kept + usize::from(kept < rare.len());
         let dropped = match self.drop {
-            Drop::First => total > 0,
-            Drop::IfBinary => total == 2,
-            Drop::None => false,
+            DropLevel::First => total > 0,
+            DropLevel::IfBinary => total == 2,
+            DropLevel::None => false,
         };
         // Output 0 is the one that is left out, so that everything moves up by one.
         let position = |index: usize| index.checked_sub(usize::from(dropped)).map(|index| index as u32);
@@ -236,7 +241,7 @@ impl Encoded {
             (Missing::Level, None) => unseen,
         };
         let known: HashMap<String, u32> = self.levels.iter().filter_map(|(level, output)| Some((level.value.clone()?, output.unwrap_or(NOTHING)))).collect();
-        levels::codes(levels::text(&self.name, dtype, self.kind), &self.name, known, missing, unseen)
+        levels::lookup::<UInt32Type>(levels::text(&self.name, dtype, self.kind), &self.name, known, missing, unseen)
     }
 
     fn learned(&self) -> card::Table {
@@ -282,7 +287,7 @@ mod tests {
         df!("c" => [Some("a"), Some("b"), Some("c"), Some("d"), None, Some("zz")]).unwrap()
     }
 
-    fn case(drop: Drop, unseen: Unseen, min_frequency: Option<f64>, max_categories: Option<usize>) -> (String, String) {
+    fn case(drop: DropLevel, unseen: Unseen, min_frequency: Option<f64>, max_categories: Option<usize>) -> (String, String) {
         let transform = OneHot { drop, unseen, min_frequency, max_categories, ..OneHot::default() };
         let (names, rows) = applied(&fitted(&transform, sample()).unwrap(), probe()).unwrap();
         (names.join(" "), rows.join(" "))
@@ -293,16 +298,16 @@ mod tests {
     fn outputs_are_scikit_learns() {
         use Unseen::{Other, Zeros};
         let cases = [
-            (case(Drop::None, Zeros, None, None), "c_a c_b c_c c_d c_missing", "10000 01000 00100 00010 00001 00000"),
-            (case(Drop::First, Zeros, None, None), "c_b c_c c_d c_missing", "0000 1000 0100 0010 0001 0000"),
-            (case(Drop::None, Other, Some(2.0), None), "c_a c_b c_c c_infrequent", "1000 0100 0010 0001 0001 0001"),
-            (case(Drop::None, Zeros, Some(2.0), None), "c_a c_b c_c c_infrequent", "1000 0100 0010 0001 0001 0000"),
-            (case(Drop::None, Other, Some(0.3), None), "c_a c_infrequent", "10 01 01 01 01 01"),
-            (case(Drop::None, Other, None, Some(3)), "c_a c_c c_infrequent", "100 001 010 001 001 001"),
-            (case(Drop::None, Other, None, Some(5)), "c_a c_b c_c c_missing c_infrequent", "10000 01000 00100 00001 00010 00001"),
-            (case(Drop::None, Other, None, Some(1)), "c_infrequent", "1 1 1 1 1 1"),
-            (case(Drop::First, Other, Some(3.0), None), "c_infrequent", "0 1 1 1 1 1"),
-            (case(Drop::IfBinary, Other, Some(4.0), None), "c_infrequent", "0 1 1 1 1 1"),
+            (case(DropLevel::None, Zeros, None, None), "c_a c_b c_c c_d c_missing", "10000 01000 00100 00010 00001 00000"),
+            (case(DropLevel::First, Zeros, None, None), "c_b c_c c_d c_missing", "0000 1000 0100 0010 0001 0000"),
+            (case(DropLevel::None, Other, Some(2.0), None), "c_a c_b c_c c_infrequent", "1000 0100 0010 0001 0001 0001"),
+            (case(DropLevel::None, Zeros, Some(2.0), None), "c_a c_b c_c c_infrequent", "1000 0100 0010 0001 0001 0000"),
+            (case(DropLevel::None, Other, Some(0.3), None), "c_a c_infrequent", "10 01 01 01 01 01"),
+            (case(DropLevel::None, Other, None, Some(3)), "c_a c_c c_infrequent", "100 001 010 001 001 001"),
+            (case(DropLevel::None, Other, None, Some(5)), "c_a c_b c_c c_missing c_infrequent", "10000 01000 00100 00001 00010 00001"),
+            (case(DropLevel::None, Other, None, Some(1)), "c_infrequent", "1 1 1 1 1 1"),
+            (case(DropLevel::First, Other, Some(3.0), None), "c_infrequent", "0 1 1 1 1 1"),
+            (case(DropLevel::IfBinary, Other, Some(4.0), None), "c_infrequent", "0 1 1 1 1 1"),
         ];
         for ((names, rows), expected_names, expected_rows) in cases {
             assert_eq!((names.as_str(), rows.as_str()), (expected_names, expected_rows));
@@ -311,7 +316,7 @@ mod tests {
 
     #[test]
     fn everything_rare_and_dropped_leaves_no_column() {
-        let transform = OneHot { drop: Drop::First, unseen: Unseen::Other, min_frequency: Some(100.0), ..OneHot::default() };
+        let transform = OneHot { drop: DropLevel::First, unseen: Unseen::Other, min_frequency: Some(100.0), ..OneHot::default() };
         let with_row = df!("c" => ["a"], "n" => [1_i64]).unwrap();
         assert_eq!(applied(&fitted(&transform, sample()).unwrap(), with_row).unwrap().0, ["n"]);
     }

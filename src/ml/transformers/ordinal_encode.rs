@@ -72,7 +72,7 @@ Missing values stay missing. The number has a meaning only where the levels have
 
 ```yaml
 - ordinal_encode:
-    categories: {size: [small, medium, large]}
+    categories: {payment_type: [cash, card, voucher]}
     unseen: {value: -1}
 ```
 ";
@@ -196,7 +196,7 @@ impl Encoded {
     fn code(&self, dtype: &DataType, unseen: Unseen) -> Expr {
         let novel = if unseen == Unseen::Error { Novel::Refuse } else { Novel::Code(UNSEEN) };
         let known: HashMap<String, u32> = self.levels.iter().filter_map(|(level, code)| Some((level.value.clone()?, *code))).collect();
-        let codes = levels::codes(levels::text(&self.name, dtype, self.kind), &self.name, known, Novel::Code(NOTHING), novel);
+        let codes = levels::lookup::<UInt32Type>(levels::text(&self.name, dtype, self.kind), &self.name, known, Novel::Code(NOTHING), novel);
         let unseen = match unseen {
             Unseen::Value(value) => lit(value),
             Unseen::Error | Unseen::Missing => lit(NULL).cast(DataType::Int32),

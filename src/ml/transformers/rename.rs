@@ -30,7 +30,7 @@ A map from the old name to the new one. Columns with a role (target, weight, id,
 - `<old name>`: the new name, text
 
 ```yaml
-- rename: {tpep_pickup_datetime: pickup, tpep_dropoff_datetime: dropoff}
+- rename: {pickup_datetime: pickup, dropoff_datetime: dropoff}
 ```
 ";
 
