@@ -332,3 +332,239 @@ fn shown(value: &AnyValue) -> String {
         value => shorten(&value.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn contract(json: &str) -> Contract {
+        let contract: Contract = serde_json::from_str(json).unwrap();
+        contract.check().unwrap();
+        contract
+    }
+
+    fn tests_of(json: &str) -> Vec<DataTest> {
+        let tests: Vec<DataTest> = serde_json::from_str(json).unwrap();
+        tests.iter().for_each(|test| test.check().unwrap());
+        tests
+    }
+
+    fn now() -> DateTime<Utc> {
+        crate::data::scalar::moment("2016-02-03 12:00").unwrap()
+    }
+
+    /// Each outcome in a line.
+    fn lines(frame: DataFrame, schema: &str, tests: &str) -> Vec<String> {
+        let report = check(&Table::of(frame), &contract(schema), &tests_of(tests), now()).unwrap();
+        let line = |o: &Outcome| {
+            let samples: String = o.samples.iter().map(|s| format!(" {}:{}", s.row, s.value)).collect();
+            let state = if o.passed { "ok" } else if o.severity == Severity::Warn { "WARN" } else { "FAIL" };
+            format!("{state} {}.{} {}/{} {}{samples}", o.column.as_deref().unwrap_or("-"), o.name, o.failing, o.rows, o.detail)
+        };
+        report.outcomes.iter().map(line).collect()
+    }
+
+    fn rides() -> DataFrame {
+        let days = Column::new("day".into(), [16_832_i32, 16_833, 16_834, 16_833, 16_834]).cast(&DataType::Date).unwrap();
+        let mut frame = df!(
+            "fare" => [Some(5.0), Some(-1.0), None, Some(f64::NAN), Some(600.0)],
+            "n" => [1_i64, 2, 2, 3, 2],
+            "pay" => [Some("cash"), Some("card"), Some("<img src=x onerror=alert(1)>"), None, Some("cash")],
+            "ok" => [true, true, true, true, true],
+        )
+        .unwrap();
+        frame.with_column(days).unwrap();
+        frame
+    }
+
+    #[test]
+    fn a_contract_reports_every_failure_with_rows() {
+        let found = lines(
+            rides(),
+            r#"{"strict":true,
+                "day":{"type":"date","range":["2016-02-01","2016-02-02"]},
+                "fare":{"type":"double","not_null":true,"range":["0","500"]},
+                "fares":{"type":"float"},
+                "n":{"type":"string","unique":true,"regex":"^1","severity":"warn"},
+                "pay":{"in":["cash","card"],"length":[4,5],"regex":"^ca"}}"#,
+            "[]",
+        );
+        assert_eq!(
+            found,
+            [
+                "ok day.type 0/5 date",
+                "FAIL day.range 2/5 2 of 5 rows outside 2016-02-01 to 2016-02-02 3:2016-02-03 5:2016-02-03",
+                "ok fare.type 0/5 float",
+                "FAIL fare.not_null 2/5 2 of 5 rows missing 3:null 4:NaN",
+                "FAIL fare.range 2/3 2 of 3 rows outside 0 to 500 2:-1.0 5:600.0",
+                "FAIL fares.present 1/5 no column `fares`; did you mean `fare`?",
+                "WARN n.type 1/5 found integer, wanted string",
+                "WARN n.unique 2/5 2 of 5 rows the same as an earlier row 3:2 5:2",
+                "ok pay.present 0/5 string",
+                "FAIL pay.in 1/4 1 of 4 rows not one of `cash`, `card` 3:<img src=x onerror=alert(1)>",
+                "FAIL pay.regex 1/4 1 of 4 rows not like `^ca` 3:<img src=x onerror=alert(1)>",
+                "FAIL pay.length 1/4 1 of 4 rows not of 4 to 5 characters 3:<img src=x onerror=alert(1)>",
+                "FAIL -.strict 1/5 not in the contract: `ok`",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_test_passes_and_fails_where_it_should() {
+        let found = lines(
+            rides(),
+            "{}",
+            r#"[{"row_count":{"min":5}},{"row_count":{"max":1,"where":"n = 2"}},
+                {"null_share":{"column":"fare","max":0.4}},{"null_share":{"column":"fare","max":0.3}},
+                {"not_null":{"column":"pay","mostly":0.8}},
+                {"not_in":{"column":"n","values":["3","9"]}},{"in":{"column":"day","values":["2016-02-01"],"where":"n = 1"}},
+                {"range":{"column":"n","min":"1","max":"3","exclusive":true,"mostly":0.5,"severity":"warn"}},
+                {"length":{"column":"pay","max":4}},
+                {"expression":{"sql":"fare > 0 OR pay = 'card'"}},{"expression":{"sql":"n < 3","name":"small","mostly":0.9}},
+                {"column_pair":{"column":"n","operator":"<","other":"fare"}},
+                {"unique":{"columns":["n","pay"]}},"no_duplicates",{"no_duplicates":{"columns":["ok","n"],"where":"n <> 2"}},
+                {"increasing":{"column":"n"}},{"increasing":{"column":"day","strictly":true,"where":"n > 1","severity":"warn"}},
+                {"constant":{"column":"ok"}},{"constant":{"column":"pay"}},
+                {"distinct_count":{"column":"pay","max":2}},{"distinct_count":{"column":"n","min":3,"max":3}},
+                {"min":{"column":"fare","min":"0"}},{"max":{"column":"day","max":"2016-02-03"}},
+                {"mean":{"column":"n","min":2,"max":2}},{"median":{"column":"n","min":3}},{"stdev":{"column":"n","max":0.7}},
+                {"sum":{"column":"fare","max":604}},{"quantile":{"column":"n","q":0.9,"max":2.6}},
+                {"class_balance":{"column":"n","min_share":0.25}},{"class_balance":{"column":"ok","min_share":1}},
+                {"freshness":{"column":"day","max_age":"36h"}},{"freshness":{"column":"day","max_age":"1d","now":"2016-02-05"}},
+                {"aggregate":{"sql":"COUNT(*) = 5 AND MAX(n) = 3"}},{"aggregate":{"sql":"SUM(n) < AVG(n)","name":"odd"}}]"#,
+        );
+        assert_eq!(found, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_test_that_cannot_run_fails_and_says_why() {
+        let found = lines(
+            rides(),
+            "{}",
+            r#"[{"mean":{"column":"pay","min":1}},{"not_null":{"column":"fair"}},{"expression":{"sql":"fair > 0"}},{"expression":{"sql":"1 = 1"}},
+                {"expression":{"sql":"fare + 1"}},{"range":{"column":"fare","min":"low"}},{"freshness":{"column":"n","max_age":"1d"}},
+                {"regex":{"column":"n","pattern":"1"}},{"not_null":{"column":"n","where":"pay > 1"}},{"column_pair":{"column":"pay","operator":"=","other":"n"}},
+                {"aggregate":{"sql":"SUM(n)"}}]"#,
+        );
+        assert_eq!(found, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_table_without_rows_passes_what_looks_at_rows() {
+        let found = lines(
+            rides().head(Some(0)),
+            r#"{"fare":{"not_null":true,"unique":true,"range":["0","1"]}}"#,
+            r#"["no_duplicates",{"row_count":{"min":1}},{"null_share":{"column":"fare","max":0}},{"mean":{"column":"fare","min":0}},{"max":{"column":"n","min":"0"}},
+                {"constant":{"column":"n"}},{"class_balance":{"column":"n","min_share":0.1}},{"aggregate":{"sql":"AVG(n) > 0"}},{"freshness":{"column":"day","max_age":"1d"}}]"#,
+        );
+        assert_eq!(found, Vec::<String>::new());
+    }
+
+    #[test]
+    fn hostile_column_names_are_names() {
+        let names = ["^.*$", "*", "a b", "\"", "SELECT", "0", "'; DROP", "rows", "looked 1", ""];
+        let columns: Vec<Column> = names.iter().map(|name| Column::new((*name).into(), [1_i64, 1])).collect();
+        let columns_json: BTreeMap<&str, serde_json::Value> = names.iter().map(|name| (*name, serde_json::json!({"type": "integer", "not_null": true, "unique": true, "range": ["2", null]}))).collect();
+        let schema = serde_json::json!({"strict": true, "columns": columns_json}).to_string();
+        let found = lines(DataFrame::new(2, columns).unwrap(), &schema, "[]");
+        assert_eq!(found.len(), names.len() * 4 + 1);
+        for name in names {
+            assert!(found.contains(&format!("FAIL {name}.range 2/2 2 of 2 rows below 2 1:1 2:1")), "{name}: {found:#?}");
+            assert!(found.contains(&format!("FAIL {name}.unique 1/2 1 of 2 rows the same as an earlier row 2:1")), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_integer_and_time_type_compares_with_what_is_written() {
+        for dtype in [DataType::UInt8, DataType::UInt64, DataType::Int8, DataType::Int32, DataType::Float32, DataType::Decimal(10, 2)] {
+            let column = Column::new("x".into(), [1_i64, 2, 3]).cast(&dtype).unwrap();
+            let found = lines(DataFrame::new(3, vec![column]).unwrap(), r#"{"x":{"range":["-1","2.5"],"in":["1","2","300"],"unique":true}}"#, "[]");
+            let kind = kind_name_of(&dtype);
+            let third = if dtype.is_float() { "3.0" } else if dtype.is_decimal() { "3.00" } else { "3" };
+            assert_eq!(
+                found,
+                [
+                    format!("ok x.present 0/3 {kind}"),
+                    "ok x.unique 0/3 0 of 3 rows the same as an earlier row".to_owned(),
+                    format!("FAIL x.in 1/3 1 of 3 rows not one of `1`, `2`, `300` 3:{third}"),
+                    format!("FAIL x.range 1/3 1 of 3 rows outside -1 to 2.5 3:{third}"),
+                ],
+                "{dtype}"
+            );
+        }
+        for unit in [TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds] {
+            for zone in [None, TimeZone::opt_try_new(Some("UTC")).unwrap()] {
+                let days = Column::new("t".into(), [16_832_i32, 16_833]).cast(&DataType::Date).unwrap();
+                let moments = days.cast(&DataType::Datetime(unit, None)).unwrap().cast(&DataType::Datetime(unit, zone.clone())).unwrap();
+                let found = lines(
+                    DataFrame::new(2, vec![moments]).unwrap(),
+                    r#"{"t":{"type":"timestamp","max":"2016-02-01 12:30","in":["2016-02-01","2016-02-02T00:00:00Z"]}}"#,
+                    r#"[{"freshness":{"column":"t","max_age":"36h"}},{"freshness":{"column":"t","max_age":"35h"}}]"#,
+                );
+                assert_eq!(found.iter().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>(), ["ok t.type", "ok t.in", "FAIL t.range", "ok t.freshness", "FAIL t.freshness"], "{unit} {zone:?}");
+            }
+        }
+    }
+
+    fn kind_name_of(dtype: &DataType) -> &'static str {
+        crate::data::contract::kind_name(dtype)
+    }
+
+    #[test]
+    fn rows_count_across_batches() {
+        let rows = 2 * crate::data::BATCH_ROWS as i64 + 5;
+        let frame = df!("x" => (0..rows).map(|i| if i == rows - 1 { 0 } else { i }).collect::<Vec<_>>()).unwrap();
+        let found = lines(frame, r#"{"x":{"unique":true,"max":"131075"}}"#, r#"[{"increasing":{"column":"x"}},{"distinct_count":{"column":"x","min":131076}},{"median":{"column":"x","min":65537,"max":65537}},{"mean":{"column":"x","min":65536}}]"#);
+        assert_eq!(found, Vec::<String>::new());
+    }
+
+    #[test]
+    fn errors_are_listed_with_three_rows_and_warnings_are_not() {
+        let frame = df!("x" => [1_i64, 2, 3, 4, 5]).unwrap();
+        let report = check(&Table::of(frame), &contract(r#"{"x":{"max":"0"},"y":{"severity":"warn"}}"#), &tests_of(r#"[{"row_count":{"min":9}}]"#), now()).unwrap();
+        assert_eq!((report.passed(), report.total(), report.errors().count(), report.warnings().count()), (1, 4, 2, 1));
+        let card = report.card_table();
+        assert_eq!((card.caption.as_str(), card.rows.len(), card.rows[0].len() == card.columns.len()), ("1 of 4 checks passed", 4, true));
+        let error = report.into_error(&Place::file("data/taxi.parquet")).unwrap();
+        assert_eq!(error.kind, Kind::Data);
+        assert_eq!(
+            error.to_string(),
+            "column `x` fails `range`: 5 of 5 rows above 0 (row 1: `1`, row 2: `2`, row 3: `3`) (data/taxi.parquet)\n\
+             the data fails `row_count`: 5, wanted at least 9 (data/taxi.parquet)"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn counts_agree_with_a_loop_over_the_rows(rows in proptest::collection::vec((proptest::option::of(-3_i64..4), proptest::option::of(-1.0_f64..1.0), any::<bool>()), 0..60)) {
+            let (a, rest): (Vec<_>, Vec<_>) = rows.iter().map(|(a, b, nan)| (*a, (*b, *nan))).unzip();
+            let b: Vec<Option<f64>> = rest.into_iter().map(|(b, nan)| if nan && b.is_some_and(|b| b > 0.5) { Some(f64::NAN) } else { b }).collect();
+            let frame = df!("a" => a.clone(), "b" => b.clone()).unwrap();
+            let tests = tests_of(r#"[{"not_null":{"column":"b"}},{"range":{"column":"b","min":"-0.5","max":"0.5","where":"a >= 0"}},{"in":{"column":"a","values":["0","1"]}},
+                {"expression":{"sql":"a > b"}},{"unique":{"columns":["a"]}},{"unique":{"columns":["a","b"]}},{"no_duplicates":{}},{"increasing":{"column":"a"}}]"#);
+            let report = check(&Table::of(frame), &Contract::default(), &tests, now()).unwrap();
+            let there = |b: Option<f64>| b.filter(|b| !b.is_nan());
+            let pairs = || a.iter().copied().zip(b.iter().copied());
+            let in_range: Vec<f64> = pairs().filter(|(a, _)| a.is_some_and(|a| a >= 0)).filter_map(|(_, b)| there(b)).collect();
+            // polars puts NaN above every number.
+            let compared: Vec<bool> = pairs().filter_map(|(a, b)| Some((a?, b?))).map(|(a, b)| !b.is_nan() && a as f64 > b).collect();
+            let repeats = |keys: Vec<String>| { let mut seen = std::collections::BTreeSet::new(); let rows = keys.len() as u64; (keys.into_iter().filter(|key| !seen.insert(key.clone())).count() as u64, rows) };
+            let values: Vec<i64> = a.iter().copied().flatten().collect();
+            let naive = [
+                (b.iter().filter(|b| there(**b).is_none()).count() as u64, a.len() as u64),
+                (in_range.iter().filter(|b| !(-0.5..=0.5).contains(*b)).count() as u64, in_range.len() as u64),
+                (values.iter().filter(|a| ![0, 1].contains(*a)).count() as u64, values.len() as u64),
+                (compared.iter().filter(|holds| !**holds).count() as u64, compared.len() as u64),
+                repeats(values.iter().map(i64::to_string).collect()),
+                repeats(pairs().filter_map(|(a, b)| Some(format!("{} {:?}", a?, there(b)?))).collect()),
+                repeats(pairs().map(|(a, b)| format!("{a:?} {:?}", there(b))).collect()),
+                (values.windows(2).filter(|pair| pair[1] < pair[0]).count() as u64, values.len() as u64),
+            ];
+            let found: Vec<(u64, u64)> = report.outcomes.iter().map(|o| (o.failing, o.rows)).collect();
+            prop_assert_eq!(found, naive);
+        }
+    }
+}

@@ -409,60 +409,39 @@ impl DataTest {
     /// Every fault, with its path below the test: `range.min`.
     pub fn check(&self) -> Result<(), Vec<Fault>> {
         let mut faults = Vec::new();
-        let mut fault = |key: &str, message: String| faults.push(Fault::new(&[self.name().to_owned(), key.to_owned()], message));
-        let neither = |either: bool| (!either).then(|| "`min` or `max` must be given".to_owned());
-        if let (_, Some(mostly)) = self.rows()
-            && !(0.0..=1.0).contains(&mostly)
-        {
-            fault("mostly", format!("`mostly` is a share from 0 to 1, got {mostly}"));
+        let mut fault = |key: &str, message: Option<String>| {
+            let path = [self.name().to_owned(), key.to_owned()];
+            faults.extend(message.map(|message| Fault::new(&path, message)));
+        };
+        if let (_, Some(mostly)) = self.rows() {
+            fault("mostly", no_share("mostly", mostly));
         }
         match self {
-            Self::RowCount(RowCount { min, max, .. }) | Self::DistinctCount(DistinctCount { min, max, .. }) => {
-                neither(min.is_some() || max.is_some()).into_iter().for_each(|message| fault("min", message));
-                crossed(*min, *max).into_iter().for_each(|message| fault("min", message));
-            }
-            Self::Length(Characters { min, max, .. }) => {
-                neither(min.is_some() || max.is_some()).into_iter().for_each(|message| fault("min", message));
-                crossed(*min, *max).into_iter().for_each(|message| fault("min", message));
-            }
+            Self::RowCount(RowCount { min, max, .. }) | Self::DistinctCount(DistinctCount { min, max, .. }) => fault("min", bad_bounds("min", "max", *min, *max)),
+            Self::Length(Characters { min, max, .. }) => fault("min", bad_bounds("min", "max", *min, *max)),
             Self::Mean(Figure { min, max, .. })
             | Self::Median(Figure { min, max, .. })
             | Self::Stdev(Figure { min, max, .. })
-            | Self::Sum(Figure { min, max, .. })
-            | Self::Quantile(Quantile { min, max, .. }) => {
-                neither(min.is_some() || max.is_some()).into_iter().for_each(|message| fault("min", message));
-                crossed(*min, *max).into_iter().for_each(|message| fault("min", message));
-                if let Self::Quantile(Quantile { q, .. }) = self
-                    && !(0.0..=1.0).contains(q)
-                {
-                    fault("q", format!("`q` is from 0 to 1, got {q}"));
-                }
+            | Self::Sum(Figure { min, max, .. }) => fault("min", bad_bounds("min", "max", *min, *max)),
+            Self::Quantile(Quantile { q, min, max, .. }) => {
+                fault("q", no_share("q", *q));
+                fault("min", bad_bounds("min", "max", *min, *max));
             }
-            Self::Range(Range { min, max, .. }) | Self::Min(Extreme { min, max, .. }) | Self::Max(Extreme { min, max, .. }) => {
-                neither(min.is_some() || max.is_some()).into_iter().for_each(|message| fault("min", message));
-                if let (Some(min), Some(max)) = (min, max)
-                    && is_reversed(min, max)
-                {
-                    fault("min", format!("`min` is above `max`: {min} and {max}"));
-                }
-            }
-            Self::NullShare(NullShare { max, .. }) if !(0.0..=1.0).contains(max) => fault("max", format!("`max` is a share from 0 to 1, got {max}")),
+            Self::Range(Range { min, max, .. }) | Self::Min(Extreme { min, max, .. }) | Self::Max(Extreme { min, max, .. }) => match (min, max) {
+                (Some(min), Some(max)) => fault("min", is_reversed(min, max).then(|| format!("`min` is above `max`: {min} and {max}"))),
+                _ => fault("min", bad_bounds("min", "max", min.as_ref(), max.as_ref())),
+            },
+            Self::NullShare(NullShare { max, .. }) => fault("max", no_share("max", *max)),
             Self::ClassBalance(ClassBalance { min_share, max_share, .. }) => {
-                if min_share.is_none() && max_share.is_none() {
-                    fault("min_share", "`min_share` or `max_share` must be given".to_owned());
-                }
-                for (key, share) in [("min_share", min_share), ("max_share", max_share)] {
-                    if let Some(share) = share.filter(|share| !(0.0..=1.0).contains(share)) {
-                        fault(key, format!("`{key}` is a share from 0 to 1, got {share}"));
-                    }
-                }
-                crossed(*min_share, *max_share).into_iter().for_each(|_| fault("min_share", "`min_share` is above `max_share`".to_owned()));
+                fault("min_share", bad_bounds("min_share", "max_share", *min_share, *max_share));
+                fault("min_share", min_share.and_then(|share| no_share("min_share", share)));
+                fault("max_share", max_share.and_then(|share| no_share("max_share", share)));
             }
-            Self::In(Values { values, .. }) | Self::NotIn(Values { values, .. }) if values.is_empty() => fault("values", "`values` is empty".to_owned()),
-            Self::Regex(Regex { pattern, .. }) => bad_regex(pattern).into_iter().for_each(|message| fault("pattern", message)),
-            Self::Unique(Unique { columns, .. }) if columns.is_empty() => fault("columns", "`columns` is empty".to_owned()),
-            Self::Freshness(Freshness { now: Some(now), .. }) if moment(now.text()).is_none() => {
-                fault("now", format!("not a moment: `{}`", crate::error::shorten(now.text())));
+            Self::In(Values { values, .. }) | Self::NotIn(Values { values, .. }) => fault("values", values.is_empty().then(|| "`values` is empty".to_owned())),
+            Self::Regex(Regex { pattern, .. }) => fault("pattern", bad_regex(pattern)),
+            Self::Unique(Unique { columns, .. }) => fault("columns", columns.is_empty().then(|| "`columns` is empty".to_owned())),
+            Self::Freshness(Freshness { now: Some(now), .. }) => {
+                fault("now", moment(now.text()).is_none().then(|| format!("not a moment: `{}`", crate::error::shorten(now.text()))));
             }
             _ => {}
         }
@@ -470,9 +449,17 @@ impl DataTest {
     }
 }
 
-fn crossed<T: PartialOrd + fmt::Display>(min: Option<T>, max: Option<T>) -> Option<String> {
-    let (min, max) = min.zip(max)?;
-    (min > max).then(|| format!("`min` is above `max`: {min} and {max}"))
+fn no_share(key: &str, share: f64) -> Option<String> {
+    (!(0.0..=1.0).contains(&share)).then(|| format!("`{key}` is a share from 0 to 1, got {share}"))
+}
+
+/// Why two bounds make no sense: neither is given, or they are the wrong way round.
+fn bad_bounds<T: PartialOrd + fmt::Display>(lower: &str, upper: &str, min: Option<T>, max: Option<T>) -> Option<String> {
+    match (min, max) {
+        (None, None) => Some(format!("`{lower}` or `{upper}` must be given")),
+        (Some(min), Some(max)) if min > max => Some(format!("`{lower}` is above `{upper}`: {min} and {max}")),
+        _ => None,
+    }
 }
 
 impl Serialize for DataTest {
@@ -524,5 +511,89 @@ impl<'de> Deserialize<'de> for Age {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| de::Error::custom(format!("not a length of time: `{}`; write `36h`, `2d` or `90m`", crate::error::shorten(&text))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Value, display_path, parse};
+
+    fn map(entries: &[(&str, Value)]) -> Value {
+        Value::Map(entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::plain_scalar(text)
+    }
+
+    #[test]
+    fn a_test_is_a_name_or_a_map_of_one_name_and_is_written_as_it_came() {
+        let list = Value::List(vec![
+            text("no_duplicates"),
+            map(&[("row_count", map(&[("min", text("3"))]))]),
+            map(&[("expression_is_true", map(&[("sql", text("a > b")), ("where", text("a > 0")), ("mostly", text("0.9")), ("severity", text("warn"))]))]),
+            map(&[("in", map(&[("column", text("1e3")), ("values", Value::List(vec![text("007"), text("x")]))]))]),
+            map(&[("freshness", map(&[("column", text("t")), ("max_age", text("36h"))]))]),
+            map(&[("column_pair", map(&[("column", text("b")), ("operator", text(">=")), ("other", text("a"))]))]),
+        ]);
+        let tests: Vec<DataTest> = parse(&list).unwrap();
+        let json = serde_json::to_string(&tests).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"[{"no_duplicates":{}},{"row_count":{"min":3}},{"expression":{"sql":"a > b","mostly":0.9,"severity":"warn","where":"a > 0"}},"#,
+                r#"{"in":{"column":"1e3","values":["007","x"]}},{"freshness":{"column":"t","max_age":"36h"}},"#,
+                r#"{"column_pair":{"column":"b","operator":">=","other":"a"}}]"#
+            )
+        );
+        assert_eq!(serde_json::from_str::<Vec<DataTest>>(&json).unwrap(), tests);
+    }
+
+    #[test]
+    fn every_wrong_key_is_named_with_its_path() {
+        let list = Value::List(vec![
+            map(&[("row_cuont", map(&[]))]),
+            map(&[("row_count", map(&[("mn", text("3"))]))]),
+            map(&[("expression", map(&[("sql", text("SUM(a) > 0"))]))]),
+            map(&[("mean", map(&[("column", text("a")), ("min", text("x")), ("mostly", text("0.5"))]))]),
+            map(&[("freshness", map(&[("column", text("t")), ("max_age", text("2 days"))]))]),
+            map(&[("constant", map(&[("column", text("a"))])), ("row_count", map(&[]))]),
+            text("3"),
+        ]);
+        let faults = parse::<Vec<DataTest>>(&list).unwrap_err();
+        let mut shown: Vec<String> = faults.iter().map(|f| format!("{}: {f} | {}", display_path(&f.path), f.hint.as_deref().unwrap_or_default())).collect();
+        shown.truncate(2);
+        assert_eq!(shown, ["[0]: unknown value `row_cuont` | did you mean `row_count`?", "x"]);
+    }
+
+    #[test]
+    fn what_types_cannot_say_is_checked() {
+        let faults = |json: &str| -> Vec<String> {
+            let test: DataTest = serde_json::from_str(json).unwrap();
+            test.check().err().unwrap_or_default().iter().map(|f| format!("{}: {f}", display_path(&f.path))).collect()
+        };
+        let cases = [
+            (r#"{"row_count":{}}"#, "row_count.min: `min` or `max` must be given"),
+            (r#"{"row_count":{"min":5,"max":1}}"#, "row_count.min: `min` is above `max`: 5 and 1"),
+            (r#"{"range":{"column":"a","min":"10","max":"9"}}"#, "range.min: `min` is above `max`: 10 and 9"),
+            (r#"{"not_null":{"column":"a","mostly":1.5}}"#, "not_null.mostly: `mostly` is a share from 0 to 1, got 1.5"),
+            (r#"{"null_share":{"column":"a","max":-1}}"#, "null_share.max: `max` is a share from 0 to 1, got -1"),
+            (r#"{"quantile":{"column":"a","q":2,"max":1}}"#, "quantile.q: `q` is a share from 0 to 1, got 2"),
+            (r#"{"regex":{"column":"a","pattern":"["}}"#, "regex.pattern: not a regular expression: `[`: unclosed character class"),
+            (r#"{"freshness":{"column":"a","max_age":"2d","now":"soon"}}"#, "freshness.now: not a moment: `soon`"),
+            (r#"{"class_balance":{"column":"a","min_share":0.5,"max_share":0.1}}"#, "class_balance.min_share: `min_share` is above `max_share`: 0.5 and 0.1"),
+        ];
+        for (json, fault) in cases {
+            assert_eq!(faults(json), [fault]);
+        }
+        assert_eq!(faults(r#"{"range":{"column":"a","min":"9","max":"10"}}"#), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_length_of_time_is_a_number_and_a_unit() {
+        let seconds = |text: &str| Age::parse(text).map(|age| age.seconds());
+        assert_eq!(["90m", "36h", "2d", "1w", "10s"].map(seconds), [5_400, 129_600, 172_800, 604_800, 10].map(Some));
+        assert_eq!(["2", "d", "-1d", "1.5h", "2 days", "", "4294967296s", "1é"].map(seconds), [None; 8]);
     }
 }

@@ -397,4 +397,110 @@ mod tests {
         let wrong: Vec<_> = found.iter().zip(&cases).filter(|(found, case)| found.1 != case.1).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
+
+    #[test]
+    fn what_leaks_or_is_no_expression_is_refused_with_a_reason() {
+        let refused = [
+            ("a > AVG(a)", "an aggregate here would leak: `AVG` looks at all rows, and this is worked out a row at a time: `a > AVG(a)`"),
+            ("COUNT(*)", "an aggregate here would leak: `COUNT` looks at all rows, and this is worked out a row at a time: `COUNT(*)`"),
+            ("\"sum\"(a)", "a function's name takes no quotes: \"sum\": `\"sum\"(a)`"),
+            ("LAG(a) OVER (ORDER BY b)", "`LAG` looks at other rows or makes several values of one, which an expression must not: `LAG(a) OVER (ORDER BY b)`"),
+            ("ABS(a) OVER (PARTITION BY b)", "a window function looks at other rows, so it would leak what a row must not know: `ABS(a) OVER (PARTITION BY b)`"),
+            ("a IN (SELECT x FROM read_csv('/etc/passwd'))", "a query cannot stand in an expression: `a IN (SELECT x FROM read_csv('/etc/passwd'))`"),
+            ("a = ANY(b)", "`ANY` asks a query, which cannot stand in an expression: `a = ANY(b)`"),
+            ("a > 0; DROP", "one expression is wanted, and `;` ends a statement: `a > 0; DROP`"),
+            ("a b", "`b` behind an expression has no meaning: `a b`"),
+            ("a -- b", "a comment cannot stand in an expression: `a -- b`"),
+            ("t.a > 0", "a name before a dot stands for a table, and there is none here: `t.a > 0`"),
+            ("'open", "a text is not closed: `'open`"),
+            ("E'\\' OR ' > 0", "a text takes no letter before its quotes: `E'\\' OR ' > 0`"),
+            ("$$a$$ = s", "`$` has no meaning in an expression: `$$a$$ = s`"),
+            ("2nd > 0", "a name that begins with a digit must stand in double quotes: `2nd > 0`"),
+            ("LGO10(a)", "unknown function `LGO10`: `LGO10(a)`"),
+            ("SUBSTR(s, n)", "`SUBSTR` with two arguments wants a plain number for the second: `SUBSTR(s, n)`"),
+            ("*", "`*` stands for every column, and an expression gives one: `*`"),
+            ("order > 1", "cannot read the expression `order > 1`: expected an expression (found 'order' clause)"),
+            ("a >", "cannot read the expression `a >`: unable to parse 'a >' as Expr"),
+            ("a IN (b)", "cannot read the expression `a IN (b)`: the list of `IN` takes plain values, not columns"),
+            ("  ", "an expression is empty"),
+        ];
+        let found: Vec<(&str, String)> = refused.iter().map(|(text, _)| (*text, value(text))).collect();
+        let wrong: Vec<_> = found.iter().zip(&refused).filter(|(found, case)| found.1 != case.1).map(|(found, _)| found).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        let hint = RowExpression::parse("LGO10(a)").unwrap_err().problems.remove(0).hint;
+        assert_eq!(hint.as_deref(), Some("did you mean `LOG10`?"));
+        assert_eq!(
+            RowExpression::parse(&vec!["a"; 600].join("+")).unwrap_err().to_string(),
+            "an expression is too long: 1199 words and signs, 1000 are allowed"
+        );
+    }
+
+    #[test]
+    fn the_deepest_expression_that_is_read_can_be_worked_out() {
+        let chain = vec!["a"; 500].join("+");
+        let expression = RowExpression::parse(&chain).unwrap();
+        let made = frame().lazy().select([expression.expr()]).collect_with_engine(Engine::Streaming).unwrap().unwrap_single();
+        assert_eq!(made.columns()[0].get(0).unwrap(), AnyValue::Float64(2000.0));
+        let nested = format!("{}a{}", "(".repeat(400), ")".repeat(400));
+        assert_eq!(RowExpression::parse(&nested).unwrap_err().kind, Kind::Config);
+    }
+
+    #[test]
+    fn all_unknown_columns_are_named_and_types_must_fit() {
+        let schema = frame().schema().clone();
+        let check = |text: &str, wanted| RowExpression::parse(text).unwrap().check_against(&schema, wanted).map_err(|error| error.to_string());
+        assert_eq!(check("\"trip distance\" > 0 AND ok", Wanted::Boolean), Ok(()));
+        let error = RowExpression::parse("oder > 0 AND zebra = 1").unwrap().check_against(&schema, Wanted::Boolean).unwrap_err();
+        let found: Vec<(&str, Option<&str>)> = error.problems.iter().map(|p| (p.message.as_str(), p.hint.as_deref())).collect();
+        assert_eq!(
+            found,
+            [
+                ("no column `oder` for the expression `oder > 0 AND zebra = 1`", Some("did you mean `order`?")),
+                ("no column `zebra` for the expression `oder > 0 AND zebra = 1`", None)
+            ]
+        );
+        assert_eq!(check("a + 1", Wanted::Boolean), Err("the expression `a + 1` gives a float, and true or false is wanted".to_owned()));
+        assert_eq!(
+            check("s > 3", Wanted::Boolean),
+            Err("the expression `s > 3` does not fit the columns' types: cannot compare string with numeric type (i32)".to_owned())
+        );
+        let dates = RowExpression::parse("t1 > '2024-01-01'").unwrap().check_against(&schema, Wanted::Boolean).unwrap_err();
+        assert_eq!(dates.problems[0].hint.as_deref(), Some("a date is written `DATE '2024-06-01'`, a moment `TIMESTAMP '2024-06-01 12:00:00'`"));
+    }
+
+    #[test]
+    fn an_aggregate_makes_one_value_of_all_rows() {
+        let table = Table::of(frame());
+        let number = |text: &str| AggregateExpression::parse(text).unwrap().number(&table).unwrap();
+        let cases = [
+            ("SUM(a) / COUNT(*)", Some(0.75)),
+            ("COUNT(b)", Some(1.0)),
+            ("COUNT(DISTINCT \"order\")", Some(2.0)),
+            ("SUM(POWER(a - AVG(a), 2))", Some(21.125)),
+            ("SUM(CASE WHEN a > 0 THEN n ELSE 0 END) / SUM(ABS(n))", Some(0.5)),
+            ("QUANTILE_CONT(a, 0.5) - MEDIAN(a)", Some(0.0)),
+            ("SUM(a) FILTER (WHERE a > 0)", Some(4.0)),
+            ("AVG(a) > 0", Some(1.0)),
+            ("MAX(b)", Some(2.0)),
+            ("CORR(a, n)", Some(1.0)),
+            ("STDDEV(\"order\") * SQRT(2)", Some(1.0)),
+            ("SUM(b) FILTER (WHERE a < 0)", None),
+        ];
+        let found: Vec<_> = cases.iter().map(|(text, _)| (*text, number(text).map(|x| (x * 1e9).round() / 1e9))).collect();
+        assert_eq!(found, cases);
+        for text in ["a", "a - AVG(a)", "1 + 1", "CASE WHEN ok THEN SUM(a) ELSE 0 END"] {
+            let error = AggregateExpression::parse(text).unwrap_err();
+            assert_eq!(error.to_string(), format!("an expression here must make one value of all rows: `{text}`"));
+        }
+        let unknown = AggregateExpression::parse("SUM(z)").unwrap().number(&table).unwrap_err();
+        assert_eq!((unknown.kind, unknown.to_string().as_str()), (Kind::Data, "no column `z` for the expression `SUM(z)`"));
+    }
+
+    #[test]
+    fn in_a_configuration_it_is_its_text() {
+        let expression: RowExpression = serde_json::from_str("\"a > 1e-3\"").unwrap();
+        assert_eq!((serde_json::to_string(&expression).unwrap().as_str(), expression.columns()), ("\"a > 1e-3\"", BTreeSet::from(["a".to_owned()])));
+        let error = serde_json::from_str::<RowExpression>("\"LGO(a)\"").unwrap_err().to_string();
+        assert_eq!(error, "unknown function `LGO`: `LGO(a)` (did you mean `LOG`?) at line 1 column 8");
+    }
 }
