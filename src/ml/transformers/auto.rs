@@ -17,7 +17,7 @@ use super::one_hot::{FittedOneHot, OneHot, Unseen};
 use super::scaling::Scaled;
 use super::standard_scale::StandardScale;
 use crate::card;
-use crate::data::Table;
+use crate::data::{Table, kind_name};
 use crate::error::{Error, Result, shorten};
 use crate::ml::reduce::{self, Moments};
 use crate::ml::selector::ColumnKind;
@@ -178,11 +178,8 @@ impl Fitting<'_> {
     }
 
     fn decide(&mut self, column: &str, what: &str, why: impl Into<String>) {
-        let kind = self.on.table.schema().get(column).map(|dtype| match ColumnKind::of(dtype) {
-            ColumnKind::Other => dtype.to_string(),
-            kind => kind.name().to_owned(),
-        });
-        let decision = Decision { column: column.to_owned(), kind: kind.unwrap_or_default(), what: what.to_owned(), why: why.into(), needed: what != "drop" };
+        let kind = self.on.table.schema().get(column).map(kind_name).unwrap_or_default();
+        let decision = Decision { column: column.to_owned(), kind: kind.to_owned(), what: what.to_owned(), why: why.into(), needed: what != "drop" };
         self.decisions.push(decision);
     }
 
@@ -380,7 +377,7 @@ enum Verdict {
 impl Auto {
     /// What to do with a column of strings.
     fn judge(&self, levels: &Levels) -> (Verdict, String) {
-        let distinct = levels.levels.len();
+        let distinct = levels.known.len();
         let there = levels.rows - levels.missing;
         if distinct == 0 {
             return (Verdict::Drop, "no value in training".to_owned());
@@ -397,13 +394,16 @@ impl Auto {
         if distinct as u64 > there / 2 {
             return (Verdict::Drop, format!("{distinct} levels in {there} rows: nearly an identifier or free text"));
         }
-        let counts: Vec<u64> = levels.levels.iter().map(|level| level.rows).chain((levels.missing > 0).then_some(levels.missing)).collect();
+        let counts: Vec<u64> = levels.known.iter().map(|level| level.rows).chain((levels.missing > 0).then_some(levels.missing)).collect();
         let rare = levels::infrequent(&counts, levels.rows, Some(self.min_frequency), None);
         let kept: Vec<u64> = counts.iter().zip(&rare).filter(|(_, rare)| !**rare).map(|(rows, _)| *rows).collect();
         let covered = kept.iter().sum::<u64>() as f64 / levels.rows.max(1) as f64;
         let found = format!("{distinct} levels, {} of them frequent ({:.0} % of rows)", kept.len(), 100.0 * covered);
         if kept.len() < self.max_levels && covered >= COVERED {
             return (Verdict::OneHot, found);
+        }
+        if counts.iter().all(|rows| Some(rows) == counts.first()) {
+            return (Verdict::Drop, format!("{distinct} levels, all equally frequent: their share says nothing"));
         }
         (Verdict::Share, format!("{found}: the share of training rows is one number for all of them"))
     }
@@ -495,11 +495,12 @@ mod tests {
             "count" => rows.clone().map(|i| i % 7).collect::<Vec<_>>(),
             "fixed" => vec![5_i64; 200],
             "sometimes" => rows.clone().map(|i| missing(&i).then_some(1.0)).collect::<Vec<_>>(),
+            "even" => rows.clone().map(|i| format!("e{}", i % 50)).collect::<Vec<_>>(),
             "flag" => rows.clone().map(|i| i % 3 == 0).collect::<Vec<_>>(),
             "empty" => vec![None::<f64>; 200],
             "color" => rows.clone().map(|i| (!missing(&i)).then_some(["red", "blue", "<b>"][(i % 3) as usize])).collect::<Vec<_>>(),
             "zip" => rows.clone().map(|i| format!("z{}", i % 60)).collect::<Vec<_>>(),
-            "skewed" => rows.clone().map(|i| if i % 2 == 0 { "most".to_owned() } else { format!("rare{}", i / 5) }).collect::<Vec<_>>(),
+            "skewed" => rows.clone().map(|i| if i % 4 != 0 { "most".to_owned() } else { format!("rare{i}") }).collect::<Vec<_>>(),
             "note" => rows.clone().map(|i| format!("text {i}")).collect::<Vec<_>>(),
             "when" => days,
             "y" => rows.clone().map(|i| i as f64).collect::<Vec<_>>()
@@ -516,7 +517,20 @@ mod tests {
             .iter()
             .map(|row| row.iter().map(|cell| if let card::Cell::Text(text) = cell { text.as_str() } else { "?" }).collect::<Vec<_>>().join(" | "))
             .collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        number | float | impute, indicator, scale | 10.0 % missing
+        count | integer | scale | no value is missing
+        fixed | integer | drop | constant: 5
+        sometimes | float | impute, indicator | constant where it is not missing, so only the indicator stays
+        even | string | drop | 50 levels, all equally frequent: their share says nothing
+        flag | boolean | 0 and 1 | no value is missing
+        empty | float | drop | no value in training
+        color | string | one_hot | 3 levels
+        zip | string | count_encode, scale | 60 levels, 60 of them frequent (100 % of rows): the share of training rows is one number for all of them
+        skewed | string | one_hot | 51 levels, 1 of them frequent (75 % of rows)
+        note | string | drop | every value is different: an identifier or free text
+        when | datetime | date_parts | 3 parts, without 3 that do not vary; missing ones imputed, with an indicator
+        ");
     }
 
     #[test]
@@ -525,7 +539,9 @@ mod tests {
         let auto = fitted(&train).unwrap();
         let out = applied(&auto, &train);
         let features: Vec<String> = names(&out).into_iter().filter(|name| name != "key" && name != "y").collect();
-        insta::assert_snapshot!(features.join(" "), @"");
+        let expected = "number count flag zip number_missing sometimes_missing when_year when_month when_day when_year_missing \
+                        color_<b> color_blue color_red color_missing skewed_most skewed_infrequent";
+        assert_eq!(features.join(" "), expected);
         let matrix = Matrix::of(&out, &features).unwrap();
         assert!(matrix.columns.iter().flatten().all(|value| value.is_finite() && value.abs() < 10.0));
     }

@@ -76,7 +76,7 @@ impl CountEncode {
         let columns = counted.into_iter().map(|levels| Counted {
             name: levels.column,
             kind: levels.kind,
-            counts: levels.levels.into_iter().filter_map(|level| Some((level.value?, level.rows))).collect(),
+            counts: levels.known.into_iter().filter_map(|level| Some((level.value?, level.rows))).collect(),
             missing: levels.missing,
             rows: levels.rows,
         });

@@ -212,7 +212,7 @@ impl Part {
     }
 
     /// The part of a date or time, as a number.
-    fn of(self, moment: Expr) -> Expr {
+    fn of(self, moment: &Expr) -> Expr {
         let part = moment.clone().dt();
         match self {
             Self::Year => part.year(),
@@ -289,7 +289,7 @@ impl Apply for FittedDateParts {
             let moment = temporary.give(&format!("moment of {}", split.name));
             let dtype = schema.get(&split.name).cloned().unwrap_or(DataType::Null);
             moments.push(split.moment(&dtype, self.tz.as_deref())?.alias(moment.as_str()));
-            parts.extend(split.parts.iter().map(|(part, name)| part.of(column(&moment)).alias(name.as_str())));
+            parts.extend(split.parts.iter().map(|(part, name)| part.of(&column(&moment)).alias(name.as_str())));
             gone.push(moment);
         }
         let originals = if self.drop_original { names.as_slice() } else { &[] };

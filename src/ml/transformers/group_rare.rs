@@ -96,17 +96,16 @@ impl GroupRare {
     fn group(&self, levels: levels::Levels) -> Grouped {
         let share = self.min_frequency.or((self.min_count.is_none() && self.max_categories.is_none()).then_some(SHARE));
         let least = (share.unwrap_or(0.0) * levels.rows as f64).max(self.min_count.unwrap_or(0) as f64);
-        let counts: Vec<u64> = levels.levels.iter().map(|level| level.rows).collect();
+        let counts: Vec<u64> = levels.known.iter().map(|level| level.rows).collect();
         // A threshold below one row is a count of one: no level is rarer than that.
         let rare = levels::infrequent(&counts, levels.rows, Some(least.max(1.0)), self.max_categories);
         let mut grouped = Grouped { name: levels.column, kind: levels.kind, kept: Vec::new(), lumped_levels: 0, lumped_rows: 0, rows: levels.rows };
-        for (level, rare) in levels.levels.into_iter().zip(rare) {
-            match level.value.filter(|value| !rare && *value != self.other) {
-                Some(value) => grouped.kept.push(value),
-                None => {
-                    grouped.lumped_levels += 1;
-                    grouped.lumped_rows += level.rows;
-                }
+        for (level, rare) in levels.known.into_iter().zip(rare) {
+            if let Some(value) = level.value.filter(|value| !rare && *value != self.other) {
+                grouped.kept.push(value);
+            } else {
+                grouped.lumped_levels += 1;
+                grouped.lumped_rows += level.rows;
             }
         }
         grouped

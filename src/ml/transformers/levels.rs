@@ -85,7 +85,7 @@ pub struct Levels {
     pub column: String,
     pub kind: Kind,
     /// Sorted; missing is not among them.
-    pub levels: Vec<Level>,
+    pub known: Vec<Level>,
     /// Rows without a value.
     pub missing: u64,
     /// All rows.
@@ -99,7 +99,6 @@ pub fn exactly<'a>(names: impl IntoIterator<Item = &'a str>) -> polars::prelude:
 }
 
 /// A column as text: null where the value is missing or NaN.
-#[must_use]
 pub fn text(name: &str, dtype: &DataType, kind: Kind) -> Expr {
     let value = column(name);
     let is_number = dtype.is_float() || dtype.is_decimal();
@@ -159,7 +158,7 @@ impl Levels {
         let mut levels: Vec<Level> = counted.counts.into_iter().map(|(value, rows)| Level { value: Some(value), rows }).collect();
         kind.sort(&mut levels);
         let rows = counted.missing + levels.iter().map(|level| level.rows).sum::<u64>();
-        Self { column: column.to_owned(), kind, levels, missing: counted.missing, rows }
+        Self { column: column.to_owned(), kind, known: levels, missing: counted.missing, rows }
     }
 }
 
@@ -231,7 +230,6 @@ pub enum Novel<N> {
 }
 
 /// Text as numbers: one for each known level, never null.
-#[must_use]
 pub fn lookup<T: PolarsNumericType>(text: Expr, column: &str, known: HashMap<String, T::Native>, missing: Novel<T::Native>, unseen: Novel<T::Native>) -> Expr {
     let column = column.to_owned();
     let function = move |values: Column| {
@@ -320,7 +318,7 @@ mod tests {
         let table = Table::of(df!("i" => [10_i64, 9, 2], "f" => [0.0, f64::NAN, -0.0], "b" => [Some(true), None, Some(false)]).unwrap());
         let columns = ["i", "f", "b"].map(str::to_owned);
         let levels = count(&table, &columns, "one_hot").unwrap();
-        let shown: Vec<Vec<&str>> = levels.iter().map(|l| l.levels.iter().map(|l| l.value.as_deref().unwrap()).collect()).collect();
+        let shown: Vec<Vec<&str>> = levels.iter().map(|l| l.known.iter().map(|l| l.value.as_deref().unwrap()).collect()).collect();
         assert_eq!(shown, [vec!["2", "9", "10"], vec!["0.0"], vec!["false", "true"]]);
         assert_eq!(levels.iter().map(|l| l.missing).collect::<Vec<_>>(), [0, 1, 1]);
     }

@@ -7,6 +7,7 @@ mod clip;
 pub(crate) mod contract_tests;
 mod count_encode;
 mod date_parts;
+mod derive;
 mod drop;
 mod drop_constant;
 mod group_rare;
@@ -29,6 +30,7 @@ pub use bin::Bin;
 pub use clip::Clip;
 pub use count_encode::CountEncode;
 pub use date_parts::DateParts;
+pub use derive::Derive;
 pub use drop::DropColumns;
 pub use drop_constant::DropConstant;
 pub use group_rare::GroupRare;
@@ -64,6 +66,7 @@ pub static TRANSFORMERS: &[TransformerEntry] = &[
     TransformerEntry::of::<CountEncode>(),
     TransformerEntry::of::<GroupRare>(),
     TransformerEntry::of::<DateParts>(),
+    TransformerEntry::of::<Derive>(),
     TransformerEntry::of::<Select>(),
     TransformerEntry::of::<DropColumns>(),
     TransformerEntry::of::<DropConstant>(),

@@ -142,9 +142,9 @@ impl OneHot {
 
     fn plan(&self, mut levels: Levels) -> Plan {
         if levels.missing > 0 && self.missing == Missing::Level {
-            levels.levels.push(Level { value: None, rows: levels.missing });
+            levels.known.push(Level { value: None, rows: levels.missing });
         }
-        let counts: Vec<u64> = levels.levels.iter().map(|level| level.rows).collect();
+        let counts: Vec<u64> = levels.known.iter().map(|level| level.rows).collect();
         let rare = levels::infrequent(&counts, levels.rows, self.min_frequency, self.max_categories);
         let kept = rare.iter().filter(|rare| !**rare).count();
         let total = kept + usize::from(kept < rare.len());
@@ -159,7 +159,7 @@ impl OneHot {
         let mut next = 0;
         let mut outputs = Vec::new();
         let mut assigned = Vec::new();
-        for (level, rare) in levels.levels.iter().zip(&rare) {
+        for (level, rare) in levels.known.iter().zip(&rare) {
             if *rare {
                 assigned.push(infrequent);
                 continue;
@@ -181,7 +181,7 @@ impl OneHot {
 impl Plan {
     fn name(self, names: &mut Names) -> Encoded {
         let outputs = self.outputs.iter().map(|level| names.give(&format!("{}_{level}", self.levels.column))).collect();
-        let levels = self.levels.levels.into_iter().zip(self.assigned).collect();
+        let levels = self.levels.known.into_iter().zip(self.assigned).collect();
         Encoded { name: self.levels.column, kind: self.levels.kind, levels, outputs, infrequent: self.infrequent }
     }
 }
@@ -274,7 +274,7 @@ mod tests {
     /// Names, and rows as text of 0 and 1.
     fn applied(fitted: &FittedOneHot, frame: DataFrame) -> Result<(Vec<String>, Vec<String>)> {
         let out = Table::from_query(fitted.apply(frame.lazy())?)?.collect()?;
-        let names = out.get_column_names().iter().map(|name| name.to_string()).collect();
+        let names = out.get_column_names().iter().map(ToString::to_string).collect();
         let row = |i| out.columns().iter().map(|c| c.get(i).unwrap().to_string()).collect::<String>();
         Ok((names, (0..out.height()).map(row).collect()))
     }

@@ -130,11 +130,11 @@ impl OrdinalEncode {
 
     /// Puts the levels in the order that was given; training values outside it are a problem where unseen ones are.
     fn in_listed_order(&self, levels: &mut Levels, listed: &[String]) -> Option<Problem> {
-        let mut rows: BTreeMap<String, u64> = levels.levels.drain(..).filter_map(|level| Some((level.value?, level.rows))).collect();
+        let mut rows: BTreeMap<String, u64> = levels.known.drain(..).filter_map(|level| Some((level.value?, level.rows))).collect();
         for level in listed {
             let value = levels.kind.canonical(level);
             let rows = rows.remove(&value).unwrap_or(0);
-            levels.levels.push(Level { value: Some(value), rows });
+            levels.known.push(Level { value: Some(value), rows });
         }
         if rows.is_empty() || self.unseen != Unseen::Error {
             return None;
@@ -146,7 +146,7 @@ impl OrdinalEncode {
     }
 
     fn encode(&self, levels: Levels) -> Encoded {
-        let counts: Vec<u64> = levels.levels.iter().map(|level| level.rows).collect();
+        let counts: Vec<u64> = levels.known.iter().map(|level| level.rows).collect();
         let rare = levels::infrequent(&counts, levels.rows, self.min_frequency, self.max_categories);
         let last = rare.iter().filter(|rare| !**rare).count() as u32;
         let mut next = 0;
@@ -157,7 +157,7 @@ impl OrdinalEncode {
             next += 1;
             next - 1
         };
-        let levels_and_codes = levels.levels.into_iter().zip(rare).map(|(level, rare)| (level, code(rare))).collect();
+        let levels_and_codes = levels.known.into_iter().zip(rare).map(|(level, rare)| (level, code(rare))).collect();
         Encoded { name: levels.column, kind: levels.kind, levels: levels_and_codes }
     }
 
