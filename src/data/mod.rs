@@ -1,7 +1,18 @@
 //! Tables: reading, checking, profiling, splitting and writing them. polars is named here and in `ml/`.
 
+mod checks;
+mod contract;
+mod data_test;
+mod expression;
+mod fingerprint;
 mod role;
+mod scalar;
 mod table;
 
+pub use checks::{CheckReport, Outcome, Sample, check};
+pub use contract::{ColumnContract, ColumnType, Contract, Length, Severity, kind_name};
+pub use data_test::{Age, DataTest};
+pub use expression::{AggregateExpression, RowExpression, Wanted, column, evaluate};
 pub use role::{Role, Roles};
+pub use scalar::Scalar;
 pub use table::{BATCH_ROWS, Batches, ROW_GROUP_ROWS, Table};

@@ -149,6 +149,16 @@ A column without any value in training is dropped, except with `constant`. With 
 }
 
 impl Impute {
+    /// Medians into exactly these columns.
+    pub(super) fn medians(columns: &[String]) -> Self {
+        Self { columns: Some(Selector::names(columns)), ..Self::default() }
+    }
+
+    /// Adds `<name>_missing` for columns with missing values in training.
+    pub(super) fn with_indicators(self) -> Self {
+        Self { add_indicator: true, ..self }
+    }
+
     fn columns(&self, on: Fit<'_>) -> Result<Vec<String>> {
         let by_moments = matches!(self.strategy, Strategy::Median | Strategy::Mean);
         let kinds: &[ColumnKind] =

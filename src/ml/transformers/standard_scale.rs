@@ -64,6 +64,11 @@ Missing values are passed over and stay missing; a constant column becomes 0.
 }
 
 impl StandardScale {
+    /// Scales exactly these columns.
+    pub(super) fn of(columns: &[String]) -> Self {
+        Self { columns: Selector::names(columns), ..Self::default() }
+    }
+
     /// The standard deviation, or 0 where the variance is within rounding of it (scikit-learn's `_is_constant_feature`).
     fn deviation(&self, moments: &Moments) -> f64 {
         let count = moments.count as f64;
