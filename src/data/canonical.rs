@@ -155,10 +155,6 @@ impl Cells {
         Ok(Self { series, kind, valid, flags })
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// # Errors
     /// Never for cells made by [`Cells::of`].
     pub(crate) fn view(&self) -> Result<View<'_>> {
