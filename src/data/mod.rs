@@ -1,18 +1,24 @@
 //! Tables: reading, checking, profiling, splitting and writing them. polars is named here and in `ml/`.
 
+mod canonical;
 mod checks;
 mod contract;
 mod data_test;
 mod expression;
 mod fingerprint;
+mod profile;
 mod role;
+pub mod rows;
 mod scalar;
+mod split;
 mod table;
 
 pub use checks::{CheckReport, Outcome, Sample, check};
 pub use contract::{ColumnContract, ColumnType, Contract, Length, Severity, kind_name};
 pub use data_test::{Age, DataTest};
 pub use expression::{AggregateExpression, RowExpression, Wanted, column, evaluate};
+pub use profile::{ColumnDrift, Duplicates, Lengths, NumberProfile, Profile, ProfiledColumn, drift, preview, profile};
 pub use role::{Role, Roles};
 pub use scalar::Scalar;
+pub use split::{Method as SplitMethod, Overlap, Part, Ratios, SplitConfig, SplitPaths, SplitReport, split};
 pub use table::{BATCH_ROWS, Batches, ROW_GROUP_ROWS, Table};

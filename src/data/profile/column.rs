@@ -1,0 +1,168 @@
+//! All that is gathered of one column.
+
+use polars::prelude::Column;
+
+use super::alerts::alerts;
+use super::counter::Counter;
+use super::numbers::Numbers;
+use super::sampler::Turn;
+use super::text::Strings;
+use super::{CATEGORIES, NumberProfile, ProfiledColumn};
+use crate::card::ColumnProfile;
+use crate::data::Role;
+use crate::data::canonical::{Cells, Kind, MISSING, Values, View, show_date, show_instant};
+use crate::error::Result;
+
+/// Most frequent values that a card shows.
+const TOP: usize = 10;
+
+pub(super) struct Gatherer {
+    name: String,
+    kind: Kind,
+    role: Role,
+    missing: u64,
+    infinite: u64,
+    counter: Counter,
+    numbers: Option<Numbers>,
+    strings: Option<Strings>,
+    ordinals: Option<(i64, i64)>,
+    digest: u64,
+    scratch: Vec<f64>,
+}
+
+impl Gatherer {
+    pub(super) fn new(name: &str, kind: Kind, role: Role, distinct: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            role,
+            missing: 0,
+            infinite: 0,
+            counter: Counter::new(distinct),
+            numbers: kind.is_number().then(Numbers::default),
+            strings: (kind == Kind::Text).then(Strings::default),
+            ordinals: None,
+            digest: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Gathers a batch; leaves the hash of each row's value in `hashes`.
+    pub(super) fn add(&mut self, column: &Column, turn: &Turn, hashes: &mut Vec<u64>) -> Result<()> {
+        let cells = Cells::of(column)?;
+        let view = cells.view()?;
+        view.hashes(hashes);
+        self.missing += hashes.iter().map(|hash| u64::from(*hash == MISSING)).sum::<u64>();
+        self.digest = hashes.iter().zip(&turn.keys).fold(self.digest, |digest, (hash, key)| digest.wrapping_add(hash.wrapping_mul(key | 1)));
+        match (&mut self.strings, view.values) {
+            (Some(strings), Values::Text(texts)) => {
+                let is_there = |row: &usize| hashes.get(*row).is_some_and(|hash| *hash != MISSING);
+                let exact = self.counter.add(hashes, &turn.keys, &view, |row| strings.see(texts.value(row)));
+                (0..view.rows).filter(is_there).for_each(|row| strings.measure(texts.value(row)));
+                (exact..view.rows).filter(is_there).for_each(|row| strings.see(texts.value(row)));
+            }
+            _ => {
+                self.counter.add(hashes, &turn.keys, &view, |_| {});
+            }
+        }
+        if let Some(numbers) = &mut self.numbers {
+            self.scratch.clear();
+            self.infinite += finite_numbers(&view, &mut self.scratch);
+            numbers.add(&self.scratch);
+            let joining = turn.rows.iter().map(|row| view.number(*row).filter(|number| number.is_finite()).unwrap_or(f64::NAN));
+            numbers.follow(turn.keep.as_deref(), joining);
+        } else if let Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) = view.values {
+            for (_, value) in values.iter().enumerate().filter(|(row, _)| view.is_present(*row)) {
+                let (first, last) = self.ordinals.get_or_insert((*value, *value));
+                *first = (*first).min(*value);
+                *last = (*last).max(*value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The profile, and a digest that equal columns share.
+    pub(super) fn finish(mut self, rows: u64, quantiles_are_estimates: bool) -> (ProfiledColumn, u64) {
+        let present = rows - self.missing.min(rows);
+        let exact = self.counter.is_exact();
+        let distinct = self.counter.distinct().min(present);
+        let values = self.counter.values();
+        let shown = |limit: usize| -> Vec<(String, u64)> { values.iter().take(limit).map(|(value, count)| (value.show(), *count)).collect() };
+        let is_category = matches!(self.kind, Kind::Text | Kind::Boolean);
+        // Of many different numbers or dates, only those that come again and again are news.
+        let often = if is_category || distinct <= TOP as u64 { 0 } else { present / 100 };
+        let often = if exact { often } else { often.max(rows / 1000) };
+        let mut column = ProfiledColumn {
+            infinite: self.infinite,
+            lengths: self.strings.as_ref().and_then(Strings::lengths),
+            categories_complete: exact && values.len() <= CATEGORIES,
+            categories_estimated: !exact,
+            ..ProfiledColumn::default()
+        };
+        if is_category || column.categories_complete {
+            column.categories = shown(CATEGORIES);
+        }
+        let mut summary = ColumnProfile {
+            name: self.name.clone(),
+            kind: self.kind.name().to_owned(),
+            role: self.role.name().to_owned(),
+            rows,
+            missing: self.missing,
+            distinct: Some(distinct),
+            distinct_estimated: !exact,
+            top: shown(TOP).into_iter().filter(|(_, count)| *count > often).collect(),
+            range: self.range(),
+            ..ColumnProfile::default()
+        };
+        if let Some(numbers) = &mut self.numbers {
+            summary.zeros = Some(numbers.zeros());
+            summary.mean = numbers.mean();
+            summary.deviation = numbers.deviation();
+            summary.skewness = numbers.skewness();
+            summary.histogram = numbers.histogram(&self.name);
+            if let Some(percentiles) = numbers.percentiles() {
+                summary.quantiles = Some([0, 5, 25, 50, 75, 95, 100].map(|percent| percentiles.get(percent).copied().unwrap_or_default()));
+                column.numbers = Some(NumberProfile { percentiles, estimated: quantiles_are_estimates });
+            }
+        }
+        let most = values.first().map_or(0, |(_, count)| *count);
+        column.summary = summary;
+        column.summary.alerts = alerts(&column, self.kind, most, self.counter.is_unique());
+        if let Some(strings) = &self.strings {
+            column.summary.alerts.extend(strings.alerts());
+        }
+        (column, self.digest)
+    }
+
+    fn range(&self) -> Option<(String, String)> {
+        if let Some(strings) = &self.strings {
+            return strings.range();
+        }
+        let (first, last) = self.ordinals?;
+        let show = |value: i64| match self.kind {
+            Kind::Date => show_date(value),
+            Kind::Instant(per_second) => show_instant(value, per_second),
+            Kind::Time => show_instant(value, 1_000_000_000).split_once(' ').map_or_else(String::new, |(_, time)| time.to_owned()),
+            Kind::Span(per_second) => format!("{} s", value as f64 / per_second as f64),
+            _ => value.to_string(),
+        };
+        Some((show(first), show(last)))
+    }
+}
+
+/// Appends the finite numbers of a column in order; returns how many are infinite.
+fn finite_numbers(view: &View, out: &mut Vec<f64>) -> u64 {
+    match (view.values, view.valid) {
+        (Values::Integer(values), None) => out.extend(values.iter().map(|value| *value as f64)),
+        (Values::Unsigned(values), None) => out.extend(values.iter().map(|value| *value as f64)),
+        (Values::Float(values), None) => out.extend(values.iter().filter(|value| value.is_finite())),
+        _ => out.extend((0..view.rows).filter_map(|row| view.number(row)).filter(|number| number.is_finite())),
+    }
+    match view.values {
+        Values::Float(values) => {
+            let infinite = |row: usize| view.valid.is_none_or(|valid| valid[row]);
+            values.iter().enumerate().filter(|(row, value)| value.is_infinite() && infinite(*row)).count() as u64
+        }
+        _ => 0,
+    }
+}

@@ -1,0 +1,159 @@
+//! Distinct and most frequent values of a column: exact while few are distinct, then estimated in bounded memory.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::sampler::{ByHash, Sampler};
+use crate::data::canonical::{MISSING, Values, View, show_float};
+
+/// Distinct values held once a column has too many for exact counting.
+const SAMPLED: usize = 1 << 14;
+/// Candidates for the most frequent values held then.
+const CANDIDATES: usize = 1024;
+/// Then one row in so many, chosen by a hash of its number, is looked at for them.
+const ONE_IN: u64 = 16;
+/// Characters kept of a value.
+const KEPT: usize = 200;
+
+/// A value that was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Seen {
+    Integer(i64),
+    Float(f64),
+    Text(Box<str>),
+}
+
+impl Seen {
+    fn of(view: &View, row: usize) -> Self {
+        match view.values {
+            Values::Integer(values) => Self::Integer(values[row]),
+            Values::Float(values) => Self::Float(values[row]),
+            Values::Text(values) => Self::Text(first_characters(values.value(row)).into()),
+            _ => Self::Text(view.text(row).unwrap_or_default().into()),
+        }
+    }
+
+    pub(super) fn show(&self) -> String {
+        match self {
+            Self::Integer(value) => value.to_string(),
+            Self::Float(value) => show_float(*value),
+            Self::Text(text) => text.to_string(),
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+/// The beginning of a text, at most 200 characters.
+pub(super) fn first_characters(text: &str) -> &str {
+    match text.char_indices().nth(KEPT) {
+        Some((end, _)) => text.get(..end).unwrap_or(text),
+        None => text,
+    }
+}
+
+type Counts = ByHash<(u64, Seen)>;
+
+pub(super) struct Counter {
+    limit: usize,
+    counts: Counts,
+    /// Set once there were more than `limit` distinct values; `counts` then holds candidates.
+    sampler: Option<Sampler>,
+}
+
+impl Counter {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, counts: Counts::default(), sampler: None }
+    }
+
+    pub(super) fn is_exact(&self) -> bool {
+        self.sampler.is_none()
+    }
+
+    /// Counts a batch, given a hash of each value and one of each row's number; calls `fresh` with the first row of each new value while counting is exact.
+    /// Returns the number of rows that were counted exactly.
+    pub(super) fn add(&mut self, hashes: &[u64], keys: &[u64], view: &View, mut fresh: impl FnMut(usize)) -> usize {
+        let mut exact = 0;
+        if self.is_exact() {
+            exact = hashes.len();
+            for (row, hash) in hashes.iter().enumerate() {
+                if *hash == MISSING {
+                    continue;
+                }
+                if let Some((count, _)) = self.counts.get_mut(hash) {
+                    *count += 1;
+                } else if self.counts.len() < self.limit {
+                    self.counts.insert(*hash, (1, Seen::of(view, row)));
+                    fresh(row);
+                } else {
+                    self.estimate();
+                    exact = row;
+                    break;
+                }
+            }
+        }
+        if let Some(sampler) = &mut self.sampler {
+            for hash in hashes.iter().skip(exact).filter(|hash| **hash != MISSING) {
+                sampler.add(*hash, 1);
+            }
+            let rows = hashes.iter().zip(keys).enumerate().skip(exact);
+            for (row, (hash, _)) in rows.filter(|(_, (hash, key))| *key % ONE_IN == 0 && **hash != MISSING) {
+                self.counts.entry(*hash).or_insert_with(|| (0, Seen::of(view, row))).0 += ONE_IN;
+                if self.counts.len() > 2 * CANDIDATES {
+                    prune(&mut self.counts);
+                }
+            }
+        }
+        exact
+    }
+
+    fn estimate(&mut self) {
+        let mut sampler = Sampler::new(SAMPLED);
+        for (hash, (count, _)) in &self.counts {
+            sampler.add(*hash, u32::try_from(*count).unwrap_or(u32::MAX));
+        }
+        self.sampler = Some(sampler);
+        let mut order: Vec<(Reverse<u64>, u64)> = self.counts.iter().map(|(hash, (count, _))| (Reverse(*count), *hash)).collect();
+        order.sort_unstable();
+        for (_, hash) in order.iter().skip(CANDIDATES) {
+            self.counts.remove(hash);
+        }
+    }
+
+    /// Distinct values.
+    pub(super) fn distinct(&self) -> u64 {
+        self.sampler.as_ref().map_or(self.counts.len() as u64, Sampler::distinct)
+    }
+
+    /// No value was seen twice (in the sample, where it is one).
+    pub(super) fn is_unique(&self) -> bool {
+        match &self.sampler {
+            Some(sampler) => sampler.repeated() == 0,
+            None => self.counts.values().all(|(count, _)| *count == 1),
+        }
+    }
+
+    /// Values and counts, the most frequent first, then by value; estimates where counting is not exact.
+    pub(super) fn values(&self) -> Vec<(Seen, u64)> {
+        let mut values: Vec<(Seen, u64)> = self.counts.values().map(|(count, seen)| (seen.clone(), *count)).collect();
+        values.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.compare(b)));
+        values
+    }
+}
+
+/// Takes the count of the (`CANDIDATES` + 1)th from all, and those out that have none left (Misra and Gries 1982).
+fn prune(counts: &mut Counts) {
+    let mut order: Vec<u64> = counts.values().map(|(count, _)| *count).collect();
+    order.sort_unstable_by_key(|count| Reverse(*count));
+    let least = order.get(CANDIDATES).copied().unwrap_or(0);
+    counts.retain(|_, (count, _)| {
+        *count = count.saturating_sub(least);
+        *count > 0
+    });
+}

@@ -1,0 +1,278 @@
+//! Moments, histogram and quantiles of a numeric column, a batch at a time.
+//!
+//! Moments of a batch are taken in two passes over it and merged by Pébay's formulas (Sandia report SAND2008-6212), so large
+//! offsets do no harm. The histogram has bins of a power-of-two width that doubles when the range outgrows it: every count
+//! is a real count, and the result depends on the values alone.
+
+use crate::card::{Counts, Histogram};
+
+/// Bins of a histogram, at most.
+const BINS: usize = 32;
+/// Bins of a finer width than 2⁻¹⁰⁰⁰ are not told apart.
+const FINEST: i32 = -1000;
+
+/// Count, mean and central sums of powers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Moments {
+    n: f64,
+    mean: f64,
+    second: f64,
+    third: f64,
+}
+
+impl Moments {
+    fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = sum(values, |value| value) / n;
+        let square = |value: f64| (value - mean) * (value - mean);
+        Self { n, mean, second: sum(values, square), third: sum(values, |value| square(value) * (value - mean)) }
+    }
+
+    fn merge(self, other: Self) -> Self {
+        if self.n == 0.0 {
+            return other;
+        }
+        let n = self.n + other.n;
+        let delta = other.mean - self.mean;
+        let both = self.n * other.n / n;
+        Self {
+            n,
+            mean: self.mean + delta * (other.n / n),
+            second: self.second + other.second + delta * delta * both,
+            third: self.third
+                + other.third
+                + delta * delta * delta * both * ((self.n - other.n) / n)
+                + 3.0 * delta * (self.n * other.second - other.n * self.second) / n,
+        }
+    }
+}
+
+/// A sum over eight lanes: the same at any thread count, and quick.
+fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += f(*value);
+        }
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(|value| f(*value)).sum::<f64>()
+}
+
+/// All that is gathered of the finite numbers of a column.
+#[derive(Default)]
+pub(super) struct Numbers {
+    moments: Moments,
+    range: Option<(f64, f64)>,
+    not_whole: bool,
+    zeros: u64,
+    histogram: Dyadic,
+    /// One entry for each row of the row sample; NaN where there is no finite number.
+    sample: Vec<f64>,
+}
+
+impl Numbers {
+    /// Finite numbers of a batch, in the order of rows.
+    pub(super) fn add(&mut self, values: &[f64]) {
+        let Some(first) = values.first() else { return };
+        let (least, most) = values.iter().fold((*first, *first), |(least, most), value| (least.min(*value), most.max(*value)));
+        self.range = Some(self.range.map_or((least, most), |(a, b)| (a.min(least), b.max(most))));
+        self.moments = self.moments.merge(Moments::of(values));
+        self.zeros += values.iter().map(|value| u64::from(*value == 0.0)).sum::<u64>();
+        self.not_whole = self.not_whole || values.iter().any(|value| value.fract() != 0.0);
+        self.histogram.add(values, least, most);
+    }
+
+    /// Follows the row sample: `joining` are the numbers of the rows that join it, NaN where there is none.
+    pub(super) fn follow(&mut self, keep: Option<&[bool]>, joining: impl Iterator<Item = f64>) {
+        if let Some(keep) = keep {
+            let mut flags = keep.iter();
+            self.sample.retain(|_| flags.next().copied().unwrap_or(true));
+        }
+        self.sample.extend(joining);
+    }
+
+    pub(super) fn zeros(&self) -> u64 {
+        self.zeros
+    }
+
+    pub(super) fn mean(&self) -> Option<f64> {
+        (self.moments.n > 0.0).then_some(self.moments.mean).filter(|mean| mean.is_finite())
+    }
+
+    /// Standard deviation with n − 1.
+    pub(super) fn deviation(&self) -> Option<f64> {
+        (self.moments.n > 1.0).then(|| (self.moments.second / (self.moments.n - 1.0)).sqrt()).filter(|value| value.is_finite())
+    }
+
+    /// m₃ / m₂^1.5 with moments divided by n (scipy's `skew`).
+    pub(super) fn skewness(&self) -> Option<f64> {
+        let Moments { n, second, third, .. } = self.moments;
+        let is_constant = self.range.is_none_or(|(least, most)| least == most);
+        (n > 2.0 && !is_constant).then(|| (third / n) / (second / n).powf(1.5)).filter(|value| value.is_finite())
+    }
+
+    /// 0 %, 1 %, … 100 %, interpolated linearly between neighbours (numpy's default); of the row sample, with the true ends.
+    pub(super) fn percentiles(&mut self) -> Option<Vec<f64>> {
+        let (least, most) = self.range?;
+        let mut values = std::mem::take(&mut self.sample);
+        values.retain(|value| !value.is_nan());
+        values.sort_unstable_by(f64::total_cmp);
+        let mut percentiles: Vec<f64> = (0..=100).map(|percent| quantile(&values, f64::from(percent) / 100.0).unwrap_or(least)).collect();
+        if let [first, .., last] = percentiles.as_mut_slice() {
+            (*first, *last) = (least, most);
+        }
+        Some(percentiles)
+    }
+
+    pub(super) fn histogram(&mut self, name: &str) -> Option<Histogram> {
+        let (least, most) = self.range?;
+        if least == most {
+            let half = 0.5f64.max(least.abs() * 1e-3);
+            let counts = vec![self.moments.n as u64];
+            let edges = vec![(least - half).max(f64::MIN), (least + half).min(f64::MAX)];
+            return Some(Histogram { caption: String::new(), x: name.to_owned(), edges, series: vec![Counts { name: name.to_owned(), counts }] });
+        }
+        while !self.not_whole && self.histogram.exponent < 0 {
+            self.histogram.coarsen();
+        }
+        let (edges, counts) = self.histogram.bins();
+        Some(Histogram { caption: String::new(), x: name.to_owned(), edges, series: vec![Counts { name: name.to_owned(), counts }] })
+    }
+}
+
+/// The quantile of sorted numbers, interpolated linearly.
+fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = share * (sorted.len().checked_sub(1)? as f64);
+    let below = sorted.get(place.floor() as usize)?;
+    let above = sorted.get(place.ceil() as usize)?;
+    // Not below + (above − below)·t: that difference may overflow.
+    let t = place.fract();
+    Some(if below == above { *below } else { below * (1.0 - t) + above * t })
+}
+
+/// Counts in bins `[k·2ᵉ, (k+1)·2ᵉ)` for k from `first`.
+#[derive(Default)]
+struct Dyadic {
+    exponent: i32,
+    first: i64,
+    counts: Vec<u64>,
+}
+
+impl Dyadic {
+    fn add(&mut self, values: &[f64], least: f64, most: f64) {
+        self.cover(least, most);
+        let scale = 2f64.powi(-self.exponent);
+        let first = self.first as f64;
+        for value in values {
+            let bin = ((value * scale).floor() - first) as usize;
+            if let Some(count) = self.counts.get_mut(bin) {
+                *count += 1;
+            }
+        }
+    }
+
+    /// Widens range and bins until they hold the numbers from `least` to `most`.
+    fn cover(&mut self, least: f64, most: f64) {
+        if self.counts.is_empty() {
+            let size = least.abs().max(most.abs());
+            self.exponent = if size > 0.0 { (size.log2().floor() as i32 - 50).max(FINEST) } else { FINEST };
+        }
+        loop {
+            let scale = 2f64.powi(-self.exponent);
+            let mut low = (least * scale).floor();
+            let mut high = (most * scale).floor();
+            if !self.counts.is_empty() {
+                low = low.min(self.first as f64);
+                high = high.max((self.first + self.counts.len() as i64 - 1) as f64);
+            }
+            // Above 2⁵² neighbouring bins are no longer different floats.
+            if high - low < BINS as f64 && low.abs().max(high.abs()) <= 4_503_599_627_370_496.0 {
+                let before = if self.counts.is_empty() { 0 } else { (self.first as f64 - low) as usize };
+                self.counts.splice(0..0, std::iter::repeat_n(0, before));
+                self.counts.resize((high - low) as usize + 1, 0);
+                self.first = low as i64;
+                return;
+            }
+            self.coarsen();
+        }
+    }
+
+    /// Doubles the width of the bins.
+    fn coarsen(&mut self) {
+        self.exponent += 1;
+        let first = self.first >> 1;
+        let mut counts = Vec::with_capacity(self.counts.len() / 2 + 1);
+        for (offset, count) in self.counts.iter().enumerate() {
+            let bin = (((self.first + offset as i64) >> 1) - first) as usize;
+            counts.resize(counts.len().max(bin + 1), 0);
+            counts[bin] += count;
+        }
+        self.first = first;
+        self.counts = counts;
+    }
+
+    /// Edges and counts without empty bins at the ends.
+    fn bins(&self) -> (Vec<f64>, Vec<u64>) {
+        let start = self.counts.iter().position(|count| *count > 0).unwrap_or(0);
+        let end = self.counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+        let width = 2f64.powi(self.exponent);
+        let edge = |bin: usize| ((self.first + bin as i64) as f64 * width).clamp(f64::MIN, f64::MAX);
+        ((start..=end).map(edge).collect(), self.counts.get(start..end).unwrap_or_default().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_moments_are_those_of_all_even_on_a_large_offset() {
+        let small: Vec<f64> = (0..1_000).map(|i| f64::from(i * i % 97)).collect();
+        let mut whole = Numbers::default();
+        whole.add(&small);
+        let mut parts = Numbers::default();
+        small.iter().map(|value| value + 1e9).collect::<Vec<_>>().chunks(77).for_each(|chunk| parts.add(chunk));
+        let near = |one: Option<f64>, other: Option<f64>| assert!((one.unwrap() - other.unwrap()).abs() < 1e-6, "{one:?} {other:?}");
+        near(parts.mean().map(|mean| mean - 1e9), whole.mean());
+        near(parts.deviation(), whole.deviation());
+        near(parts.skewness(), whole.skewness());
+    }
+
+    #[test]
+    fn a_histogram_depends_on_the_values_alone_and_loses_none() {
+        let values: Vec<f64> = (0..500).map(|i| f64::from(i * 37 % 500).powi(3) / 1e4 - 2_000.0).collect();
+        let of = |chunk: usize| {
+            let mut numbers = Numbers::default();
+            values.chunks(chunk).for_each(|chunk| numbers.add(chunk));
+            numbers.histogram("x").unwrap()
+        };
+        let histogram = of(500);
+        assert_eq!(histogram, of(1));
+        assert_eq!(histogram, of(64));
+        assert_eq!(histogram.series[0].counts.iter().sum::<u64>(), 500);
+        for (bin, pair) in histogram.edges.windows(2).enumerate() {
+            let count = values.iter().filter(|value| **value >= pair[0] && **value < pair[1]).count() as u64;
+            assert_eq!(histogram.series[0].counts[bin], count);
+        }
+    }
+
+    #[test]
+    fn extreme_numbers_find_a_bin() {
+        for values in [&[0.0, 1.0, -1e300, f64::MAX][..], &[f64::MIN, f64::MAX], &[5e-324, 1e-320], &[0.0, 5e-324], &[1e15, 1e15 + 1.0], &[0.0, 1.0]] {
+            let mut numbers = Numbers::default();
+            values.chunks(1).for_each(|chunk| numbers.add(chunk));
+            let histogram = numbers.histogram("x").unwrap();
+            assert_eq!(histogram.series[0].counts.iter().sum::<u64>(), values.len() as u64, "{values:?}");
+            assert!(histogram.edges.is_sorted() && histogram.edges.iter().all(|edge| edge.is_finite()), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_get_bins_of_whole_width() {
+        let mut numbers = Numbers::default();
+        numbers.add(&[1.0, 2.0, 2.0, 4.0]);
+        let histogram = numbers.histogram("x").unwrap();
+        assert_eq!((histogram.edges, histogram.series[0].counts.clone()), (vec![1.0, 2.0, 3.0, 4.0, 5.0], vec![1, 2, 0, 1]));
+    }
+}

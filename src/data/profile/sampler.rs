@@ -1,0 +1,150 @@
+//! Bounded samples that are the same on every run: of distinct values, and of rows.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::data::canonical::mix;
+
+/// A hasher for keys that are hashes already.
+#[derive(Default)]
+pub(super) struct Plain(u64);
+
+impl Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0.rotate_left(8)) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+/// A map by hash.
+pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Plain>>;
+
+/// Counts by hash: all of them while they fit, then only hashes that begin with enough zero bits.
+///
+/// With z zero bits asked for, the distinct are about 2ᶻ times those held (Wegman's adaptive sampling, Flajolet 1990); the
+/// relative standard error is 1.2/√limit. What is held depends on the values alone, not on their order.
+pub(super) struct Sampler {
+    limit: usize,
+    zeros: u32,
+    seen: ByHash<u32>,
+}
+
+impl Sampler {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, zeros: 0, seen: ByHash::default() }
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, hash: u64, times: u32) {
+        if hash.leading_zeros() < self.zeros {
+            return;
+        }
+        let count = self.seen.entry(hash).or_default();
+        *count = count.saturating_add(times);
+        while self.seen.len() > self.limit {
+            self.zeros += 1;
+            let zeros = self.zeros;
+            self.seen.retain(|hash, _| hash.leading_zeros() >= zeros);
+        }
+    }
+
+    pub(super) fn is_estimate(&self) -> bool {
+        self.zeros > 0
+    }
+
+    pub(super) fn distinct(&self) -> u64 {
+        (self.seen.len() as u64) << self.zeros
+    }
+
+    /// How many were added whose hash had been added before.
+    pub(super) fn repeated(&self) -> u64 {
+        self.seen.values().map(|count| u64::from(*count) - 1).sum::<u64>() << self.zeros
+    }
+}
+
+/// A sample of rows, the same rows for every column: all while they fit, then those whose number hashes to enough zero bits.
+pub(super) struct RowSample {
+    limit: usize,
+    zeros: u32,
+    keys: Vec<u64>,
+}
+
+/// What a batch does to the sample.
+pub(super) struct Turn {
+    /// Which of the rows held so far stay; `None`: all.
+    pub(super) keep: Option<Vec<bool>>,
+    /// Which rows of the batch join.
+    pub(super) rows: Vec<usize>,
+    /// A hash of each row's number.
+    pub(super) keys: Vec<u64>,
+}
+
+impl RowSample {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, zeros: 0, keys: Vec::new() }
+    }
+
+    pub(super) fn is_estimate(&self) -> bool {
+        self.zeros > 0
+    }
+
+    pub(super) fn turn(&mut self, first_row: u64, rows: usize) -> Turn {
+        let keys: Vec<u64> = (first_row..first_row + rows as u64).map(mix).collect();
+        let join = |keys: &[u64], zeros: u32| keys.iter().filter(|key| key.leading_zeros() >= zeros).count();
+        let before = self.zeros;
+        let mut held = self.keys.len();
+        while held + join(&keys, self.zeros) > self.limit {
+            self.zeros += 1;
+            held = join(&self.keys, self.zeros);
+        }
+        let zeros = self.zeros;
+        let keep = (zeros > before).then(|| self.keys.iter().map(|key| key.leading_zeros() >= zeros).collect());
+        self.keys.retain(|key| key.leading_zeros() >= zeros);
+        let rows: Vec<usize> = keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(row, _)| row).collect();
+        self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
+        Turn { keep, rows, keys }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distinct_values_are_exact_below_the_limit_and_near_above() {
+        let mut sampler = Sampler::new(4096);
+        (0..4096u64).for_each(|value| sampler.add(mix(value), 1));
+        assert_eq!((sampler.distinct(), sampler.repeated(), sampler.is_estimate()), (4096, 0, false));
+        for round in 0..2 {
+            (4096 * round..100_000u64).for_each(|value| sampler.add(mix(value), 1));
+        }
+        assert!(sampler.is_estimate());
+        // Four standard errors.
+        assert!((sampler.distinct() as f64 / 100_000.0 - 1.0).abs() < 4.0 * 1.2 / 64.0, "{}", sampler.distinct());
+    }
+
+    #[test]
+    fn a_row_sample_stays_aligned_with_what_it_dropped() {
+        let mut sample = RowSample::new(1000);
+        let mut held: Vec<u64> = Vec::new();
+        for batch in 0..20u64 {
+            let turn = sample.turn(batch * 300, 300);
+            if let Some(keep) = turn.keep {
+                held = held.into_iter().zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect();
+            }
+            held.extend(turn.rows.iter().map(|row| batch * 300 + *row as u64));
+            assert_eq!(held.iter().map(|row| mix(*row)).collect::<Vec<_>>(), sample.keys);
+            assert!(held.len() <= 1000);
+        }
+        assert!(held.len() > 400 && sample.is_estimate());
+    }
+}

@@ -1,0 +1,183 @@
+//! Profiles against numpy and hand-worked cases.
+
+use polars::prelude::*;
+
+use super::*;
+use crate::card::{Block, Cell};
+use crate::data::BATCH_ROWS;
+
+fn of(frame: DataFrame) -> Profile {
+    profile(&Table::of(frame), &Roles::default()).unwrap()
+}
+
+fn single(column: Column) -> ProfiledColumn {
+    of(DataFrame::new_infer_height(vec![column]).unwrap()).columns.remove(0)
+}
+
+fn alerts(column: Column) -> Vec<String> {
+    single(column).summary.alerts
+}
+
+#[test]
+fn numbers_agree_with_numpy() {
+    let values: Vec<Option<f64>> = (0..1000i64)
+        .map(|i| {
+            let k = ((i * 7919) % 1009) as f64;
+            (i % 10 != 0).then_some(k * k / 1000.0)
+        })
+        .collect();
+    let column = single(Column::new("x".into(), values));
+    let summary = &column.summary;
+    let near = |ours: f64, theirs: f64| assert!((ours / theirs - 1.0).abs() < 1e-12, "{ours} {theirs}");
+    near(summary.mean.unwrap(), 338.162_447_777_777_74);
+    near(summary.deviation.unwrap(), 302.569_519_297_974_7);
+    near(summary.skewness.unwrap(), 0.638_672_906_423_076);
+    for (ours, theirs) in summary.quantiles.unwrap().into_iter().zip([0.001, 2.495_05, 63.378_25, 255.530_5, 568.893_25, 915.944_75, 1016.064]) {
+        near(ours, theirs);
+    }
+    assert_eq!((summary.rows, summary.missing, summary.distinct, summary.distinct_estimated, summary.zeros), (1000, 100, Some(900), false, Some(0)));
+    assert_eq!(summary.histogram.as_ref().unwrap().series[0].counts.iter().sum::<u64>(), 900);
+    assert!(!column.numbers.unwrap().estimated);
+}
+
+#[test]
+fn a_small_column_by_hand() {
+    let column = single(Column::new("x".into(), [Some(0.0), Some(f64::INFINITY), None, Some(f64::NAN), Some(3.0)]));
+    let summary = &column.summary;
+    assert_eq!((summary.missing, column.infinite, summary.distinct, summary.zeros), (2, 1, Some(3), Some(1)));
+    assert_eq!((summary.mean, summary.deviation, summary.skewness), (Some(1.5), Some(4.5f64.sqrt()), None));
+    assert_eq!(summary.quantiles.unwrap().map(|value| (value * 1e9).round() / 1e9), [0.0, 0.15, 0.75, 1.5, 2.25, 2.85, 3.0]);
+    assert_eq!(summary.top.len(), 3);
+    assert_eq!(summary.alerts, ["infinite: 1 values"]);
+}
+
+#[test]
+fn strings_dates_and_booleans_have_range_lengths_and_top_values() {
+    let text = single(Column::new("s".into(), [Some("b"), Some("a"), Some("b"), None, Some("")]));
+    assert_eq!(text.summary.range, Some((String::new(), "b".to_owned())));
+    assert_eq!(text.summary.top, [("b".to_owned(), 2), (String::new(), 1), ("a".to_owned(), 1)]);
+    assert_eq!((text.lengths, text.categories_complete), (Some(Lengths { shortest: 0, mean: 0.75, longest: 1 }), true));
+    let date = single(Column::new("d".into(), [Some(0i32), None, Some(31)]).cast(&DataType::Date).unwrap());
+    assert_eq!((date.summary.kind.as_str(), date.summary.range), ("date", Some(("1970-01-01".to_owned(), "1970-02-01".to_owned()))));
+    let flag = single(Column::new("b".into(), [true, false, true]));
+    assert_eq!(flag.summary.top, [("true".to_owned(), 2), ("false".to_owned(), 1)]);
+}
+
+#[test]
+fn alerts_say_what_is_odd_and_nothing_else() {
+    let n = 200i64;
+    assert_eq!(alerts(Column::new("x".into(), vec![7i64; 200])), ["constant"]);
+    assert_eq!(alerts(Column::new("x".into(), (0..n).map(|i| i64::from(i == 5)).collect::<Vec<_>>())), ["almost constant: one value fills 99.5 %"]);
+    assert_eq!(alerts(Column::new("x".into(), (0..n).collect::<Vec<_>>())), ["every value is different: an id? Give it the role `id`"]);
+    assert_eq!(alerts(Column::full_null("x".into(), 200, &DataType::Float64)), ["all missing"]);
+    assert_eq!(alerts(Column::new("x".into(), (0..n).map(|i| (i < 80).then_some(i % 7)).collect::<Vec<_>>())), ["mostly missing: 60.0 %"]);
+    assert_eq!(alerts(Column::new("x".into(), (0..n).map(|i| (i % 3) / 2 * (i % 5)).collect::<Vec<_>>())), ["mostly zero: 73.5 %"]);
+    assert_eq!(alerts(Column::new("x".into(), (0..n).map(|i| (i as f64 / 10.0).exp()).collect::<Vec<_>>())), ["skewed: 3.9"]);
+    assert_eq!(alerts(Column::new("x".into(), (0..n).map(|i| format!("v{}", i % 150)).collect::<Vec<_>>())), ["high cardinality: 150 distinct values"]);
+    assert_eq!(alerts(Column::new("x".into(), (0..n).map(|i| (i % 17) as f64).collect::<Vec<_>>())), Vec::<String>::new());
+}
+
+#[test]
+fn equal_columns_and_equal_rows_are_found() {
+    let base: Vec<i64> = (0..100).map(|i| i % 40).collect();
+    let frame =
+        df!("a" => base.clone(), "b" => base.iter().map(|v| *v as f64).collect::<Vec<_>>(), "c" => base.iter().rev().copied().collect::<Vec<_>>()).unwrap();
+    let profile = of(frame.select(["a", "b"]).unwrap());
+    assert_eq!(profile.duplicates, Duplicates { rows: 60, estimated: false });
+    let profile = of(frame);
+    assert_eq!(profile.columns.iter().map(|column| column.same_as.as_deref()).collect::<Vec<_>>(), [None, Some("a"), None]);
+}
+
+#[test]
+fn above_the_bounds_counts_are_near_and_flagged() {
+    let rows = 140_000i64;
+    let ids = Column::new("id".into(), (0..rows).collect::<Vec<_>>());
+    let heavy = Column::new("h".into(), (0..rows).map(|i| if i % 4 == 0 { "often".to_owned() } else { format!("once {i}") }).collect::<Vec<_>>());
+    let profile = of(DataFrame::new_infer_height(vec![ids, heavy]).unwrap());
+    let [id, heavy] = profile.columns.as_slice() else { panic!() };
+    assert!(id.summary.distinct_estimated && heavy.categories_estimated && !heavy.categories_complete);
+    for (column, truth) in [(id, 140_000.0), (heavy, 105_001.0)] {
+        assert!((column.summary.distinct.unwrap() as f64 / truth - 1.0).abs() < 4.0 * 1.2 / 128.0);
+    }
+    let [(value, count)] = heavy.summary.top.as_slice() else { panic!("{:?}", heavy.summary.top) };
+    assert_eq!(value, "often");
+    assert!((*count as f64 / 35_000.0 - 1.0).abs() < 0.08, "{count}");
+    assert_eq!(id.summary.top, []);
+    assert_eq!(id.summary.alerts, ["every value is different: an id? Give it the role `id`"]);
+    assert_eq!(heavy.lengths.unwrap().longest, 11);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_profile_and_json_brings_it_back() {
+    let rows = BATCH_ROWS as i64 + 1000;
+    let frame =
+        df!("x" => (0..rows).map(|i| (i as f64).sin()).collect::<Vec<_>>(), "s" => (0..rows).map(|i| format!("{}", i % 300)).collect::<Vec<_>>()).unwrap();
+    let on = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| of(frame.clone()));
+    let profile = on(1);
+    assert_eq!(profile, on(4));
+    let json = serde_json::to_string(&profile).unwrap();
+    assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
+}
+
+#[test]
+fn extreme_columns_survive_and_stay_json() {
+    let frame = df!("huge" => [f64::MAX, f64::MIN, 1.0], "none" => [f64::NAN, f64::NAN, f64::INFINITY], "long" => ["<script>".repeat(1000), "\u{1b}".to_owned(), String::new()])
+        .unwrap();
+    let profile = of(frame.clone());
+    let json = serde_json::to_string(&profile).unwrap();
+    assert_eq!(serde_json::from_str::<Profile>(&json).unwrap(), profile);
+    assert!(json.len() < 20_000);
+    assert_eq!(of(frame.clear()).rows, 0);
+    assert_eq!(of(DataFrame::empty()).columns, []);
+}
+
+#[test]
+fn a_wide_table_is_cut_for_the_card_but_keeps_its_target() {
+    let columns: Vec<Column> = (0..300).map(|i| Column::new(format!("c{i}").into(), (0..40).map(|row| (row * i) % 7).collect::<Vec<i32>>())).collect();
+    let profile = profile(&Table::of(DataFrame::new_infer_height(columns).unwrap()), &Roles::default().with_target("c299")).unwrap();
+    let blocks = profile.into_blocks();
+    let Some(Block::Profile(shown)) = blocks.last() else { panic!() };
+    assert_eq!(shown.len(), 200);
+    assert_eq!(shown.last().unwrap().name, "c299");
+    assert!(matches!(&blocks[1], Block::Text(text) if text.starts_with("200 of 300 columns are shown")));
+    assert!(serde_json::to_string(&blocks).unwrap().len() < 400_000);
+}
+
+#[test]
+fn a_preview_keeps_hostile_text_as_text() {
+    let frame = df!("<b>" => ["<img src=x onerror=alert(1)>", "\u{1b}[31m"], "n" => [Some(1i64), None], "f" => [0.5, f64::INFINITY]).unwrap();
+    let table = preview(&Table::of(frame), 10).unwrap();
+    assert_eq!(table.columns, ["<b>", "n", "f"]);
+    assert_eq!(table.rows[0], [Cell::Text("<img src=x onerror=alert(1)>".into()), Cell::Text("1".into()), Cell::Number(0.5)]);
+    assert_eq!(table.rows[1], [Cell::Text("\\u{1b}[31m".into()), Cell::Missing, Cell::Text("inf".into())]);
+}
+
+#[test]
+fn drift_is_the_stability_index_by_hand() {
+    let of_counts = |a: usize, b: usize| {
+        let values: Vec<&str> = std::iter::repeat_n("a", a).chain(std::iter::repeat_n("b", b)).collect();
+        of(df!("c" => values).unwrap())
+    };
+    let drifts = drift(&of_counts(50, 50), &of_counts(80, 20));
+    assert!((drifts[0].psi.unwrap() - 0.402_303_617_141_222_04).abs() < 1e-12, "{:?}", drifts[0].psi);
+    assert_eq!(drift(&of_counts(50, 50), &of_counts(50, 50))[0].psi, Some(0.0));
+}
+
+#[test]
+fn drift_sees_shifted_numbers_new_categories_and_missing_values() {
+    let numbers = |shift: f64| (0..1000).map(move |i| f64::from(i * 37 % 1000) / 100.0 + shift).collect::<Vec<_>>();
+    let text = |name: &'static str| (0..1000).map(move |i| (i % 4 != 0).then_some(if i % 2 == 0 { "a" } else { name })).collect::<Vec<_>>();
+    let reference = of(df!("x" => numbers(0.0), "s" => text("b"), "gone" => numbers(0.0)).unwrap());
+    let same = of(df!("x" => numbers(0.0), "s" => text("b")).unwrap());
+    let shifted = of(df!("x" => numbers(3.0), "s" => text("new")).unwrap());
+    assert!(drift(&reference, &same).iter().all(|column| column.psi == Some(0.0) && column.new_categories.is_empty()));
+    let drifts = drift(&reference, &shifted);
+    assert_eq!(drifts.iter().map(|column| column.column.as_str()).collect::<Vec<_>>(), ["x", "s"]);
+    assert!(drifts[0].psi.unwrap() > 0.5);
+    assert_eq!(drifts[1].new_categories, ["new"]);
+    let holes = of(df!("s" => vec![None::<&str>; 1000]).unwrap());
+    assert_eq!(drift(&reference, &holes)[0].missing_change, 0.75);
+    // A fair sample of 200 rows is no drift.
+    let few = of(df!("x" => (0..200).map(|i| f64::from(i * 61 % 1000) / 100.0).collect::<Vec<_>>()).unwrap());
+    assert!(drift(&reference, &few)[0].psi.unwrap() < 0.1);
+}
