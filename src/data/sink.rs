@@ -274,3 +274,69 @@ impl Drop for Beside {
         let _ = fs::remove_file(&self.path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let frame =
+            df!("x" => [Some(1.5), None], "n" => [f64::NAN, f64::INFINITY], "s" => ["a,\"b\"", ""], "d" => [0_i32, 19_723], "t" => [0_i64, 1_500_000]).unwrap();
+        let exprs = [col("d").cast(DataType::Date), col("t").cast(DataType::Datetime(TimeUnit::Microseconds, None))];
+        Table::from_query(frame.lazy().with_columns(exprs)).unwrap()
+    }
+
+    #[test]
+    fn text_formats_are_written_to_the_letter() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.csv");
+        assert_eq!(write(&table(), &path, Format::Csv, None, SaveMode::Overwrite).unwrap(), 2);
+        let csv = fs::read_to_string(&path).unwrap();
+        assert_eq!(csv, "x,n,s,d,t\n1.5,NaN,\"a,\"\"b\"\"\",1970-01-01,1970-01-01T00:00:00\n,inf,\"\",2024-01-01,1970-01-01T00:00:01.500\n");
+        write(&table(), &path, Format::Json, None, SaveMode::Overwrite).unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "{\"x\":1.5,\"n\":null,\"s\":\"a,\\\"b\\\"\",\"d\":\"1970-01-01\",\"t\":\"1970-01-01T00:00:00\"}\n\
+             {\"x\":null,\"n\":null,\"s\":\"\",\"d\":\"2024-01-01\",\"t\":\"1970-01-01T00:00:01.500\"}\n"
+        );
+    }
+
+    #[test]
+    fn rows_are_appended_under_one_header_to_a_file_of_the_same_columns() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = Table::of(df!("x" => [1_i64], "y" => ["a"]).unwrap());
+        let other = Table::of(df!("x" => [1_i64], "z" => ["a"]).unwrap());
+        let plain = dir.path().join("t.csv");
+        fs::write(&plain, "x,y\n0,b").unwrap();
+        write(&one, &plain, Format::Csv, None, SaveMode::Append).unwrap();
+        assert_eq!(fs::read_to_string(&plain).unwrap(), "x,y\n0,b\n1,a\n");
+        let error = write(&other, &plain, Format::Csv, None, SaveMode::Append).unwrap_err();
+        assert_eq!(error.to_string(), format!("`{}` has other columns: `x`, `y` there, `x`, `z` now", plain.display()));
+        let packed = dir.path().join("t.csv.gz");
+        for _ in 0..2 {
+            write(&one, &packed, Format::Csv, Some(Packed::Gzip), SaveMode::Append).unwrap();
+        }
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(File::open(&packed).unwrap()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "x,y\n1,a\n1,a\n");
+        assert_eq!(write(&one, &packed, Format::Csv, None, SaveMode::Append).unwrap_err().kind, Kind::Data);
+        assert_eq!(write(&one, &plain, Format::Parquet, None, SaveMode::Append).unwrap_err().kind, Kind::Config);
+    }
+
+    #[test]
+    fn a_failure_leaves_what_was_there_and_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.csv");
+        fs::write(&path, "old").unwrap();
+        assert_eq!(write(&table(), &path, Format::Csv, None, SaveMode::Error).unwrap_err().kind, Kind::Data);
+        let failing = Table::from_query(df!("s" => ["a"]).unwrap().lazy().select([col("s").strict_cast(DataType::Int64)])).unwrap();
+        for format in [Format::Csv, Format::Json, Format::Parquet, Format::Arrow] {
+            assert!(write(&failing, &path, format, None, SaveMode::Overwrite).is_err());
+        }
+        let nested = Table::of(DataFrame::new(1, vec![Column::new("l".into(), [Series::new("".into(), [1_i64])])]).unwrap());
+        let error = write(&nested, &path, Format::Json, None, SaveMode::Overwrite).unwrap_err();
+        assert!(error.to_string().starts_with("column `l` of type list[i64] cannot be written as json"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 use super::records::{LONGEST, count};
 use super::unpack::read_full;
 
-const BLOCK: usize = 8 << 20;
-const PIECE: usize = 1 << 20;
+// Small in tests, so that files of a few rows cross every border.
+const BLOCK: usize = if cfg!(test) { 128 << 10 } else { 8 << 20 };
+const PIECE: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
 /// Whole records.
 pub struct Piece {
@@ -28,15 +29,29 @@ pub fn pieces(data: &[u8], quote: Option<u8>, ended: bool) -> Vec<Piece> {
         let near = (start + PIECE).min(data.len());
         let begun = data.get(start..near).unwrap_or_default();
         let mut open = quote.is_some_and(|quote| count(begun, quote) % 2 == 1);
-        let ahead = data.get(near..).unwrap_or_default().iter().position(|byte| {
+        let mut ends_line = |byte: &u8| {
             open ^= Some(*byte) == quote;
             *byte == b'\n' && !open
-        });
-        let end = match ahead {
+        };
+        let end = match data.get(near..).unwrap_or_default().iter().position(&mut ends_line) {
             Some(at) => near + at + 1,
             None if ended => data.len(),
-            None => break,
+            // The last piece ends with the last whole line in it.
+            None => {
+                let mut open = false;
+                let mut last = 0;
+                for (at, byte) in begun.iter().enumerate() {
+                    open ^= Some(*byte) == quote;
+                    if *byte == b'\n' && !open {
+                        last = at + 1;
+                    }
+                }
+                start + last
+            }
         };
+        if end == start {
+            break;
+        }
         pieces.push(Piece { start, end, above });
         above += count(data.get(start..end).unwrap_or_default(), b'\n');
         start = end;
