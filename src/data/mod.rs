@@ -11,6 +11,8 @@ mod role;
 pub mod rows;
 mod scalar;
 mod split;
+pub mod sink;
+pub mod source;
 mod table;
 
 pub use checks::{CheckReport, Outcome, Sample, check};
