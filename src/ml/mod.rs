@@ -6,6 +6,7 @@
 
 mod estimator;
 pub mod estimators;
+pub mod linalg;
 mod matrix;
 mod training;
 mod transform;
