@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Program, StepArg, out};
 use crate::card::format;
-use crate::data::data_test::Age;
+use crate::data::Age;
 use crate::error::{Error, Result};
 use crate::run::chain;
 use crate::store::{Access, Freed, Owner, Store, Wait};

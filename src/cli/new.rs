@@ -99,7 +99,7 @@ fn describe(files: &[source::SourceFile], config: &SourceConfig, scratch: &Path,
             None => error.hint(format!("the columns are {}", table.names().collect::<Vec<_>>().join(", "))),
         });
     }
-    let profile = crate::data::profile::profile(&table, &crate::data::Roles::default())?;
+    let profile = crate::data::profile(&table, &crate::data::Roles::default())?;
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     let mut schema = String::new();
     let mut roles = String::new();

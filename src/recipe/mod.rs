@@ -9,11 +9,11 @@ pub mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::data::contract::Contract;
-use crate::data::data_test::DataTest;
-use crate::data::expression::RowExpression;
+use crate::data::Contract;
+use crate::data::DataTest;
+use crate::data::RowExpression;
 use crate::data::source::SourceConfig;
-use crate::data::split::SplitConfig;
+use crate::data::SplitConfig;
 use crate::data::{Role, Roles};
 use crate::error::{Error, Kind, Place, Problem, Result, shorten};
 use crate::ml::chain::Chain;

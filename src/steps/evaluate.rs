@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::expression::AggregateExpression;
-use crate::data::sink::ParquetSink;
-use crate::data::{Role, Roles, Table};
+use crate::data::AggregateExpression;
+use crate::data::{ParquetSink, Role, Roles, Table};
 use crate::error::{Error, Kind, Result};
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
@@ -221,7 +220,7 @@ impl Evaluate {
         }
         // Custom metrics are queries over the rows with their predictions.
         let path = cx.scratch.join(format!("scored_{name}.parquet"));
-        let mut sink = ParquetSink::create(&path)?;
+        let mut sink = ParquetSink::create(&path);
         let mut scored = Scored::empty(&model.task);
         model.score(table, |frame, predictions| {
             scored.add(&frame, &self.target, weight, &predictions)?;

@@ -8,9 +8,9 @@ use polars::prelude::{DataType, Expr, col, lit};
 
 use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings, thousands};
 use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
-use crate::data::checks::{DataTest, check};
-use crate::data::contract::Contract;
-use crate::data::profile::{Profile, preview, profile};
+use crate::data::{DataTest, check};
+use crate::data::Contract;
+use crate::data::{Profile, preview, profile};
 use crate::data::source::{self, Reject, SourceConfig};
 use crate::data::{Roles, Table};
 use crate::error::{Error, Result, nearest};

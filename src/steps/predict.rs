@@ -1,17 +1,17 @@
 //! predict: a registered model scores ingested rows and writes them where the recipe says.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::train::with_columns;
 use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings, thousands};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::profile::{Profile, drift, profile};
-use crate::data::sink::{self, Format, ParquetSink, SaveMode};
-use crate::data::{Roles, Table};
-use crate::error::{Error, Result};
+use crate::data::sink::{self, SaveMode};
+use crate::data::source::{Format, Packed};
+use crate::data::{ParquetSink, Profile, Roles, Table, drift, preview, profile};
+use crate::error::{Error, Result, shorten};
 use crate::ml::Task;
 use crate::tracking::bundle;
 
@@ -29,6 +29,31 @@ pub struct Output {
     pub columns: Option<Vec<String>>,
     #[serde(default)]
     pub save_mode: SaveMode,
+}
+
+impl Output {
+    /// Writes rows as the location's name, or `using`, says: `out/scored.csv.gz` is packed csv.
+    fn write(&self, table: &Table, path: &Path) -> Result<u64> {
+        let format = self.using.or_else(|| Format::of_name(&self.location)).ok_or_else(|| {
+            Error::config(format!("cannot tell the format of `{}`", self.location)).path("steps.predict.output.using").hint("set `using: parquet`, `csv`, `json` or `arrow`")
+        })?;
+        let packed = match path.extension().and_then(|e| e.to_str()) {
+            Some("gz") => Some(Packed::Gzip),
+            Some("zst") => Some(Packed::Zstd),
+            _ => None,
+        };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, &error))?;
+        }
+        sink::write(table, path, format, packed, self.save_mode)
+    }
+}
+
+/// The content's digest, to see whether an output is still what was written.
+fn digest(path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_mmap_rayon(path).map_err(|error| Error::io("read", path, &error))?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// The predict step.
@@ -73,7 +98,7 @@ impl Step for Predict {
     fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
         let Some(path) = self.output_path(around) else { return Ok(None) };
         let Some(wanted) = report.params.get("predict.output_digest") else { return Ok(None) };
-        match sink::digest(&path) {
+        match digest(&path) {
             Ok(found) if found == *wanted => Ok(None),
             Ok(_) => Ok(Some(format!("the output `{}` was changed", path.display()))),
             Err(_) => Ok(Some(format!("the output `{}` is missing", path.display()))),
@@ -93,7 +118,7 @@ impl Step for Predict {
             return Err(Error::data(format!("the output exists already: `{}`", output.location)).path("steps.predict.output.save_mode").hint("remove it, or use `save_mode: overwrite`"));
         }
 
-        let mut sink = ParquetSink::create(&cx.path(&SCORED))?;
+        let mut sink = ParquetSink::create(&cx.path(&SCORED));
         model.score(&table, |frame, predictions| {
             let columns = model.prediction_columns(&predictions)?;
             sink.write(&with_columns(frame, columns)?)
@@ -111,8 +136,8 @@ impl Step for Predict {
                     Table::from_query(scored.lazy().select(columns.iter().map(|c| polars::prelude::col(c.as_str())).collect::<Vec<_>>()))?
                 }
             };
-            sink::write(&written, &path, output.using, output.save_mode)?;
-            params.insert("predict.output_digest".to_owned(), sink::digest(&path)?);
+            output.write(&written, &path)?;
+            params.insert("predict.output_digest".to_owned(), digest(&path)?);
             note = format!("{note} → {}", output.location);
         }
 
@@ -123,19 +148,20 @@ impl Step for Predict {
             Task::Regression => "prediction".to_owned(),
             Task::Classification { .. } => format!("{}label", model.output.prefix),
         };
-        let shown: Vec<Block> = found.only(&[prediction.as_str()]).into_blocks();
+        let shown: Vec<Block> = Profile { columns: found.column(&prediction).cloned().into_iter().collect(), ..found.clone() }.into_blocks();
         if !shown.is_empty() {
             tabs.push(Tab::new("predictions", "Predictions", shown));
         }
         if let Ok(reference) = serde_json::from_value::<Profile>(bundle.profile) {
             let moved = drift(&reference, &found);
             let rows: Vec<Vec<Cell>> =
-                moved.iter().map(|d| vec![d.column.as_str().into(), d.psi.into(), d.new_categories.into(), Cell::Share(d.missing_change)]).collect();
+                moved.iter().map(|d| vec![d.column.as_str().into(), d.psi.into(), d.new_categories.len().into(), Cell::Share(d.missing_change)]).collect();
             for column in moved.iter().filter(|d| d.psi.is_some_and(|psi| psi > 0.25)) {
                 warnings.push(format!("`{}` differs from training: PSI {}", column.column, crate::card::format::number(column.psi.unwrap_or(0.0))));
             }
-            for column in moved.iter().filter(|d| d.new_categories > 0) {
-                warnings.push(format!("`{}` has {} values that training did not", column.column, thousands(column.new_categories)));
+            for column in moved.iter().filter(|d| !d.new_categories.is_empty()) {
+                let shown = column.new_categories.iter().take(5).map(|c| shorten(c)).collect::<Vec<_>>().join(", ");
+                warnings.push(format!("`{}` has {} values that training did not have: {shown}", column.column, column.new_categories.len()));
             }
             tabs.push(Tab::new(
                 "drift",
@@ -146,7 +172,7 @@ impl Step for Predict {
                 ],
             ));
         }
-        tabs.push(Tab::new("preview", "Preview", vec![Block::Table(crate::data::profile::preview(&scored, 10)?)]));
+        tabs.push(Tab::new("preview", "Preview", vec![Block::Table(preview(&scored, 10)?)]));
         tabs.push(Tab::new(
             "model",
             "Model used",

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, thousands};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::expression::RowExpression;
-use crate::data::profile::{drift, profile};
-use crate::data::split::{SplitConfig, SplitPaths, split};
+use crate::data::RowExpression;
+use crate::data::{drift, profile};
+use crate::data::{SplitConfig, SplitPaths, split};
 use crate::data::{Roles, Table};
 use crate::error::Result;
 

@@ -8,8 +8,7 @@ use super::{
     BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMER, VALIDATION,
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::sink::ParquetSink;
-use crate::data::{Role, Roles};
+use crate::data::{ParquetSink, Role, Roles};
 use crate::error::{Error, Result, nearest};
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
@@ -131,7 +130,7 @@ impl Step for Train {
         cx.write(&BEST_PARAMETERS, &Json(parameters.clone()))?;
 
         // Training rows are scored once: for their metrics and for `predicted_training_data`.
-        let mut sink = ParquetSink::create(&cx.path(&PREDICTED_TRAINING))?;
+        let mut sink = ParquetSink::create(&cx.path(&PREDICTED_TRAINING));
         let mut on_training = Scored::empty(&task);
         model.score(&training, |frame, predictions| {
             on_training.add(&frame, &self.target, weight, &predictions)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::profile::{preview, profile};
+use crate::data::{preview, profile};
 use crate::data::{Roles, Table};
 use crate::error::{Error, Result};
 use crate::ml::chain::{Chain, FittedChain};

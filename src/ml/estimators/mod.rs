@@ -1,9 +1,38 @@
 //! The estimators that recipe.yaml can name: one file each, one line each in [`ESTIMATORS`].
 
+mod decision_tree;
+mod dummy;
+mod elastic_net;
+mod knn;
+mod lasso;
+mod linear;
+mod linear_model;
+mod logistic;
+mod naive_bayes;
+mod ridge;
+mod ridge_classifier;
+mod shared;
+
+#[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
+mod golden_tests;
+
 use super::EstimatorEntry;
 
 /// Every estimator, in the order `recipe list estimators` shows them.
-pub static ESTIMATORS: &[EstimatorEntry] = &[];
+pub static ESTIMATORS: &[EstimatorEntry] = &[
+    EstimatorEntry::of::<dummy::Dummy>(),
+    EstimatorEntry::of::<linear::Linear>(),
+    EstimatorEntry::of::<ridge::Ridge>(),
+    EstimatorEntry::of::<lasso::Lasso>(),
+    EstimatorEntry::of::<elastic_net::ElasticNet>(),
+    EstimatorEntry::of::<logistic::Logistic>(),
+    EstimatorEntry::of::<ridge_classifier::RidgeClassifier>(),
+    EstimatorEntry::of::<naive_bayes::NaiveBayes>(),
+    EstimatorEntry::of::<knn::Knn>(),
+    EstimatorEntry::of::<decision_tree::DecisionTree>(),
+];
 
 /// The estimator with a name or alias.
 #[must_use]

@@ -1,0 +1,415 @@
+//! What every estimator in the list must hold, whatever it computes.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+
+use super::{ESTIMATORS, find};
+use crate::data::{BATCH_ROWS, Table};
+use crate::error::{Kind, Result};
+use crate::ml::{Chunk, EstimatorEntry, FittedEstimator, Matrix, Predictions, Task, TrainingSet, UnfittedEstimator};
+use crate::value::Value;
+
+fn value_of(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(b) => Value::Bool(*b),
+        serde_json::Value::Number(n) => Value::Number(n.to_string()),
+        serde_json::Value::String(s) => Value::String(s.clone()),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(value_of).collect()),
+        serde_json::Value::Object(map) => Value::Map(map.iter().map(|(k, v)| (k.clone(), value_of(v))).collect()),
+    }
+}
+
+fn one(key: &str, value: Value) -> Value {
+    Value::Map(BTreeMap::from([(key.to_owned(), value)]))
+}
+
+fn defaults(entry: &EstimatorEntry) -> Box<dyn UnfittedEstimator> {
+    (entry.parse)(&Value::Null).unwrap()
+}
+
+fn tasks(entry: &EstimatorEntry) -> Vec<Task> {
+    let labels = |n: usize| (0..n).map(|i| format!("class {i}")).collect();
+    let all = [Task::Regression, Task::Classification { classes: labels(2), positive: Some(1) }, Task::Classification { classes: labels(4), positive: None }];
+    all.into_iter().filter(|task| (entry.supports)(task)).collect()
+}
+
+/// Columns of `scale` times waves, a target that follows them, and of four classes only 0, 1 and 3.
+fn set(task: &Task, rows: usize, columns: usize, scale: f64) -> TrainingSet {
+    let x = Matrix { rows, columns: (0..columns).map(|j| (0..rows).map(|i| scale * wave(i, j)).collect()).collect() };
+    let y = (0..rows).map(|i| target(task, i)).collect();
+    let features = (0..columns).map(|j| format!("f{j}")).collect();
+    TrainingSet::in_memory(task.clone(), features, Chunk { x, y, w: vec![1.0; rows] }, 3)
+}
+
+fn wave(i: usize, j: usize) -> f64 {
+    ((i * (2 * j + 3) + j * i * i) as f64 * 0.37).sin() + j as f64 * 0.5
+}
+
+fn target(task: &Task, i: usize) -> f64 {
+    let number = 2.0 * wave(i, 0) - wave(i, 1) + 0.3 * wave(i, 5);
+    match task.classes() {
+        0 => number,
+        2 => f64::from(u8::from(number > 0.0)),
+        _ if number > 0.8 => 3.0,
+        _ => f64::from(u8::from(number > -0.8)),
+    }
+}
+
+fn numbers(predictions: &Predictions) -> Vec<f64> {
+    match predictions {
+        Predictions::Values(values) => values.clone(),
+        Predictions::Scores(scores) => scores.concat(),
+    }
+}
+
+fn x_of(set: &TrainingSet) -> Matrix {
+    set.whole().unwrap().x
+}
+
+fn bytes(fitted: &dyn FittedEstimator) -> String {
+    serde_json::to_string(&fitted.save()).unwrap()
+}
+
+#[test]
+fn the_documented_example_is_read() {
+    for entry in ESTIMATORS {
+        let (_, rest) = entry.doc.split_once("```yaml\n").unwrap();
+        let yaml: serde_json::Value = serde_yaml::from_str(rest.split_once("```").unwrap().0).unwrap();
+        let train = &yaml["steps"]["train"];
+        assert_eq!(train["using"], entry.name);
+        (entry.parse)(&value_of(&train["estimator_params"])).map_err(|faults| format!("{}: {faults:?}", entry.name)).unwrap();
+        for key in defaults(entry).config().as_object().unwrap().keys() {
+            assert!(entry.doc.contains(&format!("`{key}`")), "{} does not document {key}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn names_and_aliases_are_unique() {
+    let mut names: Vec<&str> = ESTIMATORS.iter().flat_map(|entry| entry.aliases.iter().copied().chain([entry.name])).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert_eq!(find("GaussianNB").map(|entry| entry.name), Some("naive_bayes"));
+}
+
+#[test]
+fn an_unknown_or_mistyped_parameter_is_refused_where_it_stands() {
+    for entry in ESTIMATORS {
+        for key in defaults(entry).config().as_object().unwrap().keys() {
+            let wrong = format!("{key}x");
+            let faults = (entry.parse)(&one(&wrong, Value::Number("1".into()))).err().unwrap();
+            assert_eq!(faults[0].path, [wrong]);
+            assert!(faults[0].hint.as_ref().unwrap().to_lowercase().contains(&format!("`{}`", key.to_lowercase())), "{}: {faults:?}", entry.name);
+            let faults = (entry.parse)(&one(key, Value::List(vec![]))).err().unwrap();
+            assert_eq!(faults[0].path, [key.clone()], "{}: {faults:?}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn a_parameter_out_of_range_is_refused_where_it_stands() {
+    let refused = [
+        ("ridge", "alpha", "-1"),
+        ("ridge", "alpha", ".inf"),
+        ("lasso", "alpha", ".nan"),
+        ("elastic_net", "l1_ratio", "1.5"),
+        ("lasso", "max_iter", "0"),
+        ("logistic", "C", "0"),
+        ("logistic", "tol", "0"),
+        ("naive_bayes", "var_smoothing", "-1e-9"),
+        ("knn", "n_neighbors", "0"),
+        ("decision_tree", "max_depth", "0"),
+        ("decision_tree", "max_depth", "65"),
+        ("decision_tree", "max_depth", "1000000"),
+        ("decision_tree", "min_samples_leaf", "0"),
+    ];
+    for (name, key, text) in refused {
+        let faults = (find(name).unwrap().parse)(&one(key, Value::Number(text.into()))).err().unwrap();
+        assert_eq!(faults[0].path, [key.to_owned()], "{name}");
+    }
+    assert!((find("decision_tree").unwrap().parse)(&one("max_depth", Value::Number("64".into()))).is_ok());
+}
+
+#[test]
+fn saving_and_loading_changes_no_bit_and_fitting_twice_gives_the_same_bytes() {
+    for entry in ESTIMATORS {
+        for task in tasks(entry) {
+            let set = set(&task, 60, 6, 1.0);
+            let fitted = defaults(entry).fit(&set).unwrap();
+            assert_eq!(bytes(fitted.as_ref()), bytes(defaults(entry).fit(&set).unwrap().as_ref()), "{}", entry.name);
+            let loaded = (entry.load)(serde_json::from_str(&bytes(fitted.as_ref())).unwrap()).unwrap();
+            let bits = |fitted: &dyn FittedEstimator| numbers(&fitted.predict(&x_of(&set)).unwrap()).iter().map(|p| p.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(fitted.as_ref()), bits(loaded.as_ref()), "{}", entry.name);
+            assert_eq!(loaded.describe(), fitted.describe());
+            assert_eq!(loaded.coefficients(), fitted.coefficients());
+            assert_eq!(loaded.importances(), fitted.importances());
+            assert!(loaded.describe().starts_with(entry.name));
+        }
+    }
+}
+
+#[test]
+fn a_damaged_state_is_refused_not_believed() {
+    for entry in ESTIMATORS {
+        assert_eq!((entry.load)(serde_json::json!({"nodes": "x"})).err().map(|error| error.kind), Some(Kind::Model));
+    }
+    let tree = find("decision_tree").unwrap();
+    let cyclic = serde_json::json!({
+        "features": ["a"], "classes": 0, "importances": [1.0],
+        "nodes": [{"split": {"feature": 0, "threshold": 1.0, "left": 0}}, {"leaf": [1.0]}]
+    });
+    assert!((tree.load)(cyclic).is_err());
+}
+
+#[test]
+fn every_thread_count_gives_the_same_bytes() {
+    let rows = 2 * BATCH_ROWS + 100;
+    let labels = ["a", "b", "c"];
+    let class: Vec<&str> = (0..rows).map(|i| labels[(wave(i, 0) > 0.0) as usize + (wave(i, 1) > 0.9) as usize]).collect();
+    let mut frame = df!(
+        "x" => (0..rows).map(|i| wave(i, 0)).collect::<Vec<_>>(),
+        "z" => (0..rows).map(|i| 1e4 * wave(i, 1) + wave(i, 0)).collect::<Vec<_>>(),
+        "y" => (0..rows).map(|i| target(&Task::Regression, i)).collect::<Vec<_>>(),
+        "class" => class,
+        "w" => (0..rows).map(|i| (i % 3 + 1) as f64).collect::<Vec<_>>()
+    )
+    .unwrap();
+    frame.rechunk_mut();
+    let table = Table::of(frame);
+    for entry in ESTIMATORS {
+        let task = Task::Classification { classes: labels.map(str::to_owned).to_vec(), positive: None };
+        for (task, target) in [(task, "class"), (Task::Regression, "y")] {
+            if !(entry.supports)(&task) {
+                continue;
+            }
+            let parameters = if entry.name == "decision_tree" { one("max_depth", Value::Number("4".into())) } else { Value::Null };
+            let estimator = (entry.parse)(&parameters).unwrap();
+            let weight = (entry.name != "knn").then_some("w");
+            let set = TrainingSet::new(task, &table, vec!["x".into(), "z".into()], target, weight, Vec::new(), 1).unwrap();
+            let fit = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| {
+                    let fitted = estimator.fit(&set).unwrap();
+                    let query = Matrix { rows: 200, columns: x_of(&set).columns.into_iter().map(|column| column[..200].to_vec()).collect() };
+                    (bytes(fitted.as_ref()), numbers(&fitted.predict(&query).unwrap()))
+                })
+            };
+            assert!(fit(1) == fit(4), "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn scores_are_shares_and_an_absent_class_gets_none() {
+    for entry in ESTIMATORS {
+        for task in tasks(entry).iter().filter(|task| task.classes() > 0) {
+            let set = set(task, 60, 6, 1.0);
+            let Predictions::Scores(scores) = defaults(entry).fit(&set).unwrap().predict(&x_of(&set)).unwrap() else {
+                panic!("{} gives no scores", entry.name)
+            };
+            assert_eq!(scores.len(), task.classes());
+            for row in 0..60 {
+                let row: Vec<f64> = scores.iter().map(|scores| scores[row]).collect();
+                assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12 && row.iter().all(|s| (0.0..=1.0).contains(s)), "{}: {row:?}", entry.name);
+                assert!(task.classes() < 4 || row[2] == 0.0, "{}", entry.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_weight_of_two_equals_the_row_twice() {
+    for entry in ESTIMATORS.iter().filter(|entry| entry.name != "knn") {
+        for task in tasks(entry) {
+            let set = set(&task, 40, 3, 1.0);
+            let mut weighted = set.whole().unwrap();
+            weighted.w = (0..40).map(|i| (i % 3) as f64).collect();
+            let mut twice = Chunk { x: Matrix { rows: 0, columns: vec![Vec::new(); 3] }, y: Vec::new(), w: Vec::new() };
+            for i in 0..40 {
+                for _ in 0..i % 3 {
+                    twice.x.rows += 1;
+                    twice.x.columns.iter_mut().zip(&weighted.x.columns).for_each(|(to, from)| to.push(from[i]));
+                    twice.y.push(weighted.y[i]);
+                    twice.w.push(1.0);
+                }
+            }
+            let predict = |chunk: Chunk| {
+                let train = TrainingSet::in_memory(task.clone(), set.features.clone(), chunk, 3);
+                numbers(&defaults(entry).fit(&train).unwrap().predict(&x_of(&set)).unwrap())
+            };
+            for (a, b) in predict(weighted).iter().zip(predict(twice)) {
+                assert!((a - b).abs() < 1e-9, "{}: {a} {b}", entry.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn knn_says_that_it_cannot_weigh() {
+    let mut chunk = set(&Task::Regression, 9, 2, 1.0).whole().unwrap();
+    chunk.w[3] = 2.0;
+    let error = defaults(find("knn").unwrap()).fit(&TrainingSet::in_memory(Task::Regression, vec!["a".into(), "b".into()], chunk, 1)).err().unwrap();
+    assert_eq!(error.to_string(), "`knn` cannot weigh rows");
+}
+
+#[test]
+fn one_class_is_refused_by_name() {
+    for entry in ESTIMATORS {
+        let task = Task::Classification { classes: vec!["no".into(), "yes".into()], positive: Some(1) };
+        if (entry.supports)(&task) {
+            let mut chunk = set(&task, 20, 2, 1.0).whole().unwrap();
+            chunk.y.fill(1.0);
+            let error = defaults(entry).fit(&TrainingSet::in_memory(task, vec!["a".into(), "b".into()], chunk, 1)).err().unwrap();
+            assert_eq!((error.kind, error.to_string()), (Kind::Data, "target has one class: `yes`".into()), "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn a_missing_value_is_refused_with_its_column_in_training_and_in_scoring() {
+    for entry in ESTIMATORS.iter().filter(|entry| entry.name != "dummy") {
+        for task in tasks(entry) {
+            let fine = set(&task, 30, 3, 1.0);
+            let mut holed = fine.whole().unwrap();
+            holed.x.columns[1][4] = f64::NAN;
+            holed.x.columns[2][5] = f64::INFINITY;
+            let scored = defaults(entry).fit(&fine).unwrap().predict(&holed.x).err().unwrap();
+            let trained = defaults(entry).fit(&TrainingSet::in_memory(task, fine.features.clone(), holed, 1)).err().unwrap();
+            let expected = format!("`{}` cannot take missing or infinite values: `f1` (1 rows), `f2` (1 rows)", entry.name);
+            assert_eq!((trained.to_string(), scored.to_string()), (expected.clone(), expected));
+        }
+    }
+}
+
+#[test]
+fn a_matrix_of_another_width_is_refused() {
+    for entry in ESTIMATORS.iter().filter(|entry| entry.name != "dummy") {
+        for task in tasks(entry) {
+            let fitted = defaults(entry).fit(&set(&task, 30, 3, 1.0)).unwrap();
+            let error = fitted.predict(&x_of(&set(&task, 30, 2, 1.0))).err().unwrap();
+            assert_eq!((error.kind, error.to_string()), (Kind::Model, "the model has 3 features, the rows have 2".into()));
+        }
+    }
+}
+
+/// Finite predictions or an error of the user's data, and never a panic.
+fn right_or_refused(name: &str, set: &TrainingSet, fitted: Result<Box<dyn FittedEstimator>>) {
+    match fitted.and_then(|fitted| fitted.predict(&x_of(set))) {
+        Ok(predictions) => assert!(numbers(&predictions).iter().all(|p| p.is_finite()), "{name}"),
+        Err(error) => assert_eq!(error.kind, Kind::Data, "{name}: {error}"),
+    }
+}
+
+#[test]
+fn hard_shapes_and_sizes_give_numbers_or_a_reason() {
+    for entry in ESTIMATORS {
+        for task in tasks(entry) {
+            for (rows, columns, scale) in [
+                (0, 2, 1.0),
+                (1, 2, 1.0),
+                (2, 2, 1.0),
+                (20, 0, 1.0),
+                (6, 30, 1.0),
+                (40, 3, 1e-300),
+                (40, 3, 1e300),
+                (40, 3, 1e308),
+                (40, 3, 0.0),
+                (40, 3, 1e-12),
+            ] {
+                let set = set(&task, rows, columns, scale);
+                right_or_refused(entry.name, &set, defaults(entry).fit(&set));
+            }
+            // One constant column, one column twice, columns and a target of very different sizes.
+            let mut chunk = set(&task, 40, 4, 1.0).whole().unwrap();
+            chunk.x.columns[1].fill(0.1);
+            chunk.x.columns[2] = chunk.x.columns[0].iter().map(|x| x * 1e200).collect();
+            chunk.x.columns[3] = chunk.x.columns[0].iter().map(|x| x * 1e-200).collect();
+            if task == Task::Regression {
+                chunk.y.iter_mut().for_each(|y| *y *= 1e200);
+            }
+            let set = TrainingSet::in_memory(task, (0..4).map(|j| format!("f{j}")).collect(), chunk, 1);
+            right_or_refused(entry.name, &set, defaults(entry).fit(&set));
+        }
+    }
+}
+
+#[test]
+fn least_squares_does_not_depend_on_units() {
+    for scale in [1e-300, 1e300] {
+        let predict = |scale: f64| {
+            let set = set(&Task::Regression, 40, 3, scale);
+            numbers(&defaults(find("linear").unwrap()).fit(&set).unwrap().predict(&x_of(&set)).unwrap())
+        };
+        for (a, b) in predict(scale).iter().zip(predict(1.0)) {
+            assert!((a - b).abs() < 1e-10, "{scale}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_infinite_is_refused() {
+    for entry in ESTIMATORS.iter().filter(|entry| (entry.supports)(&Task::Regression)) {
+        let mut chunk = set(&Task::Regression, 20, 2, 1.0).whole().unwrap();
+        chunk.y[3] = f64::INFINITY;
+        let error = defaults(entry).fit(&TrainingSet::in_memory(Task::Regression, vec!["a".into(), "b".into()], chunk, 1)).err().unwrap();
+        assert_eq!(error.to_string(), "the target is missing or infinite in 1 rows", "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_stratified_draw_depends_on_the_row_and_not_on_its_batch() {
+    let task = Task::Classification { classes: vec!["a".into(), "b".into()], positive: Some(1) };
+    let set = set(&task, 300, 2, 1.0);
+    let fitted = (find("dummy").unwrap().parse)(&one("strategy", Value::String("stratified".into()))).unwrap().fit(&set).unwrap();
+    let x = x_of(&set);
+    let whole = numbers(&fitted.predict(&x).unwrap());
+    let share = whole[300..].iter().sum::<f64>() / 300.0;
+    let positives = set.whole().unwrap().y.iter().sum::<f64>() / 300.0;
+    assert!((share - positives).abs() < 0.1, "{share} {positives}");
+    let tail = Matrix { rows: 10, columns: x.columns.iter().map(|column| column[290..].to_vec()).collect() };
+    assert_eq!(numbers(&fitted.predict(&tail).unwrap())[10..], whole[590..]);
+    let error = (find("dummy").unwrap().parse)(&one("strategy", Value::String("mean".into()))).unwrap().fit(&set).err().unwrap();
+    assert_eq!(error.kind, Kind::Config);
+}
+
+#[test]
+fn separable_classes_without_a_penalty_are_refused() {
+    let task = Task::Classification { classes: vec!["a".into(), "b".into()], positive: Some(1) };
+    let chunk = Chunk { x: Matrix { rows: 4, columns: vec![vec![1.0, 2.0, 3.0, 4.0]] }, y: vec![0.0, 0.0, 1.0, 1.0], w: vec![1.0; 4] };
+    let estimator = (find("logistic").unwrap().parse)(&one("penalty", Value::String("none".into()))).unwrap();
+    let error = estimator.fit(&TrainingSet::in_memory(task, vec!["x".into()], chunk, 1)).err().unwrap();
+    assert!(error.to_string().contains("told apart perfectly"), "{error}");
+}
+
+#[test]
+fn of_equally_near_rows_the_earlier_counts() {
+    let chunk = Chunk { x: Matrix { rows: 4, columns: vec![vec![1.0, -1.0, 1.0, 5.0]] }, y: vec![10.0, 20.0, 30.0, 40.0], w: vec![1.0; 4] };
+    let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], chunk, 1);
+    let fitted = (find("knn").unwrap().parse)(&one("k", Value::Number("2".into()))).unwrap().fit(&set).unwrap();
+    assert_eq!(numbers(&fitted.predict(&Matrix { rows: 1, columns: vec![vec![0.0]] }).unwrap()), [15.0]);
+}
+
+#[test]
+fn wide_logistic_by_gradients_reaches_the_newton_optimum() {
+    // 4 outputs × 301 unknowns are too wide for a Hessian; zero columns change nothing but the width.
+    let task = Task::Classification { classes: vec!["a".into(), "b".into(), "c".into()], positive: None };
+    let narrow = set(&task, 90, 5, 1.0);
+    let mut chunk = narrow.whole().unwrap();
+    chunk.y.iter_mut().for_each(|y| *y = y.min(2.0));
+    let narrow = TrainingSet::in_memory(task.clone(), narrow.features.clone(), chunk.clone(), 1);
+    chunk.x.columns.extend((0..400).map(|_| vec![0.0; 90]));
+    let features = (0..405).map(|j| format!("f{j}")).collect();
+    let wide = TrainingSet::in_memory(task, features, chunk, 1);
+    let predict = |set: &TrainingSet| {
+        let fitted = defaults(find("logistic").unwrap()).fit(set).unwrap();
+        assert!(!fitted.describe().contains("settled"), "{}", fitted.describe());
+        numbers(&fitted.predict(&x_of(set)).unwrap())
+    };
+    for (a, b) in predict(&narrow).iter().zip(predict(&wide)) {
+        assert!((a - b).abs() < 1e-7, "{a} {b}");
+    }
+}

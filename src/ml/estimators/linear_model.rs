@@ -1,0 +1,310 @@
+//! The fitted form of every linear model, and the least-squares fits.
+//!
+//! Sums are taken in two passes over the training rows (means and ranges, then the centred Gram
+//! matrix XᵀWX with XᵀWy beside it); the matrix of rows is never held. Where columns are nearly
+//! dependent a third pass corrects the solution by its residual, which wins back the digits that
+//! squaring lost (Björck, Numerical Methods for Least Squares Problems, §2.9.3, corrected seminormal
+//! equations).
+
+use serde::{Deserialize, Serialize};
+
+use super::shared::{Moments, Scaling, Targets, require_finite, require_width, softmax};
+use crate::error::{Error, Result};
+use crate::ml::linalg::{Block, ROWS, Solver, Symmetric, dot};
+use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
+
+/// Below this share of unexplained squares, the residual correction is made.
+const CORRECT_BELOW: f64 = 1e-3;
+/// Rows whose sums are worked on together in prediction.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// A fitted linear model: an intercept and one coefficient a feature, for one or several outputs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinearModel {
+    estimator: String,
+    features: Vec<String>,
+    /// The features' standard deviations in training (population form, weighted).
+    deviations: Vec<f64>,
+    outputs: Vec<Output>,
+    link: Link,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+/// intercept + Σ coefficient · feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The class, where there is one output a class.
+    pub class: Option<String>,
+    pub coefficients: Vec<f64>,
+    pub intercept: Option<f64>,
+}
+
+/// How outputs become predictions. `present` holds the classes that training had, of `classes` in all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// The output is the prediction.
+    Value,
+    /// Two classes: the score of the second is 1 / (1 + exp(−output)).
+    Logistic { classes: usize, present: Vec<usize> },
+    /// Two classes: the same with twice the output, which is the softmax of −output and output.
+    Signs { classes: usize, present: Vec<usize> },
+    /// The softmax of one output a class.
+    Softmax { classes: usize, present: Vec<usize> },
+}
+
+impl LinearModel {
+    /// # Errors
+    /// Coefficients beyond the range of numbers, features named.
+    pub fn new(estimator: &str, set: &TrainingSet, deviations: Vec<f64>, outputs: Vec<Output>, link: Link) -> Result<Self> {
+        let bad: Vec<String> = (0..set.features.len())
+            .filter(|j| outputs.iter().any(|output| !output.coefficients[*j].is_finite()))
+            .map(|j| format!("`{}`", set.features[j]))
+            .chain(outputs.iter().any(|output| output.intercept.is_some_and(|b| !b.is_finite())).then(|| "intercept".to_owned()))
+            .collect();
+        if !bad.is_empty() {
+            return Err(Error::data(format!("`{estimator}` has coefficients beyond the range of numbers: {}", bad.join(", ")))
+                .hint("scale these columns and the target to a common size"));
+        }
+        Ok(Self { estimator: estimator.to_owned(), features: set.features.clone(), deviations, outputs, link, note: None })
+    }
+
+    /// A remark for the terminal, such as that a limit was hit.
+    #[must_use]
+    pub fn with_note(mut self, note: Option<String>) -> Self {
+        self.note = note;
+        self
+    }
+
+    fn outputs_of(&self, features: &Matrix) -> Result<Vec<Vec<f64>>> {
+        require_width(&self.features, features)?;
+        let mut all = Vec::with_capacity(self.outputs.len());
+        for output in &self.outputs {
+            let mut sums = vec![output.intercept.unwrap_or(0.0); features.rows];
+            for (start, sums) in (0..).step_by(ROWS_AT_ONCE).zip(sums.chunks_mut(ROWS_AT_ONCE)) {
+                for (column, coefficient) in features.columns.iter().zip(&output.coefficients) {
+                    let rows = column.get(start..).unwrap_or_default();
+                    sums.iter_mut().zip(rows).for_each(|(sum, x)| *sum += coefficient * x);
+                }
+            }
+            if let Some(row) = sums.iter().position(|sum| !sum.is_finite()) {
+                require_finite(&self.estimator, &self.features, features)?;
+                return Err(Error::data(format!("`{}` predicts a number that is too large, first in row {}", self.estimator, row + 1)));
+            }
+            all.push(sums);
+        }
+        Ok(all)
+    }
+}
+
+impl Predict for LinearModel {
+    fn predict(&self, features: &Matrix) -> Result<Predictions> {
+        let mut outputs = self.outputs_of(features)?;
+        let two = |factor: f64, outputs: &[Vec<f64>]| {
+            let second: Vec<f64> = outputs.first().into_iter().flatten().map(|output| sigmoid(factor * output)).collect();
+            let first = outputs.first().into_iter().flatten().map(|output| sigmoid(-factor * output)).collect();
+            vec![first, second]
+        };
+        let (scores, classes, present) = match &self.link {
+            Link::Value => return Ok(Predictions::Values(outputs.swap_remove(0))),
+            Link::Logistic { classes, present } => (two(1.0, &outputs), classes, present),
+            Link::Signs { classes, present } => (two(2.0, &outputs), classes, present),
+            Link::Softmax { classes, present } => {
+                let mut row = vec![0.0; outputs.len()];
+                for i in 0..features.rows {
+                    row.iter_mut().zip(&outputs).for_each(|(to, output)| *to = output[i]);
+                    softmax(&mut row);
+                    row.iter().zip(&mut outputs).for_each(|(score, output)| output[i] = *score);
+                }
+                (outputs, classes, present)
+            }
+        };
+        let mut all = vec![vec![0.0; features.rows]; *classes];
+        for (class, scores) in present.iter().zip(scores) {
+            if let Some(column) = all.get_mut(*class) {
+                *column = scores;
+            }
+        }
+        Ok(Predictions::Scores(all))
+    }
+
+    fn coefficients(&self) -> Vec<Coefficient> {
+        let mut lines = Vec::new();
+        for output in &self.outputs {
+            for ((feature, value), deviation) in self.features.iter().zip(&output.coefficients).zip(&self.deviations) {
+                lines.push(Coefficient { feature: feature.clone(), class: output.class.clone(), value: *value, standardised: Some(value * deviation) });
+            }
+            if let Some(intercept) = output.intercept {
+                lines.push(Coefficient { feature: "intercept".to_owned(), class: output.class.clone(), value: intercept, standardised: None });
+            }
+        }
+        lines
+    }
+
+    fn describe(&self) -> String {
+        let all: usize = self.outputs.iter().map(|output| output.coefficients.len()).sum();
+        let used = self.outputs.iter().flat_map(|output| &output.coefficients).filter(|c| **c != 0.0).count();
+        let count = if used == all { format!("{all} coefficients") } else { format!("{used} of {all} coefficients not zero") };
+        let note = self.note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
+        format!("{}, {count}{note}", self.estimator)
+    }
+}
+
+/// 1 / (1 + exp(−x)), without overflow.
+pub fn sigmoid(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
+}
+
+/// The sums that least squares needs, of scaled columns.
+pub struct Statistics {
+    pub weight: f64,
+    /// ZᵀWZ, features × features.
+    pub gram: Symmetric,
+    /// ZᵀWt for each target.
+    pub cross: Vec<Vec<f64>>,
+    /// Features, and behind them the targets.
+    pub scaling: Scaling,
+    pub means: Vec<f64>,
+    /// The features' standard deviations.
+    pub deviations: Vec<f64>,
+    /// tᵀWt / weight for each target.
+    pub variance: Vec<f64>,
+    intercept: bool,
+}
+
+impl Statistics {
+    /// Two passes over the rows; centred where there is an intercept.
+    ///
+    /// # Errors
+    /// See [`Moments::of`].
+    pub fn of(set: &TrainingSet, name: &str, targets: &Targets, intercept: bool) -> Result<Self> {
+        let moments = Moments::of(set, name, targets)?;
+        let scaling = Scaling::of(&moments, intercept);
+        let features = set.features.len();
+        let width = features + targets.count();
+        let all = set.reduce(
+            Symmetric::zeros(width),
+            |chunk| {
+                let targets = targets.columns(chunk);
+                let mut gram = Symmetric::zeros(width);
+                let mut block = Block::zeros(width);
+                for start in (0..chunk.x.rows).step_by(ROWS) {
+                    let columns = chunk.x.columns.iter().map(Vec::as_slice).chain(targets.iter().map(AsRef::as_ref));
+                    scaling.fill(columns, start, &mut block);
+                    let mut roots = [0.0; ROWS];
+                    roots.iter_mut().zip(&chunk.w[start..]).for_each(|(root, w)| *root = w.sqrt());
+                    for column in &mut block.columns {
+                        column.iter_mut().zip(&roots).for_each(|(z, root)| *z *= root);
+                    }
+                    gram.add_products(&block);
+                }
+                Ok(gram)
+            },
+            |a, b| a.plus(&b),
+        )?;
+        let mut gram = Symmetric::zeros(features);
+        for i in 0..features {
+            (0..=i).for_each(|j| gram.set(i, j, all.get(i, j)));
+        }
+        let cross = (features..width).map(|target| (0..features).map(|j| all.get(target, j)).collect()).collect();
+        let variance = (features..width).map(|target| all.get(target, target) / moments.weight).collect();
+        let deviations = (0..features)
+            .map(|j| {
+                let scale = scaling.scale[j];
+                if scale == 0.0 {
+                    return 0.0;
+                }
+                let shift = (moments.mean[j] - scaling.centre[j]) * scale;
+                (all.get(j, j) / moments.weight - shift * shift).max(0.0).sqrt() / scale
+            })
+            .collect();
+        Ok(Self { weight: moments.weight, gram, cross, scaling, means: moments.mean, deviations, variance, intercept })
+    }
+
+    fn features(&self) -> usize {
+        self.gram.size()
+    }
+
+    /// What turns a coefficient of scaled columns into one of the columns themselves.
+    pub fn units(&self, target: usize) -> Vec<f64> {
+        let target = self.scaling.scale[self.features() + target];
+        // A constant target has the scale 0 and only coefficients of 0.
+        self.scaling.scale[..self.features()].iter().map(|scale| if target == 0.0 { 0.0 } else { scale / target }).collect()
+    }
+
+    /// The output with these coefficients, its intercept such that the means lie on the plane.
+    pub fn output(&self, target: usize, class: Option<String>, coefficients: Vec<f64>) -> Output {
+        let mean = self.means[self.features() + target];
+        let intercept = self.intercept.then(|| mean - dot(&self.means, &coefficients));
+        Output { class, coefficients, intercept }
+    }
+}
+
+/// Minimises Σ w (t − xβ − b)² + alpha ‖β‖² for every target; the shortest β where many do.
+///
+/// # Errors
+/// See [`Moments::of`].
+pub fn least_squares(set: &TrainingSet, name: &str, targets: &Targets, alpha: f64, intercept: bool) -> Result<(Statistics, Vec<Vec<f64>>)> {
+    let mut sums = Statistics::of(set, name, targets, intercept)?;
+    let features = sums.features();
+    let penalty: Vec<f64> = sums.scaling.scale[..features].iter().map(|scale| if alpha == 0.0 { 0.0 } else { alpha * scale * scale }).collect();
+    for (j, penalty) in penalty.iter().enumerate() {
+        sums.gram.set(j, j, sums.gram.get(j, j) + penalty);
+    }
+    // Lengths are compared in the features' own units; the target's unit does not matter for that.
+    let solver = Solver::new(&sums.gram, &sums.scaling.scale[..features]);
+    let solve = |right: &[f64]| {
+        // Back to scaled columns, where the residual is taken.
+        let solution = solver.solve(right);
+        solution.iter().zip(&sums.scaling.scale).map(|(value, scale)| if *scale == 0.0 { 0.0 } else { value / scale }).collect::<Vec<f64>>()
+    };
+    let mut solutions: Vec<Vec<f64>> = sums.cross.iter().map(|right| solve(right)).collect();
+    if solver.smallest_pivot() < CORRECT_BELOW {
+        let slopes = residual_slopes(set, targets, &sums, &solutions)?;
+        for (solution, slope) in solutions.iter_mut().zip(slopes) {
+            let right: Vec<f64> =
+                slope.iter().zip(&penalty).zip(solution.iter()).map(|((slope, penalty), x)| if *x == 0.0 { *slope } else { slope - penalty * x }).collect();
+            solution.iter_mut().zip(solve(&right)).for_each(|(x, more)| *x += more);
+        }
+    }
+    let coefficients = solutions
+        .into_iter()
+        .enumerate()
+        .map(|(target, solution)| solution.into_iter().zip(sums.units(target)).map(|(x, unit)| if x == 0.0 { 0.0 } else { x * unit }).collect())
+        .collect();
+    Ok((sums, coefficients))
+}
+
+/// ZᵀW(t − Zx) for every target, from the rows themselves.
+fn residual_slopes(set: &TrainingSet, targets: &Targets, sums: &Statistics, solutions: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    let features = sums.features();
+    let width = features + targets.count();
+    set.reduce(
+        vec![vec![0.0; features]; solutions.len()],
+        |chunk| {
+            let targets = targets.columns(chunk);
+            let mut slopes = vec![vec![0.0; features]; solutions.len()];
+            let mut block = Block::zeros(width);
+            for start in (0..chunk.x.rows).step_by(ROWS) {
+                let columns = chunk.x.columns.iter().map(Vec::as_slice).chain(targets.iter().map(AsRef::as_ref));
+                sums.scaling.fill(columns, start, &mut block);
+                let (columns, targets) = block.columns.split_at(features);
+                for ((solution, slopes), target) in solutions.iter().zip(&mut slopes).zip(targets) {
+                    let mut residual = *target;
+                    for (column, x) in columns.iter().zip(solution) {
+                        residual.iter_mut().zip(column).for_each(|(r, z)| *r -= x * z);
+                    }
+                    residual.iter_mut().zip(&chunk.w[start..]).for_each(|(r, w)| *r *= w);
+                    slopes.iter_mut().zip(columns).for_each(|(slope, column)| *slope += dot(column, &residual));
+                }
+            }
+            Ok(slopes)
+        },
+        |mut a, b| {
+            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
+            a
+        },
+    )
+}

@@ -1,0 +1,299 @@
+//! What several estimators need: column moments, exact scaling, and the refusals they have in common.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result, nearest};
+use crate::ml::linalg::{Block, ROWS, dot};
+use crate::ml::{Chunk, Matrix, Task, TrainingSet};
+use crate::value::Fault;
+
+/// More features than this and a Gram matrix would outgrow the memory that is promised.
+const MOST_FEATURES: usize = 4096;
+
+/// The columns that a linear model is fitted to.
+pub enum Targets {
+    None,
+    /// The target's number.
+    Number,
+    /// For each of these classes, 1 in its rows and −1 in the others.
+    Signs(Vec<usize>),
+}
+
+impl Targets {
+    pub fn count(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Number => 1,
+            Self::Signs(classes) => classes.len(),
+        }
+    }
+
+    pub fn columns<'a>(&self, chunk: &'a Chunk) -> Vec<Cow<'a, [f64]>> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Number => vec![Cow::Borrowed(&chunk.y)],
+            Self::Signs(classes) => {
+                classes.iter().map(|class| chunk.y.iter().map(|y| if *y == *class as f64 { 1.0 } else { -1.0 }).collect::<Vec<_>>().into()).collect()
+            }
+        }
+    }
+}
+
+/// Weighted means and ranges of the features and behind them the targets; rows of weight 0 do not count.
+#[derive(Clone)]
+pub struct Moments {
+    pub weight: f64,
+    pub mean: Vec<f64>,
+    pub low: Vec<f64>,
+    pub high: Vec<f64>,
+}
+
+impl Moments {
+    /// One pass over the rows.
+    ///
+    /// # Errors
+    /// No row with a weight; a missing or infinite value (columns named); values whose sum overflows;
+    /// more features than a Gram matrix should have.
+    pub fn of(set: &TrainingSet, name: &str, targets: &Targets) -> Result<Self> {
+        let features = set.features.len();
+        if features > MOST_FEATURES {
+            return Err(Error::data(format!("`{name}` takes at most {MOST_FEATURES} features, got {features}"))
+                .hint("drop columns, or encode fewer levels (`one_hot` has `max_levels`)"));
+        }
+        let width = features + targets.count();
+        let none = Self { weight: 0.0, mean: vec![0.0; width], low: vec![f64::INFINITY; width], high: vec![f64::NEG_INFINITY; width] };
+        let moments = set.reduce(none, |chunk| Ok(Self::of_chunk(chunk, targets)), Self::join)?;
+        let bad: Vec<usize> =
+            (0..width).filter(|j| !(moments.mean[*j].is_finite() && (moments.weight == 0.0 || (moments.high[*j] - moments.low[*j]).is_finite()))).collect();
+        if !bad.is_empty() {
+            set.require_complete(name)?;
+            require_target(set)?;
+            let names: Vec<String> = bad.iter().map(|j| set.features.get(*j).map_or("the target".to_owned(), |name| format!("`{name}`"))).collect();
+            return Err(
+                Error::data(format!("values are too large to be added up: {}", names.join(", "))).hint("scale the column, for example with `standard_scale`")
+            );
+        }
+        if !moments.weight.is_finite() {
+            return Err(Error::data("the sum of the weights is too large to be a number").hint("divide the weights by a constant"));
+        }
+        if moments.weight <= 0.0 {
+            return Err(Error::data(format!("`{name}` got no row with a weight above 0")));
+        }
+        Ok(moments)
+    }
+
+    fn of_chunk(chunk: &Chunk, targets: &Targets) -> Self {
+        let weight: f64 = chunk.w.iter().sum();
+        let targets = targets.columns(chunk);
+        let columns = chunk.x.columns.iter().map(Vec::as_slice).chain(targets.iter().map(AsRef::as_ref));
+        let mut moments = Self { weight, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
+        for column in columns {
+            // A sum over a chunk without weight is still taken: it tells whether a value is missing.
+            let sum = dot(column, &chunk.w);
+            moments.mean.push(if weight > 0.0 { sum / weight } else { sum * 0.0 });
+            let counted = || column.iter().zip(&chunk.w);
+            moments.low.push(counted().fold(f64::INFINITY, |low, (x, w)| if *w > 0.0 && *x < low { *x } else { low }));
+            moments.high.push(counted().fold(f64::NEG_INFINITY, |high, (x, w)| if *w > 0.0 && *x > high { *x } else { high }));
+        }
+        moments
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        let weight = self.weight + other.weight;
+        let share = if weight > 0.0 { other.weight / weight } else { 0.0 };
+        self.mean.iter_mut().zip(other.mean).for_each(|(a, b)| *a += (b - *a) * share);
+        self.low.iter_mut().zip(other.low).for_each(|(a, b)| *a = a.min(b));
+        self.high.iter_mut().zip(other.high).for_each(|(a, b)| *a = a.max(b));
+        self.weight = weight;
+        self
+    }
+}
+
+/// z = (x − centre) · scale, with powers of two as scales, so that scaling back rounds nothing and squares
+/// of very small or very large numbers neither vanish nor overflow. The scale 0 drops a column.
+#[derive(Clone)]
+pub struct Scaling {
+    pub centre: Vec<f64>,
+    pub scale: Vec<f64>,
+}
+
+impl Scaling {
+    /// Centred at the means, so that |z| ≤ 1 and a constant column is dropped; or not centred.
+    pub fn of(moments: &Moments, centred: bool) -> Self {
+        let mut scaling = Self { centre: Vec::new(), scale: Vec::new() };
+        for ((mean, low), high) in moments.mean.iter().zip(&moments.low).zip(&moments.high) {
+            let centre = if centred { *mean } else { 0.0 };
+            let reach = (high - centre).abs().max((low - centre).abs());
+            // What differs by a few roundings only is constant too.
+            let constant = centred && high - low <= 8.0 * f64::EPSILON * high.abs().max(low.abs());
+            scaling.centre.push(centre);
+            scaling.scale.push(if constant || reach == 0.0 { 0.0 } else { power_of_two(reach) });
+        }
+        scaling
+    }
+
+    /// Writes scaled rows `start..start + ROWS` of the columns into a block, zeros where rows end.
+    pub fn fill<'a>(&self, columns: impl Iterator<Item = &'a [f64]>, start: usize, block: &mut Block) {
+        for (((column, centre), scale), to) in columns.zip(&self.centre).zip(&self.scale).zip(&mut block.columns) {
+            let rows = column.get(start..).unwrap_or_default();
+            let filled = rows.len().min(ROWS);
+            if *scale == 0.0 {
+                to.fill(0.0);
+            } else {
+                to.iter_mut().zip(rows).for_each(|(z, x)| *z = (x - centre) * scale);
+                to[filled..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// The power of two that brings a number above 0 to 0.5..1 (as far as the range of numbers allows).
+pub fn power_of_two(number: f64) -> f64 {
+    let exponent = (number.to_bits() >> 52) & 0x7ff;
+    f64::from_bits(2045_u64.saturating_sub(exponent).clamp(1, 2046) << 52)
+}
+
+/// The sum of the weights of each class.
+///
+/// # Errors
+/// Fewer than two classes with a weight.
+pub fn class_weights(set: &TrainingSet) -> Result<Vec<f64>> {
+    let Task::Classification { classes, .. } = &set.task else {
+        return Err(Error::bug("class weights of a regression target"));
+    };
+    let weights = set.reduce(
+        vec![0.0; classes.len()],
+        |chunk| {
+            let mut sums = vec![0.0; classes.len()];
+            for (y, w) in chunk.y.iter().zip(&chunk.w) {
+                if let Some(sum) = sums.get_mut(*y as usize) {
+                    *sum += w;
+                }
+            }
+            Ok(sums)
+        },
+        |a, b| a.iter().zip(b).map(|(a, b)| a + b).collect(),
+    )?;
+    let present: Vec<&str> = classes.iter().zip(&weights).filter(|(_, w)| **w > 0.0).map(|(class, _)| class.as_str()).collect();
+    match present.as_slice() {
+        [] => Err(Error::data("no training row has a weight above 0")),
+        [one] => Err(Error::data(format!("target has one class: `{one}`")).hint("check the filters and the split; a classifier needs rows of two classes")),
+        _ => Ok(weights),
+    }
+}
+
+/// The classes that occur, by index.
+pub fn present(weights: &[f64]) -> Vec<usize> {
+    (0..weights.len()).filter(|class| weights[*class] > 0.0).collect()
+}
+
+/// Refuses a regression target that is missing or infinite anywhere.
+///
+/// # Errors
+/// How many rows.
+pub fn require_target(set: &TrainingSet) -> Result<()> {
+    let bad = set.reduce(0, |chunk| Ok(chunk.y.iter().filter(|y| !y.is_finite()).count()), |a, b| a + b)?;
+    if bad == 0 {
+        return Ok(());
+    }
+    Err(Error::data(format!("the target is missing or infinite in {bad} rows")).hint("filter these rows out in ingest"))
+}
+
+/// Refuses weights where the algorithm has none: they may be given, but must all be the same.
+///
+/// # Errors
+/// Weights that differ.
+pub fn refuse_weights(whole: &Chunk, name: &str) -> Result<()> {
+    let first = whole.w.first().copied().unwrap_or(1.0);
+    if whole.w.iter().all(|w| *w == first) {
+        return Ok(());
+    }
+    Err(Error::data(format!("`{name}` cannot weigh rows"))
+        .hint("take the weight role and `class_weight` away, or choose another estimator, such as `decision_tree`"))
+}
+
+/// Refuses a matrix of another width than the model was fitted to.
+///
+/// # Errors
+/// Both widths.
+pub fn require_width(features: &[String], matrix: &Matrix) -> Result<()> {
+    if features.len() == matrix.width() {
+        return Ok(());
+    }
+    Err(Error::model(format!("the model has {} features, the rows have {}", features.len(), matrix.width())))
+}
+
+/// Refuses missing and infinite values, naming every column that has some.
+///
+/// # Errors
+/// The columns and how many rows.
+pub fn require_finite(name: &str, features: &[String], matrix: &Matrix) -> Result<()> {
+    let count = |column: &[f64]| column.iter().filter(|x| !x.is_finite()).count();
+    let counts = features.iter().zip(&matrix.columns).map(|(feature, column)| (feature, count(column)));
+    let bad: Vec<String> = counts.filter(|(_, n)| *n > 0).map(|(feature, n)| format!("`{feature}` ({n} rows)")).collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Error::data(format!("`{name}` cannot take missing or infinite values: {}", bad.join(", ")))
+        .hint("add `- impute: {columns: has_missing()}` to steps.transform, or use `transform: auto`"))
+}
+
+/// Scores of one row from their logarithms up to a constant.
+pub fn softmax(logs: &mut [f64]) {
+    let largest = logs.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+    logs.iter_mut().for_each(|log| *log = (*log - largest).exp());
+    let total: f64 = logs.iter().sum();
+    logs.iter_mut().for_each(|share| *share /= total);
+}
+
+/// Collects refused parameters.
+#[derive(Default)]
+pub struct Refusals(Vec<Fault>);
+
+impl Refusals {
+    /// Refuses a parameter unless it is as it should be: `must be at least 0`.
+    #[must_use]
+    pub fn unless(mut self, fine: bool, key: &str, message: &str) -> Self {
+        if !fine {
+            self.0.push(Fault::new(&[key.to_owned()], format!("`{key}` {message}")));
+        }
+        self
+    }
+
+    pub fn done(self) -> Result<(), Vec<Fault>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}
+
+/// A finite number ≥ 0.
+pub fn not_negative(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
+}
+
+/// A finite number > 0.
+pub fn positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+/// The error for a strategy that does not fit the task.
+pub fn wrong_choice(key: &str, value: &str, fine: &[&str]) -> Error {
+    let error = Error::config(format!("`{key}` does not fit this target: {value}")).path(&format!("steps.train.estimator_params.{key}"));
+    match nearest(value, fine.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("it takes: {}", fine.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_power_of_two_brings_any_size_near_one() {
+        for number in [1.0, 0.75, 3.0, 1e300, 1e-300, f64::MAX, f64::MIN_POSITIVE] {
+            let scaled = number * power_of_two(number);
+            assert!((0.5..=4.0).contains(&scaled), "{number}: {scaled}");
+        }
+        assert_eq!(power_of_two(6.0), 0.125);
+    }
+}

@@ -1,0 +1,112 @@
+"""Computes estimators.json, the numbers that src/ml/estimators/golden_tests.rs compares with.
+
+    pip install scikit-learn==1.9.1 numpy
+    python tests/golden/estimators.py > tests/golden/estimators.json
+
+Solvers are run to the end (tolerances far below their defaults), so that what is compared is the optimum.
+"""
+
+import json
+import warnings
+
+import numpy as np
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+warnings.simplefilter("error")
+warnings.filterwarnings("ignore", category=FutureWarning)
+
+random = np.random.default_rng(7)
+n = 40
+x = random.normal(size=(n, 4)) * [1.0, 2.0, 0.5, 3.0] + [0.0, 5.0, -1.0, 10.0]
+x[:, 3] += 0.8 * x[:, 0]
+x = x.round(3)
+plane = x @ [1.5, -0.5, 2.0, 0.0] + 3.0
+number = (plane + random.normal(size=n)).round(3)
+two = (plane - np.median(plane) + 1.5 * random.normal(size=n) > 0).astype(int)
+three = np.digitize(plane + 1.5 * random.normal(size=n), np.quantile(plane, [0.4, 0.7]))
+weight = random.integers(1, 5, size=n) / 2.0
+new = (random.normal(size=(6, 4)) * [1.0, 2.0, 0.5, 3.0] + [0.0, 5.0, -1.0, 10.0]).round(3)
+
+# All levels of a one-hot encoding beside two numbers on very different scales: a singular design.
+levels = np.eye(3)[np.arange(n) % 3]
+hot = np.column_stack([levels, x[:, 0], 1000.0 * x[:, 1]]).round(3)
+sets = {
+    "plain": (x, new),
+    "one_hot": (hot, hot[:6]),
+    # More features than rows.
+    "wide": (random.normal(size=(5, 8)).round(3), random.normal(size=(3, 8)).round(3)),
+}
+targets = {"number": number, "two": two, "three": three}
+
+cases = []
+
+
+def case(name, using, parameters, model, target="number", data="plain", weighted=False):
+    rows, unseen = sets[data]
+    y = targets[target][: len(rows)]
+    model.fit(rows, y, **({"sample_weight": weight[: len(rows)]} if weighted else {}))
+    result = {"name": name, "using": using, "parameters": parameters, "target": target, "data": data, "weighted": weighted}
+    if hasattr(model, "coef_"):
+        result["coefficients"] = np.atleast_2d(model.coef_).tolist()
+        result["intercepts"] = np.atleast_1d(model.intercept_).tolist()
+    if hasattr(model, "feature_importances_"):
+        result["importances"] = model.feature_importances_.tolist()
+    if target == "number":
+        result["predictions"] = [model.predict(unseen).tolist()]
+    elif hasattr(model, "predict_proba"):
+        result["predictions"] = model.predict_proba(unseen).T.tolist()
+    cases.append(result)
+
+
+def logistic(**parameters):
+    return LogisticRegression(solver="newton-cholesky", tol=1e-13, max_iter=1000, **parameters)
+
+
+def sparse(**parameters):
+    return LogisticRegression(solver="saga", tol=1e-13, max_iter=2_000_000, random_state=0, **parameters)
+
+
+for weighted in (False, True):
+    also = " weighted" if weighted else ""
+    case("linear" + also, "linear", {}, LinearRegression(), weighted=weighted)
+    case("ridge" + also, "ridge", {"alpha": 2.5}, Ridge(alpha=2.5), weighted=weighted)
+    case("lasso" + also, "lasso", {"alpha": 0.2}, Lasso(alpha=0.2, tol=1e-15, max_iter=10**6), weighted=weighted)
+    case("elastic net" + also, "elastic_net", {"alpha": 0.1, "l1_ratio": 0.3}, ElasticNet(alpha=0.1, l1_ratio=0.3, tol=1e-15, max_iter=10**6), weighted=weighted)
+    case("logistic" + also, "logistic", {"C": 0.7}, logistic(C=0.7), "two", weighted=weighted)
+    case("multinomial" + also, "logistic", {"C": 0.7}, logistic(C=0.7), "three", weighted=weighted)
+    case("tree" + also, "decision_tree", {"max_depth": 3, "min_samples_leaf": 3}, DecisionTreeRegressor(max_depth=3, min_samples_leaf=3, random_state=0), weighted=weighted)
+    case("tree of three" + also, "decision_tree", {"max_depth": 3, "min_samples_leaf": 3}, DecisionTreeClassifier(max_depth=3, min_samples_leaf=3, random_state=0), "three", weighted=weighted)
+    case("ridge classifier" + also, "ridge_classifier", {}, RidgeClassifier(), "two", weighted=weighted)
+    case("ridge classifier of three" + also, "ridge_classifier", {"alpha": 3}, RidgeClassifier(alpha=3), "three", weighted=weighted)
+    case("dummy mean" + also, "dummy", {}, DummyRegressor(), weighted=weighted)
+    case("dummy prior" + also, "dummy", {}, DummyClassifier(), "three", weighted=weighted)
+
+case("linear without intercept", "linear", {"fit_intercept": False}, LinearRegression(fit_intercept=False))
+case("linear on all levels", "linear", {}, LinearRegression(), data="one_hot")
+case("linear on all levels without intercept", "linear", {"fit_intercept": False}, LinearRegression(fit_intercept=False), data="one_hot")
+case("linear with more features than rows", "linear", {}, LinearRegression(), data="wide")
+case("ridge with more features than rows", "ridge", {"alpha": 0.1}, Ridge(alpha=0.1), data="wide")
+case("ridge without intercept", "ridge", {"alpha": 4, "fit_intercept": False}, Ridge(alpha=4, fit_intercept=False))
+case("lasso on all levels", "lasso", {"alpha": 0.05}, Lasso(alpha=0.05, tol=1e-15, max_iter=10**6), data="one_hot")
+case("logistic without penalty", "logistic", {"penalty": "none"}, logistic(C=np.inf), "two")
+case("logistic without intercept", "logistic", {"fit_intercept": False}, logistic(fit_intercept=False), "two")
+case("logistic l1", "logistic", {"penalty": "l1", "C": 0.3}, sparse(l1_ratio=1.0, C=0.3), "two")
+case("logistic elastic net", "logistic", {"penalty": "elastic_net", "l1_ratio": 0.4, "C": 0.5}, sparse(l1_ratio=0.4, C=0.5), "three")
+case("naive bayes", "naive_bayes", {}, GaussianNB(), "three")
+case("knn", "knn", {"k": 4}, KNeighborsRegressor(4, algorithm="brute"))
+case("knn by distance", "knn", {"k": 6, "weights": "distance"}, KNeighborsClassifier(6, weights="distance", algorithm="brute"), "three")
+case("dummy median", "dummy", {"strategy": "median"}, DummyRegressor(strategy="median"))
+case("dummy most frequent", "dummy", {"strategy": "most_frequent"}, DummyClassifier(strategy="most_frequent"), "three")
+
+data = {
+    "sets": {name: {"rows": rows.T.tolist(), "unseen": unseen.T.tolist()} for name, (rows, unseen) in sets.items()},
+    "targets": {name: values.tolist() for name, values in targets.items()},
+    "weight": weight.tolist(),
+    "cases": cases,
+}
+text = json.dumps(data)
+print(text.replace('{"name"', '\n{"name"').replace('"cases"', '\n"cases"').replace('"targets"', '\n"targets"').replace('"weight"', '\n"weight"', 1))
