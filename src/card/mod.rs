@@ -4,6 +4,14 @@
 //! form. The JSON twin of a card is this structure, serialised. A card holds what was *found*, never a
 //! clock, so equal results give equal bytes.
 
+pub mod format;
+pub mod html;
+#[cfg(test)]
+mod sample;
+mod svg;
+pub mod text;
+mod view;
+
 use serde::{Deserialize, Serialize};
 
 /// One step's findings.

@@ -1,0 +1,544 @@
+//! The geometry of charts: from the counts and points of a card to paths and labels.
+//!
+//! A [`Drawing`] is plain data in the units of its view box; the template writes it out, so that escaping
+//! happens in one place. Colours are classes, so that light, dark and print are the style sheet's business.
+//! Labels are measured with a generous estimate (no font is at hand) and dropped rather than overlapped.
+//! Nothing is smoothed or invented: a bar is a count, a point is a point.
+
+use serde::Serialize;
+
+use super::format::{count, full, number, share, shorten, tick, ticks, visible, width};
+use super::{Bars, Histogram, Line, Lines, Points};
+
+/// Width of a chart's view box; the style sheet lets it grow a little and shrink to a phone.
+pub const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 260.0;
+/// Room for one character: above the mean of common fonts at the largest size the style sheet sets (14 px on a phone).
+const CHARACTER: f64 = 7.8;
+/// Series beyond this number repeat a colour.
+pub const COLOURS: usize = 6;
+
+/// A chart as paths and labels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Drawing {
+    pub width: f64,
+    pub height: f64,
+    /// One sentence for a reader who cannot see it.
+    pub description: String,
+    pub marks: Vec<Mark>,
+    pub labels: Vec<Label>,
+}
+
+/// One path.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Mark {
+    pub d: String,
+    pub class: String,
+    /// Shown on hover.
+    pub title: String,
+}
+
+/// One line of text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Label {
+    pub x: String,
+    pub y: String,
+    /// `start`, `middle`, `end`, and what it is.
+    pub class: String,
+    pub text: String,
+    pub title: String,
+}
+
+/// Histogram of one or several series; `None` where there is nothing to draw. Several series of different
+/// size are drawn as shares of their own total, since their shapes are what is compared; the counts are on hover.
+#[must_use]
+pub fn histogram(chart: &Histogram) -> Option<Drawing> {
+    let (low, high) = usable_edges(chart)?;
+    let totals: Vec<u64> = chart.series.iter().map(|series| series.counts.iter().sum()).collect();
+    if totals.iter().all(|total| *total == 0) {
+        return None;
+    }
+    let shares = as_shares(chart);
+    let height_of = |series: usize, bin: usize| {
+        let value = chart.series[series].counts[bin] as f64;
+        if shares { value / (totals[series].max(1) as f64) } else { value }
+    };
+    let bins = chart.edges.len() - 1;
+    let most = (0..chart.series.len()).flat_map(|s| (0..bins).map(move |b| (s, b))).map(|(s, b)| height_of(s, b)).fold(0.0, f64::max);
+    let y_title = if shares { "share of each" } else { "rows" };
+    let mut frame = Frame::new(Axis::exact(low, high, &chart.x), Axis::from_zero(most, y_title, shares));
+    for series in 0..chart.series.len() {
+        let colour = series % COLOURS + 1;
+        if chart.series.len() == 1 {
+            for bin in 0..bins {
+                let (x0, x1) = (frame.x(chart.edges[bin]), frame.x(chart.edges[bin + 1]));
+                let gap = if x1 - x0 > 4.0 { 1.0 } else { 0.0 };
+                let top = frame.y(height_of(series, bin));
+                if chart.series[series].counts[bin] > 0 {
+                    // A count of one stays visible beside a count of a million.
+                    let top = top.min(frame.bottom() - 1.0);
+                    frame.mark(rectangle(x0, top, (x1 - x0 - gap).max(0.5), frame.bottom() - top), format!("fill s{colour}"), String::new());
+                }
+            }
+        } else {
+            let mut outline = format!("M{} {}", n(frame.x(low)), n(frame.bottom()));
+            for bin in 0..bins {
+                let y = n(frame.y(height_of(series, bin)));
+                outline += &format!("L{} {y}L{} {y}", n(frame.x(chart.edges[bin])), n(frame.x(chart.edges[bin + 1])));
+            }
+            outline += &format!("L{} {}", n(frame.x(high)), n(frame.bottom()));
+            frame.mark(format!("{outline}Z"), format!("area s{colour}"), String::new());
+            frame.mark(outline, format!("line s{colour} dash{}", series / COLOURS), String::new());
+        }
+    }
+    for bin in 0..bins {
+        let (x0, x1) = (frame.x(chart.edges[bin]), frame.x(chart.edges[bin + 1]));
+        frame.mark(rectangle(x0, frame.top, x1 - x0, frame.bottom() - frame.top), "hit".to_owned(), hover(chart, &totals, bin));
+    }
+    let rows: Vec<String> =
+        chart.series.iter().zip(&totals).map(|(series, total)| format!("{} {} rows", series.name, count(*total)).trim().to_owned()).collect();
+    Some(frame.finish(format!("Histogram of {}, {bins} bins from {} to {}: {}.", named(&chart.x, "values"), number(low), number(high), rows.join(", "))))
+}
+
+/// Whether [`histogram`] draws shares.
+#[must_use]
+pub fn as_shares(chart: &Histogram) -> bool {
+    let mut totals = chart.series.iter().map(|series| series.counts.iter().sum::<u64>());
+    totals.next().is_some_and(|first| totals.any(|total| total != first))
+}
+
+/// Small bars without axes for a row of a profile: one path, in a view box of 120 × 32.
+#[must_use]
+pub fn sparkline(counts: &[u64]) -> Option<String> {
+    let most = counts.iter().copied().max().filter(|most| *most > 0)?;
+    let step = 120.0 / counts.len() as f64;
+    let gap = if step > 3.0 { 1.0 } else { 0.0 };
+    let bars = counts.iter().enumerate().filter(|(_, value)| **value > 0).map(|(i, value)| {
+        let height = (30.0 * *value as f64 / most as f64).max(1.0);
+        rectangle(i as f64 * step, 32.0 - height, step - gap, height)
+    });
+    Some(bars.collect())
+}
+
+/// Horizontal bars with their values at the end.
+#[must_use]
+pub fn bars(chart: &Bars) -> Option<Drawing> {
+    const ROW: f64 = 24.0;
+    let usable: Vec<(String, f64)> =
+        chart.bars.iter().filter(|(_, value)| value.is_finite()).map(|(name, value)| (visible(name).into_owned(), *value)).collect();
+    if usable.is_empty() {
+        return None;
+    }
+    let values: Vec<f64> = usable.iter().map(|(_, value)| *value).collect();
+    let (least, most) = range(values.iter().copied())?;
+    let (least, most) = (least.min(0.0), most.max(0.0));
+    let texts = super::format::column(&values);
+    let widest = |negative: bool| texts.iter().zip(&values).filter(|(_, v)| (**v < 0.0) == negative).map(|(t, _)| measure(t) + 8.0).fold(0.0, f64::max);
+    let names = usable.iter().map(|(name, _)| measure(name)).fold(0.0, f64::max).min(WIDTH * 0.36);
+    let (left, right) = (names + 10.0 + widest(true), WIDTH - widest(false));
+    let scale = (right - left) / if most > least { most - least } else { 1.0 };
+    let zero = left - least * scale;
+    let top = if chart.x.is_empty() { 4.0 } else { 24.0 };
+    let bottom = top + ROW * usable.len() as f64;
+    let mut drawing = Drawing { width: WIDTH, height: bottom + 4.0, ..Drawing::default() };
+    if !chart.x.is_empty() {
+        drawing.labels.push(label(left, 13.0, "start axis-title", &chart.x, WIDTH - left));
+    }
+    for (row, ((name, value), text)) in usable.iter().zip(&texts).enumerate() {
+        let y = top + ROW * row as f64;
+        let length = (value.abs() * scale).max(if *value == 0.0 { 0.0 } else { 1.0 });
+        let start = if *value < 0.0 { zero - length } else { zero };
+        let class = if *value < 0.0 { "fill s2" } else { "fill s1" };
+        drawing.marks.push(Mark { d: rectangle(start, y + 4.0, length, ROW - 8.0), class: class.to_owned(), title: format!("{name}: {}", full(*value)) });
+        drawing.labels.push(label(names, y + 16.5, "end", name, names));
+        let (x, anchor) = if *value < 0.0 { (start - 6.0, "end figure") } else { (start + length + 6.0, "start figure") };
+        drawing.labels.push(label(x, y + 16.5, anchor, text, WIDTH));
+    }
+    drawing.marks.push(Mark { d: format!("M{} {}V{}", n(zero), n(top), n(bottom)), class: "axis".to_owned(), title: String::new() });
+    drawing.description = format!("{} bars of {} between {} and {}.", usable.len(), named(&chart.x, "values"), number(least), number(most));
+    Some(drawing)
+}
+
+/// Lines over common axes; a break where a point is not finite.
+#[must_use]
+pub fn lines(chart: &Lines) -> Option<Drawing> {
+    let finite = || chart.series.iter().flat_map(|series| &series.points).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let (x, y) = (range(finite().map(|point| point.0))?, range(finite().map(|point| point.1))?);
+    let mut frame = Frame::of_points(x, y, &chart.x, &chart.y, chart.diagonal, Fit::Exact);
+    frame.whole = finite().all(|point| point.0.fract() == 0.0);
+    let mut frame = frame.rebuilt();
+    if chart.diagonal {
+        frame.diagonal();
+    }
+    let few = finite().count() <= 240;
+    for (i, series) in chart.series.iter().enumerate() {
+        let colour = i % COLOURS + 1;
+        frame.mark(polyline(&frame, series), format!("line s{colour} dash{}", i / COLOURS), String::new());
+        for (x, y) in series.points.iter().filter(|(x, y)| few && x.is_finite() && y.is_finite()) {
+            let name = if series.name.is_empty() { String::new() } else { format!("{}: ", series.name) };
+            frame.mark(dot(frame.x(*x), frame.y(*y)), format!("dot s{colour}"), format!("{name}{} at {}", number(*y), number(*x)));
+        }
+    }
+    let names: Vec<&str> = chart.series.iter().map(|series| series.name.as_str()).filter(|name| !name.is_empty()).collect();
+    Some(frame.finish(format!(
+        "{} against {}{}: x from {} to {}, y from {} to {}.",
+        named(&chart.y, "values"),
+        named(&chart.x, "x"),
+        if names.is_empty() { String::new() } else { format!(" for {}", names.join(", ")) },
+        number(x.0),
+        number(x.1),
+        number(y.0),
+        number(y.1)
+    )))
+}
+
+/// A scatter plot; points that overlap darken, in a few layers so that thousands stay small.
+#[must_use]
+pub fn points(chart: &Points) -> Option<Drawing> {
+    const LAYERS: usize = 24;
+    let finite: Vec<(f64, f64)> = chart.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+    let (x, y) = (range(finite.iter().map(|point| point.0))?, range(finite.iter().map(|point| point.1))?);
+    let mut frame = Frame::of_points(x, y, &chart.x, &chart.y, chart.diagonal, Fit::Padded);
+    for layer in 0..LAYERS.min(finite.len()) {
+        let path: String = finite.iter().skip(layer).step_by(LAYERS).map(|(x, y)| dot(frame.x(*x), frame.y(*y))).collect();
+        frame.mark(path, "points s1".to_owned(), String::new());
+    }
+    if chart.diagonal {
+        frame.diagonal();
+    }
+    Some(frame.finish(format!(
+        "{} points of {} against {}: x from {} to {}, y from {} to {}.",
+        count(finite.len() as u64),
+        named(&chart.y, "y"),
+        named(&chart.x, "x"),
+        number(x.0),
+        number(x.1),
+        number(y.0),
+        number(y.1)
+    )))
+}
+
+/// The range of one bin in words.
+#[must_use]
+pub fn bin(edges: &[f64], bin: usize) -> String {
+    match (edges.get(bin), edges.get(bin + 1)) {
+        (Some(low), Some(high)) if low == high => number(*low),
+        (Some(low), Some(high)) => format!("{} to {}", number(*low), number(*high)),
+        _ => String::new(),
+    }
+}
+
+fn hover(chart: &Histogram, totals: &[u64], at: usize) -> String {
+    let part = |i: usize| {
+        let value = chart.series[i].counts[at];
+        let name = if chart.series.len() > 1 { format!("{} ", chart.series[i].name) } else { String::new() };
+        format!("{name}{} ({})", count(value), share(value as f64 / totals[i].max(1) as f64))
+    };
+    let parts: Vec<String> = (0..chart.series.len()).map(part).collect();
+    format!("{}: {}", bin(&chart.edges, at), parts.join(", "))
+}
+
+/// First and last edge, where the chart is consistent and has any width.
+fn usable_edges(chart: &Histogram) -> Option<(f64, f64)> {
+    let (low, high) = (*chart.edges.first()?, *chart.edges.last()?);
+    let ascending = chart.edges.windows(2).all(|pair| pair[0] <= pair[1]);
+    let consistent = !chart.series.is_empty() && chart.series.iter().all(|series| series.counts.len() + 1 == chart.edges.len());
+    let sound = chart.edges.len() > 1 && ascending && consistent && (high - low).is_finite();
+    (sound && high > low).then_some((low, high))
+}
+
+/// One axis: its range, its title, and whether it shows shares.
+#[derive(Clone, Debug)]
+struct Axis {
+    low: f64,
+    high: f64,
+    title: String,
+    shares: bool,
+}
+
+impl Axis {
+    fn exact(low: f64, high: f64, title: &str) -> Self {
+        let (low, high) = widened(low, high);
+        Self { low, high, title: title.to_owned(), shares: false }
+    }
+
+    /// From zero to the first tick at or above `most`.
+    fn from_zero(most: f64, title: &str, shares: bool) -> Self {
+        Self::rounded(0.0, if most > 0.0 { most } else { 1.0 }, title, shares)
+    }
+
+    /// Out to the next ticks on both sides.
+    fn rounded(low: f64, high: f64, title: &str, shares: bool) -> Self {
+        let (low, high) = widened(low, high);
+        let (_, step) = ticks(low, high, 5);
+        let (low, high) = if step > 0.0 { ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step) } else { (low, high) };
+        Self { low, high, title: title.to_owned(), shares }
+    }
+
+    fn written(&self, value: f64, step: f64) -> String {
+        if self.shares { share((value * 1e6).round() / 1e6) } else { tick(value, step) }
+    }
+
+    fn labels(&self, most: usize) -> Vec<(f64, String)> {
+        let (positions, step) = ticks(self.low, self.high, most);
+        positions.into_iter().map(|value| (value, self.written(value, step))).collect()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fit {
+    Exact,
+    Padded,
+}
+
+/// A plot area with its axes.
+struct Frame {
+    left: f64,
+    top: f64,
+    x_axis: Axis,
+    y_axis: Axis,
+    /// Only whole numbers on the horizontal axis.
+    whole: bool,
+    drawing: Drawing,
+}
+
+impl Frame {
+    fn new(x_axis: Axis, y_axis: Axis) -> Self {
+        Self { left: 0.0, top: 0.0, x_axis, y_axis, whole: false, drawing: Drawing::default() }.rebuilt()
+    }
+
+    /// Axes around points. With a diagonal both axes have the same range, so that it means `x = y`.
+    fn of_points(x: (f64, f64), y: (f64, f64), x_title: &str, y_title: &str, diagonal: bool, fit: Fit) -> Self {
+        // Zero belongs on the axis when the values come near it.
+        let grounded = |(low, high): (f64, f64)| if low > 0.0 && low < 0.3 * high { (0.0, high) } else { (low, high) };
+        let y = grounded(y);
+        let (x, y) = if diagonal { ((x.0.min(y.0), x.1.max(y.1)), (x.0.min(y.0), x.1.max(y.1))) } else { (x, y) };
+        let y_axis = Axis::rounded(y.0, y.1, y_title, false);
+        let x_axis = match fit {
+            _ if diagonal => Axis { title: x_title.to_owned(), ..y_axis.clone() },
+            Fit::Exact => Axis::exact(x.0, x.1, x_title),
+            Fit::Padded => Axis::rounded(x.0, x.1, x_title, false),
+        };
+        Self::new(x_axis, y_axis)
+    }
+
+    /// Lays out margins, grid and tick labels.
+    fn rebuilt(self) -> Self {
+        let y_labels = self.y_axis.labels(5);
+        let left = y_labels.iter().map(|(_, text)| measure(text)).fold(12.0, f64::max) + 8.0;
+        let top = if self.y_axis.title.is_empty() { 10.0 } else { 28.0 };
+        let mut frame = Self { left, top, drawing: Drawing { width: WIDTH, height: HEIGHT, ..Drawing::default() }, ..self };
+        for (value, text) in y_labels {
+            let y = frame.y(value);
+            frame.mark(format!("M{} {}H{}", n(left), n(y), n(frame.right())), "grid".to_owned(), String::new());
+            frame.drawing.labels.push(label(left - 8.0, y + 4.0, "end tick", &text, left));
+        }
+        let bottom = frame.bottom();
+        for (value, text) in frame.x_labels() {
+            let x = frame.x(value);
+            frame.mark(format!("M{} {}v4", n(x), n(bottom)), "axis".to_owned(), String::new());
+            let half = measure(&text) / 2.0;
+            let (x, anchor) = if x + half > WIDTH { (WIDTH, "end tick") } else { (x, "middle tick") };
+            frame.drawing.labels.push(label(x, bottom + 18.0, anchor, &text, WIDTH));
+        }
+        frame.mark(format!("M{} {}H{}", n(left), n(bottom), n(frame.right())), "axis".to_owned(), String::new());
+        if !frame.y_axis.title.is_empty() {
+            let text = frame.y_axis.title.clone();
+            frame.drawing.labels.push(label(0.0, 13.0, "start axis-title", &text, WIDTH));
+        }
+        if !frame.x_axis.title.is_empty() {
+            let text = frame.x_axis.title.clone();
+            frame.drawing.labels.push(label(frame.right(), HEIGHT - 5.0, "end axis-title", &text, WIDTH - left));
+        }
+        frame
+    }
+
+    /// As many tick labels as stand side by side without touching.
+    fn x_labels(&self) -> Vec<(f64, String)> {
+        let room = self.right() - self.left;
+        (2..=8)
+            .rev()
+            .map(|most| self.x_axis.labels(most))
+            .map(|labels| labels.into_iter().filter(|(value, _)| !self.whole || value.fract() == 0.0).collect::<Vec<_>>())
+            .find(|labels| {
+                let widest = labels.iter().map(|(_, text)| measure(text)).fold(0.0, f64::max);
+                labels.len() < 2
+                    || (widest + 14.0) * (labels.len() as f64 - 1.0) <= room * (labels[labels.len() - 1].0 - labels[0].0) / (self.x_axis.high - self.x_axis.low)
+            })
+            .unwrap_or_default()
+    }
+
+    fn right(&self) -> f64 {
+        self.drawing.width - 10.0
+    }
+
+    fn bottom(&self) -> f64 {
+        self.drawing.height - if self.x_axis.title.is_empty() { 26.0 } else { 44.0 }
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        self.left + (value - self.x_axis.low) / (self.x_axis.high - self.x_axis.low) * (self.right() - self.left)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.bottom() - (value - self.y_axis.low) / (self.y_axis.high - self.y_axis.low) * (self.bottom() - self.top)
+    }
+
+    fn mark(&mut self, d: String, class: String, title: String) {
+        self.drawing.marks.push(Mark { d, class, title });
+    }
+
+    fn diagonal(&mut self) {
+        let d = format!("M{} {}L{} {}", n(self.left), n(self.bottom()), n(self.right()), n(self.top));
+        self.mark(d, "reference".to_owned(), String::new());
+    }
+
+    fn finish(mut self, description: String) -> Drawing {
+        self.drawing.description = description;
+        self.drawing
+    }
+}
+
+fn polyline(frame: &Frame, series: &Line) -> String {
+    let mut path = String::new();
+    let mut pen_up = true;
+    for (x, y) in &series.points {
+        if !(x.is_finite() && y.is_finite()) {
+            pen_up = true;
+            continue;
+        }
+        path.push(if pen_up { 'M' } else { 'L' });
+        path += &format!("{} {}", n(frame.x(*x)), n(frame.y(*y)));
+        pen_up = false;
+    }
+    path
+}
+
+/// A range with some width around a single value.
+fn widened(low: f64, high: f64) -> (f64, f64) {
+    if high > low {
+        return (low, high);
+    }
+    let margin = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
+    (low - margin, high + margin)
+}
+
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    (low <= high && (high - low).is_finite()).then_some((low, high))
+}
+
+fn label(x: f64, y: f64, class: &str, text: &str, room: f64) -> Label {
+    let text = visible(text);
+    let short = shorten(&text, (room / CHARACTER) as usize);
+    let title = if short == text { String::new() } else { text.to_string() };
+    Label { x: n(x), y: n(y), class: class.to_owned(), text: short.into_owned(), title }
+}
+
+fn measure(text: &str) -> f64 {
+    width(text) as f64 * CHARACTER
+}
+
+fn named<'a>(title: &'a str, otherwise: &'a str) -> &'a str {
+    if title.is_empty() { otherwise } else { title }
+}
+
+fn rectangle(x: f64, y: f64, width: f64, height: f64) -> String {
+    format!("M{} {}h{}v{}h-{}z", n(x), n(y), n(width), n(height), n(width))
+}
+
+/// A path of no length; a round line cap makes it a dot.
+fn dot(x: f64, y: f64) -> String {
+    format!("M{} {}h0", n(x), n(y))
+}
+
+/// A coordinate with one decimal at most.
+fn n(value: f64) -> String {
+    let tenths = (value * 10.0).round() / 10.0;
+    format!("{}", tenths + 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::Counts;
+
+    fn one(counts: &[u64], edges: &[f64]) -> Histogram {
+        Histogram {
+            caption: "fare".into(),
+            x: "fare_amount".into(),
+            edges: edges.to_vec(),
+            series: vec![Counts { name: "training".into(), counts: counts.to_vec() }],
+        }
+    }
+
+    fn marks<'a>(drawing: &'a Drawing, class: &str) -> Vec<&'a Mark> {
+        drawing.marks.iter().filter(|mark| mark.class.starts_with(class)).collect()
+    }
+
+    #[test]
+    fn the_bars_drawn_are_the_counts_given() {
+        let drawing = histogram(&one(&[10, 0, 40, 20], &[0.0, 1.0, 2.0, 3.0, 4.0])).unwrap();
+        let heights: Vec<f64> =
+            marks(&drawing, "fill").iter().map(|bar| bar.d.split('v').nth(1).unwrap().split('h').next().unwrap().parse().unwrap()).collect();
+        assert_eq!(heights.len(), 3, "an empty bin has no bar");
+        assert!((heights[0] * 4.0 - heights[1]).abs() < 0.5 && (heights[2] * 2.0 - heights[1]).abs() < 0.5, "{heights:?}");
+        let hovers: Vec<&str> = marks(&drawing, "hit").iter().map(|mark| mark.title.as_str()).collect();
+        assert_eq!(hovers, ["0 to 1: 10 (14.3 %)", "1 to 2: 0 (0 %)", "2 to 3: 40 (57.1 %)", "3 to 4: 20 (28.6 %)"]);
+    }
+
+    #[test]
+    fn series_of_different_size_are_compared_by_share_and_named_on_hover() {
+        let mut chart = one(&[10, 30], &[0.0, 1.0, 2.0]);
+        chart.series.push(Counts { name: "test".into(), counts: vec![1, 3] });
+        let drawing = histogram(&chart).unwrap();
+        let outlines = marks(&drawing, "line");
+        assert_eq!(outlines[0].d, outlines[1].d, "the same shape");
+        assert_eq!(marks(&drawing, "hit")[1].title, "1 to 2: training 30 (75 %), test 3 (75 %)");
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_not_drawn() {
+        assert!(histogram(&one(&[], &[])).is_none());
+        assert!(histogram(&one(&[0, 0], &[0.0, 1.0, 2.0])).is_none());
+        assert!(histogram(&one(&[1, 2, 3], &[0.0, 1.0])).is_none());
+        assert!(histogram(&one(&[1], &[0.0, f64::INFINITY])).is_none());
+        assert!(histogram(&one(&[5], &[2.0, 2.0])).is_none());
+        assert!(bars(&Bars { bars: vec![("a".into(), f64::NAN)], ..Bars::default() }).is_none());
+        assert!(points(&Points { points: vec![(f64::NAN, 1.0)], ..Points::default() }).is_none());
+        assert!(lines(&Lines::default()).is_none());
+        assert!(points(&Points { points: vec![(3.0, 3.0)], diagonal: true, ..Points::default() }).is_some());
+    }
+
+    #[test]
+    fn a_line_breaks_where_a_value_is_missing() {
+        let series = vec![Line { name: "loss".into(), points: vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 4.0)] }];
+        let drawing = lines(&Lines { series, ..Lines::default() }).unwrap();
+        assert_eq!(marks(&drawing, "line")[0].d.matches('M').count(), 2);
+        assert_eq!(marks(&drawing, "dot").len(), 3);
+    }
+
+    #[test]
+    fn tick_labels_never_overlap() {
+        for (low, high) in [(0.0, 1.0), (0.0, 1e9), (-5e-7, 3e-7), (1_456_000_000.0, 1_457_000_000.0), (0.0, 52.5), (-1e300, 1e300)] {
+            let drawing = histogram(&one(&[3, 4], &[low, f64::midpoint(low, high), high]));
+            let Some(drawing) = drawing else { continue };
+            let bottom: Vec<(f64, f64)> = drawing
+                .labels
+                .iter()
+                .filter(|label| label.class == "middle tick")
+                .map(|label| (label.x.parse::<f64>().unwrap(), measure(&label.text) / 2.0))
+                .collect();
+            assert!(bottom.windows(2).all(|pair| pair[0].0 + pair[0].1 < pair[1].0 - pair[1].1), "{low} {high}: {bottom:?}");
+        }
+    }
+
+    #[test]
+    fn negative_bars_go_left_of_the_axis_and_long_names_are_cut() {
+        let chart = Bars { bars: vec![("a_very_long_feature_name_that_goes_on_and_on".into(), 2.0), ("b".into(), -1.0)], ..Bars::default() };
+        let drawing = bars(&chart).unwrap();
+        let start = |i: usize| drawing.marks[i].d[1..].split(' ').next().unwrap().parse::<f64>().unwrap();
+        assert!(start(1) < start(0));
+        assert!(drawing.labels[0].text.contains('…') && drawing.labels[0].title.ends_with("on_and_on"));
+    }
+}

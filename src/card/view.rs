@@ -1,0 +1,589 @@
+//! What the templates read: a card's blocks with every value written and every chart laid out.
+//!
+//! Here a card of any size becomes a page of bounded size: what exceeds [`Limits`] is left out, and a
+//! sentence says how much. Escaping is not done here; the templates escape all they write.
+
+use serde::Serialize;
+
+use super::format::{self, Style, Written, count, number, share, visible, visible_lines};
+use super::svg::{self, Drawing};
+use super::{Bars, Block, Cell, ColumnProfile, Counts, Fact, Heat, Histogram, Line, Lines, Points, Table};
+
+/// How much of a card a page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub rows: usize,
+    pub columns: usize,
+    /// Cells of one table, so that a wide table has fewer rows.
+    pub cells: usize,
+    pub points: usize,
+    pub bins: usize,
+    pub labels: usize,
+    pub series: usize,
+    pub profiles: usize,
+    /// Tabs, blocks of a tab, warnings, facts, artifacts.
+    pub items: usize,
+    /// Characters of a paragraph or of preformatted text.
+    pub text: usize,
+    /// Characters of a name or a cell.
+    pub cell: usize,
+}
+
+impl Limits {
+    pub const FULL: Self =
+        Self { rows: 500, columns: 100, cells: 8000, points: 2000, bins: 120, labels: 30, series: 12, profiles: 300, items: 60, text: 60_000, cell: 400 };
+
+    /// Half of everything, but never nothing.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self {
+            rows: (self.rows / 2).max(2),
+            columns: (self.columns / 2).max(2),
+            cells: (self.cells / 2).max(8),
+            points: (self.points / 2).max(10),
+            bins: (self.bins / 2).max(4),
+            labels: (self.labels / 2).max(2),
+            series: (self.series / 2).max(1),
+            profiles: (self.profiles / 2).max(2),
+            items: (self.items / 2).max(3),
+            text: (self.text / 2).max(200),
+            cell: (self.cell / 2).max(24),
+        }
+    }
+}
+
+/// What a page may still take, by a rough measure. Once it is used up no more blocks are laid out: the page
+/// is drawn anew with smaller [`Limits`], and a card of any size costs little time and memory.
+#[derive(Debug)]
+pub struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    pub fn new(bytes: usize) -> Self {
+        Self { left: bytes }
+    }
+
+    pub fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The size as JSON, which is near that as HTML and cheaper to find out.
+    fn spend(&mut self, view: &impl Serialize) {
+        struct Counter(usize);
+        impl std::io::Write for Counter {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0 += bytes.len();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut counter = Counter(0);
+        let written = serde_json::to_writer(&mut counter, view);
+        self.left = if written.is_ok() { self.left.saturating_sub(counter.0) } else { 0 };
+    }
+}
+
+/// A tab of the page; `id` is safe in a URL and unique.
+#[derive(Debug, Serialize)]
+pub struct TabView {
+    pub id: String,
+    pub title: String,
+    pub blocks: Vec<BlockView>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum BlockView {
+    Heading { text: String },
+    Text { spans: Vec<Span> },
+    Facts { facts: Vec<FactView> },
+    Table { table: TableView },
+    Charts { charts: Vec<ChartView> },
+    Profile { profile: ProfileView },
+    Code { text: String, note: String },
+}
+
+/// A stretch of a sentence, or a name between back-ticks.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Span {
+    pub code: bool,
+    pub text: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FactView {
+    pub label: String,
+    pub value: CellView,
+}
+
+/// A written value; `class` says what it is, `title` has the full value or nothing.
+#[derive(Debug, Default, Serialize)]
+pub struct CellView {
+    pub text: String,
+    pub title: String,
+    pub class: &'static str,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct TableView {
+    pub caption: String,
+    pub columns: Vec<HeaderView>,
+    pub rows: Vec<Vec<CellView>>,
+    /// What was left out, in words.
+    pub note: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct HeaderView {
+    pub text: String,
+    pub title: String,
+    pub right: bool,
+}
+
+/// A chart: a drawing or a matrix, and the numbers behind it.
+#[derive(Debug, Default, Serialize)]
+pub struct ChartView {
+    pub caption: String,
+    pub legend: Vec<String>,
+    pub drawing: Option<Drawing>,
+    pub heat: Option<HeatView>,
+    pub note: String,
+    pub data: Option<TableView>,
+    /// Takes the page's whole width.
+    pub wide: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct HeatView {
+    pub x: String,
+    pub y: String,
+    pub columns: Vec<CellView>,
+    pub rows: Vec<HeatRow>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct HeatRow {
+    pub label: CellView,
+    pub cells: Vec<HeatCell>,
+    pub total: String,
+}
+
+/// A cell of a matrix; `weight` from 0 to 1 is its share of the row.
+#[derive(Debug, Serialize)]
+pub struct HeatCell {
+    pub count: String,
+    pub share: String,
+    pub weight: String,
+    pub title: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ProfileView {
+    pub rows: Vec<ProfileRow>,
+    pub note: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ProfileRow {
+    pub name: CellView,
+    pub kind: String,
+    pub alerts: Vec<String>,
+    /// Zeros and skewness in words.
+    pub remarks: String,
+    pub spark: String,
+    pub spark_title: String,
+    pub spark_counts: String,
+    pub missing: CellView,
+    pub distinct: CellView,
+    /// Mean, deviation, seven quantiles; empty where the column has none.
+    pub figures: Vec<CellView>,
+    pub range: String,
+    pub top: Vec<TopView>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TopView {
+    pub value: CellView,
+    pub share: String,
+    pub count: String,
+}
+
+/// The blocks of a tab as views; charts that follow each other stand side by side.
+pub fn blocks(blocks: &[Block], limits: Limits, budget: &mut Budget) -> Vec<BlockView> {
+    let mut views: Vec<BlockView> = Vec::new();
+    for block in blocks.iter().take(limits.items) {
+        if budget.is_spent() {
+            break;
+        }
+        let view = match block {
+            Block::Heading(text) => BlockView::Heading { text: cut(&visible(text), limits.cell) },
+            Block::Text(text) => BlockView::Text { spans: spans(text, limits.text) },
+            Block::Facts(facts) => BlockView::Facts { facts: self::facts(facts, limits) },
+            Block::Table(table) => BlockView::Table { table: self::table(table, limits) },
+            Block::Profile(columns) => BlockView::Profile { profile: profile(columns, limits) },
+            Block::Code(text) => code(text, limits),
+            Block::Histogram(chart) => BlockView::Charts { charts: vec![histogram(chart, limits)] },
+            Block::Bars(chart) => BlockView::Charts { charts: vec![bars(chart, limits)] },
+            Block::Lines(chart) => BlockView::Charts { charts: vec![lines(chart, limits)] },
+            Block::Points(chart) => BlockView::Charts { charts: vec![points(chart, limits)] },
+            Block::Heat(chart) => BlockView::Charts { charts: vec![heat(chart, limits)] },
+        };
+        budget.spend(&view);
+        match (views.last_mut(), view) {
+            (Some(BlockView::Charts { charts }), BlockView::Charts { charts: more }) => charts.extend(more),
+            (_, view) => views.push(view),
+        }
+    }
+    if let Some(text) = left_out(blocks.len(), limits.items, "blocks") {
+        views.push(BlockView::Text { spans: spans(&text, limits.text) });
+    }
+    views
+}
+
+/// Whether a block shows anything; a tab without such a block is not shown.
+pub fn has_content(block: &Block) -> bool {
+    match block {
+        Block::Heading(_) => false,
+        Block::Text(text) | Block::Code(text) => !text.trim().is_empty(),
+        Block::Facts(facts) => !facts.is_empty(),
+        Block::Table(table) => !table.columns.is_empty(),
+        Block::Histogram(chart) => !chart.series.is_empty(),
+        Block::Bars(chart) => !chart.bars.is_empty(),
+        Block::Lines(chart) => chart.series.iter().any(|series| !series.points.is_empty()),
+        Block::Points(chart) => !chart.points.is_empty(),
+        Block::Heat(chart) => !chart.counts.is_empty(),
+        Block::Profile(columns) => !columns.is_empty(),
+    }
+}
+
+/// Splits a sentence at its back-ticks, if they come in pairs.
+pub fn spans(text: &str, limit: usize) -> Vec<Span> {
+    let text = cut(&visible_lines(text), limit);
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return vec![Span { code: false, text }];
+    }
+    let numbered = parts.iter().enumerate().filter(|(_, part)| !part.is_empty());
+    numbered.map(|(i, part)| Span { code: i % 2 == 1, text: (*part).to_owned() }).collect()
+}
+
+pub fn facts(facts: &[Fact], limits: Limits) -> Vec<FactView> {
+    let shown = facts.iter().take(limits.items);
+    shown.map(|fact| FactView { label: cut(&visible(&fact.label), limits.cell), value: cell(&fact.value, limits) }).collect()
+}
+
+pub fn cell(value: &Cell, limits: Limits) -> CellView {
+    written(format::cell(value), limits)
+}
+
+/// A name or another piece of text as a cell, cut with the whole on hover.
+pub fn name(text: &str, limits: Limits) -> CellView {
+    written(Written { text: visible(text).into_owned(), ..Written::default() }, limits)
+}
+
+pub fn table(table: &Table, limits: Limits) -> TableView {
+    let width = table.columns.len().min(limits.columns);
+    let height = table.rows.len().min(limits.rows).min((limits.cells / width.max(1)).max(2));
+    let shown = &table.rows[..height];
+    let mut rows: Vec<Vec<CellView>> = shown.iter().map(|_| Vec::with_capacity(width)).collect();
+    let mut columns = Vec::with_capacity(width);
+    for (i, column) in table.columns.iter().take(width).enumerate() {
+        let cells: Vec<&Cell> = shown.iter().map(|row| row.get(i).unwrap_or(&Cell::Missing)).collect();
+        let texts = format::cells(&cells);
+        let right = texts.iter().all(|text| matches!(text.style, Style::Number | Style::Missing)) && texts.iter().any(|text| text.style == Style::Number);
+        let header = name(column, limits);
+        columns.push(HeaderView { text: header.text, title: header.title, right });
+        for (row, text) in rows.iter_mut().zip(texts) {
+            let mut view = written(text, limits);
+            if right && view.class == "missing" {
+                view.class = "number missing";
+            }
+            row.push(view);
+        }
+    }
+    let notes: Vec<String> = [left_out(table.rows.len(), height, "rows"), left_out(table.columns.len(), width, "columns")].into_iter().flatten().collect();
+    TableView { caption: cut(&visible(&table.caption), limits.cell), columns, rows, note: notes.join(" ") }
+}
+
+fn code(text: &str, limits: Limits) -> BlockView {
+    let shown = cut(&visible_lines(text), limits.text);
+    let note = if shown.len() < text.len() {
+        format!("The first {} characters of {}.", count(limits.text as u64), count(text.chars().count() as u64))
+    } else {
+        String::new()
+    };
+    BlockView::Code { text: shown, note }
+}
+
+fn histogram(given: &Histogram, limits: Limits) -> ChartView {
+    let chart = coarser(given, limits);
+    let totals: Vec<u64> = chart.series.iter().map(|series| series.counts.iter().sum()).collect();
+    let drawing = svg::histogram(&chart);
+    let mut columns = vec![if chart.x.is_empty() { "range".to_owned() } else { chart.x.clone() }];
+    for series in &chart.series {
+        let title = if series.name.is_empty() { "rows" } else { &series.name };
+        columns.push(title.to_owned());
+        columns.push(format!("{title} share"));
+    }
+    let bins = chart.edges.len().saturating_sub(1);
+    let row = |bin: usize| {
+        let counts = chart.series.iter().zip(&totals).flat_map(|(series, total)| {
+            let value = series.counts.get(bin).copied().unwrap_or(0);
+            [Cell::Count(value), Cell::Share(value as f64 / (*total).max(1) as f64)]
+        });
+        std::iter::once(Cell::Text(svg::bin(&chart.edges, bin))).chain(counts).collect()
+    };
+    let data = table(&Table { caption: String::new(), columns, rows: (0..bins).map(row).collect() }, limits);
+    let single = chart.edges.first().filter(|_| drawing.is_none() && totals.iter().any(|total| *total > 0) && chart.edges.first() == chart.edges.last());
+    let note = match single {
+        Some(value) => format!("Every value is {}.", number(*value)),
+        None if drawing.is_none() => "No values to draw.".to_owned(),
+        None if svg::as_shares(&chart) => format!("Each curve as a share of its own rows: {}.", sizes(&chart, &totals)),
+        None => left_out(given.series.len(), limits.series, "series").unwrap_or_default(),
+    };
+    ChartView { legend: legend(chart.series.iter().map(|series| series.name.as_str()), limits), note, drawing, ..chart_of(&given.caption, data, limits) }
+}
+
+fn sizes(chart: &Histogram, totals: &[u64]) -> String {
+    let parts: Vec<String> = chart.series.iter().zip(totals).map(|(series, total)| format!("{} {}", visible(&series.name), count(*total))).collect();
+    parts.join(", ")
+}
+
+/// Neighbouring bins added up until they are few enough; the counts stay real.
+fn coarser(chart: &Histogram, limits: Limits) -> Histogram {
+    let bins = chart.edges.len().saturating_sub(1);
+    let factor = bins.div_ceil(limits.bins).max(1);
+    let consistent = chart.series.iter().all(|series| series.counts.len() == bins);
+    if !consistent {
+        return Histogram { x: cut(&chart.x, limits.cell), ..Histogram::default() };
+    }
+    let mut edges: Vec<f64> = chart.edges.iter().copied().step_by(factor).collect();
+    if !bins.is_multiple_of(factor) {
+        edges.extend(chart.edges.last());
+    }
+    let merged = chart
+        .series
+        .iter()
+        .take(limits.series)
+        .map(|series| Counts { name: cut(&series.name, limits.cell), counts: series.counts.chunks(factor).map(|chunk| chunk.iter().sum()).collect() });
+    Histogram { caption: String::new(), x: cut(&chart.x, limits.cell), edges, series: merged.collect() }
+}
+
+fn bars(chart: &Bars, limits: Limits) -> ChartView {
+    let most = limits.labels + 10;
+    let shown = Bars {
+        bars: chart.bars.iter().take(most).map(|(name, value)| (cut(name, limits.cell), *value)).collect(),
+        x: cut(&chart.x, limits.cell),
+        caption: String::new(),
+    };
+    let rows = chart.bars.iter().take(limits.rows).map(|(name, value)| vec![Cell::Text(name.clone()), Cell::Number(*value)]).collect();
+    let columns = vec!["name".to_owned(), if chart.x.is_empty() { "value".to_owned() } else { chart.x.clone() }];
+    let data = table(&Table { caption: String::new(), columns, rows }, limits);
+    let drawing = svg::bars(&shown);
+    let note = if drawing.is_none() { "No values to draw.".to_owned() } else { left_out(chart.bars.len(), most, "bars").unwrap_or_default() };
+    ChartView { drawing, note, ..chart_of(&chart.caption, data, limits) }
+}
+
+fn lines(chart: &Lines, limits: Limits) -> ChartView {
+    let each = (limits.points / chart.series.len().clamp(1, limits.series)).max(2);
+    let series: Vec<Line> =
+        chart.series.iter().take(limits.series).map(|line| Line { name: cut(&line.name, limits.cell), points: evenly(&line.points, each.min(400)) }).collect();
+    let shown = Lines { caption: String::new(), x: cut(&chart.x, limits.cell), y: cut(&chart.y, limits.cell), series, diagonal: chart.diagonal };
+    let same_x = |line: &Line| line.points.iter().map(|point| point.0.to_bits()).eq(shown.series[0].points.iter().map(|point| point.0.to_bits()));
+    let together = !shown.series.is_empty() && shown.series.iter().all(same_x);
+    let x = if shown.x.is_empty() { "x".to_owned() } else { shown.x.clone() };
+    let y = if shown.y.is_empty() { "y" } else { &shown.y };
+    let rows = 100.min(limits.rows);
+    let (columns, rows): (Vec<String>, Vec<Vec<Cell>>) = if together {
+        let names = shown.series.iter().map(|line| if line.name.is_empty() { y.to_owned() } else { line.name.clone() });
+        let indices: Vec<usize> = evenly(&(0..shown.series[0].points.len()).collect::<Vec<_>>(), rows);
+        let row = |i: &usize| {
+            let values = shown.series.iter().map(|line| Cell::Number(line.points[*i].1));
+            std::iter::once(Cell::Number(shown.series[0].points[*i].0)).chain(values).collect()
+        };
+        (std::iter::once(x).chain(names).collect(), indices.iter().map(row).collect())
+    } else {
+        let long: Vec<Vec<Cell>> = shown
+            .series
+            .iter()
+            .flat_map(|line| {
+                evenly(&line.points, (rows / shown.series.len()).max(2)).into_iter().map(|(x, y)| vec![Cell::Text(line.name.clone()), x.into(), y.into()])
+            })
+            .collect();
+        (vec!["line".to_owned(), x, y.to_owned()], long)
+    };
+    let all: usize = shown.series.iter().map(|line| line.points.len()).max().unwrap_or(0);
+    let mut data = table(&Table { caption: String::new(), columns, rows }, limits);
+    if data.rows.len() < all {
+        data.note = "An even sample of the points.".to_owned();
+    }
+    let drawing = svg::lines(&shown);
+    let note = if drawing.is_none() { "No values to draw.".to_owned() } else { left_out(chart.series.len(), limits.series, "lines").unwrap_or_default() };
+    ChartView { legend: legend(shown.series.iter().map(|line| line.name.as_str()), limits), drawing, note, ..chart_of(&chart.caption, data, limits) }
+}
+
+fn points(chart: &Points, limits: Limits) -> ChartView {
+    let shown = Points {
+        caption: String::new(),
+        x: cut(&chart.x, limits.cell),
+        y: cut(&chart.y, limits.cell),
+        points: evenly(&chart.points, limits.points),
+        diagonal: chart.diagonal,
+    };
+    let columns = [(&shown.x, "x"), (&shown.y, "y")].map(|(title, otherwise)| if title.is_empty() { otherwise.to_owned() } else { title.clone() });
+    let rows = evenly(&shown.points, 50.min(limits.rows)).into_iter().map(|(x, y)| vec![Cell::Number(x), Cell::Number(y)]).collect();
+    let mut data = table(&Table { caption: String::new(), columns: columns.to_vec(), rows }, limits);
+    if data.rows.len() < chart.points.len() {
+        data.note = format!("An even sample of {} points.", count(chart.points.len() as u64));
+    }
+    let drawing = svg::points(&shown);
+    let note = match &drawing {
+        None => "No values to draw.".to_owned(),
+        Some(_) if shown.points.len() < chart.points.len() => {
+            format!("An even sample of {} of {} points.", count(shown.points.len() as u64), count(chart.points.len() as u64))
+        }
+        Some(_) => String::new(),
+    };
+    ChartView { drawing, note, ..chart_of(&chart.caption, data, limits) }
+}
+
+fn heat(chart: &Heat, limits: Limits) -> ChartView {
+    let size = chart.labels.len().min(limits.labels);
+    let (x, y) = (cut(&visible(&chart.x), limits.cell), cut(&visible(&chart.y), limits.cell));
+    let label = |i: usize| name(chart.labels.get(i).map_or("", String::as_str), limits);
+    let rows = chart.counts.iter().take(size).enumerate().map(|(i, counts)| {
+        let total: u64 = counts.iter().sum();
+        let cells = counts.iter().take(size).enumerate().map(|(j, value)| {
+            let part = *value as f64 / total.max(1) as f64;
+            HeatCell {
+                count: count(*value),
+                share: if total == 0 { String::new() } else { share(part) },
+                weight: format!("{part:.3}"),
+                title: format!("{y} {}, {x} {}: {} of {}", label(i).text, label(j).text, count(*value), count(total)),
+            }
+        });
+        HeatRow { label: label(i), cells: cells.collect(), total: count(total) }
+    });
+    let rows = rows.collect();
+    let heat = HeatView { columns: (0..size).map(label).collect(), rows, x, y };
+    let note = left_out(chart.labels.len(), size, "labels").unwrap_or_default();
+    ChartView { caption: cut(&visible(&chart.caption), limits.cell), heat: Some(heat), note, wide: size > 5, ..ChartView::default() }
+}
+
+fn profile(columns: &[ColumnProfile], limits: Limits) -> ProfileView {
+    let rows = columns.iter().take(limits.profiles).map(|column| profile_row(column, limits)).collect();
+    ProfileView { rows, note: left_out(columns.len(), limits.profiles, "columns").unwrap_or_default() }
+}
+
+fn profile_row(column: &ColumnProfile, limits: Limits) -> ProfileRow {
+    let whole = |value: u64| value as f64 / column.rows.max(1) as f64;
+    let mut figures: Vec<CellView> = Vec::new();
+    if column.mean.is_some() || column.quantiles.is_some() {
+        let values = [column.mean, column.deviation].into_iter().chain(column.quantiles.map_or([None; 7], |values| values.map(Some)));
+        figures = values.map(|value| cell(&value.into(), limits)).collect();
+    }
+    let (low, high) = column.range.clone().unwrap_or_default();
+    let histogram = column.histogram.as_ref().filter(|chart| chart.series.iter().any(|series| !series.counts.is_empty()));
+    let drawn: Vec<u64> = match histogram {
+        Some(chart) => coarser(chart, Limits { bins: limits.bins.min(40), ..limits }).series.first().map(|series| series.counts.clone()).unwrap_or_default(),
+        None => column.top.iter().take(20).map(|(_, value)| *value).collect(),
+    };
+    let spark_title = match (histogram, column.range.is_some()) {
+        (Some(_), true) => format!("{} bins from {} to {}", drawn.len(), visible(&low), visible(&high)),
+        (Some(chart), false) => match (chart.edges.first(), chart.edges.last()) {
+            (Some(low), Some(high)) => format!("{} bins from {} to {}", drawn.len(), number(*low), number(*high)),
+            _ => String::new(),
+        },
+        (None, _) => format!("the {} most frequent values", drawn.len()),
+    };
+    let mut remarks = Vec::new();
+    if let Some(zeros) = column.zeros.filter(|zeros| *zeros > 0) {
+        remarks.push(format!("zeros {}", share(whole(zeros))));
+    }
+    if let Some(skewness) = column.skewness.filter(|value| value.abs() >= 1.0) {
+        remarks.push(format!("skewness {}", number(skewness)));
+    }
+    let distinct = column.distinct.map_or(CellView { text: "–".to_owned(), title: String::new(), class: "missing" }, |value| CellView {
+        text: format!("{}{}", if column.distinct_estimated { "≈ " } else { "" }, count(value)),
+        title: if column.distinct_estimated { "an estimate".to_owned() } else { String::new() },
+        class: "number",
+    });
+    let short = Limits { cell: limits.cell.min(48), ..limits };
+    ProfileRow {
+        name: name(&column.name, Limits { cell: limits.cell.min(80), ..limits }),
+        kind: [visible(&column.kind), visible(&column.role)].iter().filter(|text| !text.is_empty()).map(|text| cut(text, 40)).collect::<Vec<_>>().join(" · "),
+        alerts: column.alerts.iter().take(limits.items.min(8)).map(|alert| cut(&visible(alert), 120)).collect(),
+        remarks: remarks.join(", "),
+        spark: svg::sparkline(&drawn).unwrap_or_default(),
+        spark_title,
+        spark_counts: drawn.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
+        missing: CellView {
+            text: share(whole(column.missing)),
+            title: format!("{} of {} rows", count(column.missing), count(column.rows)),
+            class: if column.missing == 0 { "number none" } else { "number" },
+        },
+        distinct,
+        range: if column.range.is_some() && figures.is_empty() {
+            format!("{} to {}", cut(&visible(&low), 60), cut(&visible(&high), 60))
+        } else {
+            String::new()
+        },
+        top: if figures.is_empty() {
+            column.top.iter().take(5).map(|(value, rows)| TopView { value: name(value, short), share: share(whole(*rows)), count: count(*rows) }).collect()
+        } else {
+            Vec::new()
+        },
+        figures,
+    }
+}
+
+fn chart_of(caption: &str, data: TableView, limits: Limits) -> ChartView {
+    ChartView { caption: cut(&visible(caption), limits.cell), data: (!data.rows.is_empty()).then_some(data), ..ChartView::default() }
+}
+
+/// Names for the legend; none where a single line needs none.
+fn legend<'a>(names: impl Iterator<Item = &'a str>, limits: Limits) -> Vec<String> {
+    let names: Vec<String> = names.map(|name| cut(&visible(name), limits.cell.min(60))).collect();
+    if names.len() < 2 { Vec::new() } else { names }
+}
+
+fn written(text: Written, limits: Limits) -> CellView {
+    let class = match text.style {
+        Style::Text => "",
+        Style::Number => "number",
+        Style::Good => "good",
+        Style::Bad => "bad",
+        Style::Missing => "missing",
+    };
+    let short = cut(&text.text, limits.cell);
+    let title = match text.full {
+        Some(full) => full,
+        None if short.len() < text.text.len() => cut(&text.text, limits.cell * 2),
+        None => String::new(),
+    };
+    CellView { text: short, title, class }
+}
+
+/// The first `limit` characters, with an ellipsis for the rest.
+pub fn cut(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// How many there are beyond those shown.
+pub fn left_out(all: usize, shown: usize, what: &str) -> Option<String> {
+    (all > shown).then(|| format!("The first {} of {} {what} are shown; {} are left out.", count(shown as u64), count(all as u64), count((all - shown) as u64)))
+}
+
+/// At most `limit` items, evenly spaced, the first and the last among them.
+fn evenly<T: Copy>(items: &[T], limit: usize) -> Vec<T> {
+    if items.len() <= limit || limit < 2 {
+        return items.iter().copied().take(limit).collect();
+    }
+    (0..limit).filter_map(|i| items.get(i * (items.len() - 1) / (limit - 1)).copied()).collect()
+}
