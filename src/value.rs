@@ -216,6 +216,12 @@ impl Fault {
         self
     }
 
+    /// A problem that was found apart, at a path.
+    #[must_use]
+    pub fn of(path: &[String], problem: crate::error::Problem) -> Self {
+        Self { hint: problem.hint, ..Self::new(path, problem.message) }
+    }
+
     fn locate(mut self, path: &[String]) -> Self {
         if !self.located {
             self.located = true;

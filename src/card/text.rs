@@ -32,6 +32,14 @@ pub fn text(card: &Card, width: usize) -> String {
     out.text
 }
 
+/// One table as text, as [`text`] draws it.
+#[must_use]
+pub fn table(table: &Table, width: usize) -> String {
+    let mut out = Page { width: width.max(40), text: String::new() };
+    out.table(table);
+    out.text
+}
+
 struct Page {
     width: usize,
     text: String,

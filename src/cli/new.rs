@@ -9,7 +9,7 @@ use clap::Args;
 use super::{Program, out};
 use crate::data::Table;
 use crate::data::rows::kind_name;
-use crate::data::source::{self, OneOrMore, SourceConfig, locate};
+use crate::data::source::{self, OneOrMore, ReadOptions, SourceConfig, locate};
 use crate::error::{Error, Result, nearest};
 use crate::tracking::check_name;
 
@@ -74,7 +74,7 @@ pub fn new(program: &Program, args: &NewArgs) -> Result<ExitCode> {
 /// A recipe for a user's own file: schema and roles from what is in it.
 fn from_file(file: &Path, target: &str, template: Template) -> Result<Vec<(String, Vec<u8>)>> {
     let name = file.file_name().and_then(|n| n.to_str()).ok_or_else(|| Error::usage(format!("not a file: `{}`", file.display())))?.to_owned();
-    let config = SourceConfig { location: OneOrMore(vec![file.to_string_lossy().into_owned()]), ..SourceConfig::default() };
+    let config = SourceConfig { using: None, location: OneOrMore(vec![file.to_string_lossy().into_owned()]), options: ReadOptions::default(), sample: None };
     let files = locate(Path::new(""), &config)?;
     let scratch = std::env::temp_dir().join(format!("recipe-new-{}", std::process::id()));
     fs::create_dir_all(&scratch).map_err(|error| Error::io("create", &scratch, &error))?;
@@ -103,7 +103,7 @@ fn describe(files: &[source::SourceFile], config: &SourceConfig, scratch: &Path,
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     let mut schema = String::new();
     let mut roles = String::new();
-    for column in &profile.columns {
+    for column in profile.columns.iter().map(|c| &c.summary) {
         let kind = table.schema().get(&column.name).map_or("string", kind_name);
         let filled = if column.missing == 0 { ", not_null: true" } else { "" };
         schema.push_str(&format!("      {}: {{type: {kind}{filled}}}\n", quote(&column.name)));

@@ -9,7 +9,7 @@ use crate::card::text;
 use crate::card::{Block, Card, Tab, Table as CardTable};
 use crate::data::{Table, rows};
 use crate::error::{Error, Result};
-use crate::ml::chain::FittedChain;
+use crate::ml::FittedChain;
 use crate::run::Session;
 use crate::steps::{ARTIFACTS, Artifact};
 use crate::store::Access;
@@ -43,7 +43,7 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
         table(program, args, &Table::read(&path)?)?;
     } else if args.name == "transformer" && args.format == Format::Table {
         let fitted = FittedChain::read(&path)?;
-        let blocks = fitted.learned().into_iter().flat_map(|(name, tables)| std::iter::once(Block::Heading(name)).chain(tables.into_iter().map(Block::Table))).collect();
+        let blocks = fitted.trace().into_iter().flat_map(|step| std::iter::once(Block::Heading(step.name)).chain(step.learned.into_iter().map(Block::Table))).collect();
         out(&text::text(&Card { tabs: vec![Tab::new("learned", "Learned", blocks)], ..Card::default() }, program.terminal.width()))?;
     } else {
         let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;

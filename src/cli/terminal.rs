@@ -76,12 +76,8 @@ impl Terminal {
     /// Columns of the terminal, or 100.
     #[must_use]
     pub fn width(&self) -> usize {
-        std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|w| *w >= 20).unwrap_or_else(|| indicatif::TermLike::width(&console_out()).into()).clamp(40, 160)
+        std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|w: &usize| *w >= 20).unwrap_or_else(|| console::Term::stdout().size().1.into()).clamp(40, 160)
     }
-}
-
-fn console_out() -> console::Term {
-    console::Term::stdout()
 }
 
 /// Tells a run on stderr, a line a step.

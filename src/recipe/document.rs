@@ -179,6 +179,12 @@ impl Document {
         faults.into_iter().map(|fault| self.problem(&base, fault)).collect()
     }
 
+    /// The values as YAML text.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        serde_yaml::to_string(&self.value).unwrap_or_default()
+    }
+
     fn source_line(&self, place: &Place) -> Option<String> {
         let line = place.line?.checked_sub(1)?;
         self.sources.get(&place.file)?.get(line).cloned()

@@ -18,7 +18,7 @@ use crate::data::{Role, Roles};
 use crate::error::{Error, Kind, Place, Problem, Result, shorten};
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
-use crate::ml::{estimators, metric, transformers};
+use crate::ml::{estimators, metric};
 use crate::steps::evaluate::Evaluate;
 use crate::steps::ingest::{Ingest, Purpose};
 use crate::steps::predict::Predict;
@@ -284,12 +284,13 @@ impl Builder {
             (_, None) => vec![metric::Kind::Multiclass, metric::Kind::Classification],
         };
         let built_in: Vec<&str> = metric::METRICS.iter().filter(|m| kinds.contains(&m.kind)).map(|m| m.name).collect();
+        let names: Vec<String> = custom.custom_metrics.iter().map(|m| m.name.clone()).collect();
         let mut known: Vec<&str> = built_in.clone();
-        for (i, metric) in custom.custom_metrics.iter().enumerate() {
-            if built_in.contains(&metric.name.as_str()) || custom.custom_metrics[..i].iter().any(|m| m.name == metric.name) {
-                self.add(&["custom_metrics"], vec![Fault::new(&[i.to_string(), "name".to_owned()], format!("there is a metric `{}` already", metric.name))]);
+        for (i, name) in names.iter().enumerate() {
+            if known.contains(&name.as_str()) {
+                self.add(&["custom_metrics"], vec![Fault::new(&[i.to_string(), "name".to_owned()], format!("there is a metric `{name}` already"))]);
             }
-            known.push(&metric.name);
+            known.push(name);
         }
         let primary = root.as_ref().and_then(|r| r.primary_metric.clone()).unwrap_or_else(|| metric::default_primary(!is_classification, positive.is_some()).to_owned());
         if !known.contains(&primary.as_str()) {
@@ -391,13 +392,12 @@ impl Builder {
         let section = steps.take("split").unwrap_or(Value::Null);
         let base = ["steps", "split"];
         let config: SplitConfig = self.section(&base, &section)?;
-        self.checked(&base, config.check())?;
         let filter = match &config.post_split_filter {
             None => None,
             Some(text) => match RowExpression::parse(text) {
                 Ok(filter) => Some(filter),
                 Err(error) => {
-                    let faults = error.problems.into_iter().map(|p| Fault { hint: p.hint, ..Fault::new(&["post_split_filter".to_owned()], p.message) }).collect();
+                    let faults = error.problems.into_iter().map(|p| Fault::of(&["post_split_filter".to_owned()], p)).collect();
                     self.add(&base, faults);
                     return None;
                 }
@@ -463,41 +463,8 @@ impl Builder {
                 return None;
             }
         };
-        let Value::List(items) = list else {
-            self.add(&base, vec![Fault::new(&[], format!("a list of transforms is wanted, got {}", list.kind()))]);
-            return None;
-        };
-        let mut chain = Vec::new();
-        let mut is_good = true;
-        for (i, item) in items.iter().enumerate() {
-            let index = i.to_string();
-            let (name, config) = match item {
-                Value::String(name) => (name.clone(), Value::Null),
-                Value::Map(map) if map.len() == 1 => map.iter().next().map(|(k, v)| (k.clone(), v.clone())).unwrap_or_default(),
-                other => {
-                    self.add(&base, vec![Fault::new(&[index], format!("a transform is a map of one name, got {}", other.kind())).hint("`- impute: {columns: numeric()}`")]);
-                    is_good = false;
-                    continue;
-                }
-            };
-            let names: Vec<&str> = transformers::TRANSFORMERS.iter().flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied())).collect();
-            let Some(entry) = transformers::find(&name) else {
-                let path = if matches!(item, Value::Map(_)) { vec![index, name.clone()] } else { vec![index] };
-                let hint = match crate::error::nearest(&name, names.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "`recipe list transforms` shows all".to_owned(),
-                };
-                self.add(&base, vec![Fault::new(&path, format!("unknown transform `{}`", shorten(&name))).hint(hint)]);
-                is_good = false;
-                continue;
-            };
-            let at: Vec<&str> = base.iter().copied().chain([index.as_str(), name.as_str()]).collect();
-            match self.checked(&at, (entry.parse)(&config)) {
-                Some(transform) => chain.push(transform),
-                None => is_good = false,
-            }
-        }
-        is_good.then(|| Transform { chain: Chain::new(chain), roles: roles.clone(), seed })
+        let chain = self.checked(&base, Chain::parse(&list))?;
+        Some(Transform { chain, roles: roles.clone(), seed })
     }
 
     fn train(&mut self, steps: &mut Value, goal: &Goal, target: &str, roles: &Roles, primary: &str, seed: u64) -> Option<Train> {
@@ -563,7 +530,7 @@ impl Builder {
         let path: KeyPath = if registry_name.is_some() { vec!["model_registry".into(), "model_name".into()] } else { vec!["steps".into(), "register".into(), "model_name".into()] };
         let model_name = registry_name.or(section.model_name).unwrap_or_else(|| name.to_owned());
         if let Err(error) = check_name(&model_name) {
-            let faults = error.problems.into_iter().map(|p| Fault { hint: p.hint, ..Fault::new(&path, p.message) }).collect();
+            let faults = error.problems.into_iter().map(|p| Fault::of(&path, p)).collect();
             self.add(&[], faults);
         }
         let alias = match section.alias.as_deref() {

@@ -228,9 +228,9 @@ fn links(session: &Session<'_>, done: &[StepDone], failed: Option<&str>) -> Vec<
             let step = done.iter().find(|d| d.step == name);
             let state = match step {
                 _ if failed == Some(name) => StepState::Failed,
-                Some(d) if d.state == State::Executed => StepState::Executed,
+                Some(d) if d.state == State::Executed => StepState::Done,
                 Some(_) => StepState::Cached,
-                None => StepState::NotRun,
+                None => StepState::Waiting,
             };
             let is_there = step.is_some() || failed == Some(name) || dir.join(format!("{name}.html")).exists();
             StepLink { name: name.to_owned(), href: is_there.then(|| format!("{name}.html")), state }
@@ -261,7 +261,7 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone]) -> Result<Index<'
             headline = report.map(|r| r.card.headline.iter().skip(1).cloned().collect()).unwrap_or_default();
         }
         let shape = report.and_then(|r| r.shapes.values().next().copied());
-        let state = if found.is_some() && matches!(link.state, StepState::NotRun) { StepState::Cached } else { link.state };
+        let state = if found.is_some() && matches!(link.state, StepState::Waiting) { StepState::Cached } else { link.state };
         steps.push(IndexStep {
             chain: if SCORING_STEPS.contains(&name.as_str()) { html::Chain::Scoring } else { html::Chain::Training },
             href: link.href.filter(|_| found.is_some()),

@@ -44,7 +44,6 @@ pub struct Options {
 }
 
 /// What an observer hears.
-#[derive(Debug)]
 pub enum Event<'a> {
     Started { recipe: &'a Recipe },
     StepStarted { step: &'static str },

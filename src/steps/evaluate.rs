@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::AggregateExpression;
-use crate::data::{ParquetSink, Role, Roles, Table};
+use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
 use crate::error::{Error, Kind, Result};
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
@@ -232,11 +231,17 @@ impl Evaluate {
         let rows = Table::read(&path)?;
         let mut values = BTreeMap::new();
         for custom in &self.custom_metrics {
-            let value = custom.expression.evaluate(&rows).map_err(|error| error.path("custom_metrics").hint(format!("the expression of `{}` sees `prediction`, `target`, `proba`, `weight` and the columns of the data", custom.name)))?;
+            let value = self.custom(custom, &rows).map_err(|error| error.path("custom_metrics").hint(format!("the expression of `{}` sees `prediction`, `target`, `proba`, `weight` and the columns of the data", custom.name)))?;
             values.insert(custom.name.clone(), value);
         }
         std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, &error))?;
         Ok((scored, values))
+    }
+
+    /// A custom metric's value; not a number where it has none.
+    fn custom(&self, custom: &CustomMetric, rows: &Table) -> Result<f64> {
+        custom.expression.check_against(rows.schema(), Wanted::Number)?;
+        Ok(custom.expression.number(rows)?.unwrap_or(f64::NAN))
     }
 
     fn outcomes(&self, metrics: &BTreeMap<String, f64>, dummy: &BTreeMap<String, f64>) -> Result<Vec<Outcome>> {
@@ -288,7 +293,7 @@ impl Evaluate {
 
 /// `prediction`, `target`, `proba` (binary) and `weight` as numbers or labels, for custom metrics.
 fn metric_columns(model: &Model, frame: &polars::prelude::DataFrame, weight: Option<&str>, predictions: &Predictions) -> Result<Vec<polars::prelude::Column>> {
-    use polars::prelude::{Column, NamedFrom};
+    use polars::prelude::Column;
     let mut columns = Vec::new();
     match (predictions, &model.task) {
         (Predictions::Values(values), _) => columns.push(Column::new("prediction".into(), values)),

@@ -8,12 +8,9 @@ use polars::prelude::{DataType, Expr, col, lit};
 
 use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings, thousands};
 use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
-use crate::data::{DataTest, check};
-use crate::data::Contract;
-use crate::data::{Profile, preview, profile};
 use crate::data::source::{self, Reject, SourceConfig};
-use crate::data::{Roles, Table};
-use crate::error::{Error, Result, nearest};
+use crate::data::{Contract, DataTest, Outcome, Profile, Roles, Table, check, preview, profile};
+use crate::error::{Error, Place, Result, nearest};
 use crate::ml::model::classes;
 
 const VERSION: u32 = 1;
@@ -77,7 +74,7 @@ impl Step for Ingest {
 
     fn is_cacheable(&self) -> bool {
         // A freshness test asks for the clock.
-        !self.tests.iter().any(DataTest::needs_clock)
+        !self.tests.iter().any(|test| matches!(test, DataTest::Freshness(f) if f.now.is_none()))
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
@@ -101,7 +98,8 @@ impl Step for Ingest {
             return Err(Error::data("the data has no rows").hint("check `location` and `options`"));
         }
         let report = check(&table, &self.contract, &self.tests, cx.around.now)?;
-        if let Some(error) = report.to_error() {
+        let place = Place::file(files_in_words(cx.files));
+        if let Some(error) = report.clone().into_error(&place) {
             return Err(error.path(&format!("steps.{}", self.name())));
         }
 
@@ -134,15 +132,15 @@ impl Step for Ingest {
             cx.write(&PROFILE, &Json(serde_json::to_value(&profile).unwrap_or_default()))?;
         }
         warnings.extend(read.notes.iter().cloned());
-        warnings.extend(report.warnings());
+        warnings.extend(report.warnings().map(Outcome::sentence));
         let passed = format!("contract {}/{}", report.passed(), report.total());
         let mut tabs = Vec::new();
         if report.total() > 0 {
             tabs.push(Tab::new("contract", "Contract and tests", vec![Block::Table(report.card_table())]));
         }
         if let Some(profile) = &profile {
-            tabs.push(Tab::new("profile", "Profile", profile.clone().into_blocks()));
-            let alerts = profile.alerts();
+            tabs.push(Tab::new("profile", "Profile", profile.into_blocks()));
+            let alerts: Vec<(String, String)> = profile.alerts().map(|(column, alert)| (column.to_owned(), alert.to_owned())).collect();
             if !alerts.is_empty() {
                 tabs.push(Tab::new("alerts", "Alerts", vec![Block::Table(alerts_table(alerts))]));
             }
@@ -170,7 +168,7 @@ impl Step for Ingest {
                     Fact::new("columns", width),
                     Fact::new("checks passed", format!("{} of {}", report.passed(), report.total())),
                     Fact::new("rows left out", left_out + read.rejected),
-                    Fact::new("duplicate rows", profile.as_ref().and_then(|p| p.duplicates)),
+                    Fact::new("duplicate rows", profile.as_ref().map(|p| p.duplicates.rows)),
                 ],
                 warnings: warnings.clone(),
                 tabs,
@@ -282,7 +280,7 @@ fn alerts_table(alerts: Vec<(String, String)>) -> CardTable {
 /// The target's distribution in several parts, side by side.
 #[must_use]
 pub fn compare_target(target: &str, names: &[&str], profiles: &[Profile], is_classification: bool) -> Vec<Block> {
-    let columns: Vec<_> = profiles.iter().map(|p| p.columns.iter().find(|c| c.name == target)).collect();
+    let columns: Vec<_> = profiles.iter().map(|p| p.column(target).map(|c| &c.summary)).collect();
     let mut blocks = Vec::new();
     if is_classification {
         let mut labels: Vec<String> = columns.iter().flatten().flat_map(|c| c.top.iter().map(|(label, _)| label.clone())).collect();

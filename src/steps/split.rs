@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, thousands};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::RowExpression;
-use crate::data::{drift, profile};
-use crate::data::{SplitConfig, SplitPaths, split};
-use crate::data::{Roles, Table};
+use crate::data::{Overlap, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
 use crate::error::Result;
 
 const VERSION: u32 = 1;
@@ -45,7 +42,7 @@ impl Step for Split {
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let table = cx.read(&INGESTED)?;
         if let Some(filter) = &self.filter {
-            filter.check_against(table.schema())?;
+            filter.check_against(table.schema(), Wanted::Boolean).map_err(|error| error.path("steps.split.post_split_filter"))?;
         }
         let paths = SplitPaths { training: cx.path(&TRAINING), validation: cx.path(&VALIDATION), test: cx.path(&TEST) };
         let filter = self.filter.as_ref().map(RowExpression::expr);
@@ -73,7 +70,7 @@ impl Step for Split {
             validation
                 .iter()
                 .zip(&test)
-                .map(|(v, t)| vec![v.column.as_str().into(), v.psi.into(), t.psi.into(), v.new_categories.into(), t.new_categories.into()])
+                .map(|(v, t)| vec![v.column.as_str().into(), v.psi.into(), t.psi.into(), v.new_categories.len().into(), t.new_categories.len().into()])
                 .collect()
         };
         tabs.push(Tab::new(
@@ -88,8 +85,7 @@ impl Step for Split {
                 }),
             ],
         ));
-        let mut crossing = outcome.facts();
-        crossing.insert(0, Fact::new("rows in", outcome.rows_in));
+        let crossing = crossing(&outcome);
         tabs.push(Tab::new("crossing", "Duplicates and groups", vec![Block::Facts(crossing)]));
         if dropped > 0 {
             let rows = outcome.dropped.iter().filter(|(_, n)| **n > 0).map(|(reason, n)| vec![reason.as_str().into(), (*n).into(), Cell::Share(*n as f64 / outcome.rows_in.max(1) as f64)]).collect();
@@ -108,16 +104,36 @@ impl Step for Split {
                     Fact::new("validation", outcome.rows[1]),
                     Fact::new("test", outcome.rows[2]),
                     Fact::new("left out", dropped),
-                    Fact::new("method", self.config.method_name()),
+                    Fact::new("method", self.config.using.name()),
                 ],
                 warnings: outcome.warnings.clone(),
                 tabs,
             },
             metrics: BTreeMap::new(),
-            params: BTreeMap::from([("split.using".to_owned(), self.config.method_name().to_owned())]),
+            params: BTreeMap::from([("split.using".to_owned(), self.config.using.name().to_owned())]),
             warnings: outcome.warnings,
             shapes: [TRAINING.id, VALIDATION.id, TEST.id].iter().zip(outcome.rows).map(|(id, rows)| (id.artifact.to_owned(), (rows, width))).collect(),
             verdict: None,
         })
     }
+}
+
+/// Duplicates, groups and times across the splits.
+fn crossing(outcome: &SplitReport) -> Vec<Fact> {
+    let mut facts = vec![Fact::new("rows in", outcome.rows_in)];
+    let mut add = |what: &str, overlap: &Overlap| {
+        let about = if overlap.estimated { ", estimated" } else { "" };
+        facts.push(Fact::new(format!("{what} in more than one split{about}"), overlap.shared));
+        facts.push(Fact::new(format!("validation and test rows whose {what} is in training{about}"), overlap.leaked_rows));
+    };
+    add("content", &outcome.duplicates);
+    if let Some(groups) = &outcome.groups {
+        add("group", groups);
+    }
+    for (name, range) in ["training", "validation", "test"].iter().zip(outcome.time.iter().flatten()) {
+        if let Some((first, last)) = range {
+            facts.push(Fact::new(format!("{name} time"), format!("{first} – {last}")));
+        }
+    }
+    facts
 }

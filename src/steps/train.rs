@@ -119,7 +119,7 @@ impl Step for Train {
                 .hint("`recipe list estimators` shows what each can do"));
         }
         let factors = self.class_weight.as_ref().map(|weights| weights.factors(&counts)).transpose()?.unwrap_or_default();
-        let features = chain.features(transformed.schema(), &self.roles);
+        let features = chain.features().to_vec();
         let set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?;
         let estimator = self.estimator.fit(&set)?;
         drop(set);

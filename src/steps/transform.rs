@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::{preview, profile};
-use crate::data::{Roles, Table};
+use crate::data::{Roles, Table, preview, profile};
 use crate::error::{Error, Result};
-use crate::ml::chain::{Chain, FittedChain};
+use crate::ml::input::InputColumn;
+use crate::ml::{Chain, FittedChain};
 
 const VERSION: u32 = 1;
 const TRACED_ROWS: usize = 5;
@@ -26,13 +26,13 @@ impl Step for Transform {
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
         let mut algorithms = BTreeMap::from([("transform".to_owned(), VERSION)]);
-        algorithms.extend(self.chain.algorithms());
+        algorithms.extend(self.chain.steps().iter().map(|t| (format!("transform {}", t.name()), t.version())));
         let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
         Ok(Needs {
             algorithms,
-            config: serde_json::json!({ "steps": self.chain.config(), "roles": roles }),
+            config: serde_json::json!({ "steps": self.chain.steps().iter().map(|t| serde_json::json!({ t.name(): t.config() })).collect::<Vec<_>>(), "roles": roles }),
             reads: vec![TRAINING.id, VALIDATION.id],
-            seed: self.chain.draws().then_some(self.seed),
+            seed: Some(self.seed),
             ..Needs::default()
         })
     }
@@ -47,7 +47,7 @@ impl Step for Transform {
         let fitted = self.chain.fit(&training, &self.roles, self.seed)?;
         cx.write(&TRANSFORMER, &fitted)?;
         let transformed = Table::from_query(fitted.apply(training.lazy())?)?;
-        let features = fitted.features(transformed.schema(), &self.roles);
+        let features = fitted.features();
         if features.is_empty() {
             return Err(Error::data("no feature is left after the transforms").hint("check `steps.transform` and the roles: at least one predictor column must remain"));
         }
@@ -55,6 +55,7 @@ impl Step for Transform {
         Table::from_query(fitted.apply(validation.lazy())?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
 
         let written = Table::read(&cx.path(&TRANSFORMED_TRAINING))?;
+        let names: Vec<String> = fitted.trace().into_iter().map(|step| step.name).collect();
         let raw_features = training.names().filter(|name| self.roles.is_feature(name)).count();
         let rows = training.rows()? as u64;
         let validation_rows = validation.rows()? as u64;
@@ -70,11 +71,11 @@ impl Step for Transform {
             note: String::new(),
             card: Card {
                 summary: format!("{raw_features} input columns became {} features, learned from {rows} training rows only.", features.len()),
-                headline: vec![Fact::new("input columns", raw_features), Fact::new("features", features.len()), Fact::new("transforms", fitted.names().len()), Fact::new("training rows", rows)],
+                headline: vec![Fact::new("input columns", raw_features), Fact::new("features", features.len()), Fact::new("transforms", names.len()), Fact::new("training rows", rows)],
                 warnings: Vec::new(),
                 tabs: tabs.into_iter().filter(|tab| !tab.blocks.is_empty()).collect(),
             },
-            params: BTreeMap::from([("transform.steps".to_owned(), fitted.names().join(" → ")), ("transform.features".to_owned(), features.len().to_string())]),
+            params: BTreeMap::from([("transform.steps".to_owned(), names.join(" → ")), ("transform.features".to_owned(), features.len().to_string())]),
             metrics: BTreeMap::new(),
             warnings: Vec::new(),
             shapes: BTreeMap::from([
@@ -91,7 +92,7 @@ fn chain_blocks(fitted: &FittedChain) -> Vec<Block> {
         .trace()
         .iter()
         .enumerate()
-        .map(|(i, step)| vec![(i + 1).into(), step.name.as_str().into(), step.before.len().into(), step.after.len().into(), step.added().join(", ").into(), step.removed().join(", ").into()])
+        .map(|(i, step)| vec![(i + 1).into(), step.name.as_str().into(), step.before.len().into(), step.after.len().into(), difference(&step.after, &step.before).into(), difference(&step.before, &step.after).into()])
         .collect();
     if rows.is_empty() {
         return vec![Block::Text("No transform: the features are the input columns as they are.".to_owned())];
@@ -103,9 +104,19 @@ fn chain_blocks(fitted: &FittedChain) -> Vec<Block> {
     })]
 }
 
+/// The columns of `these` that are not in `those`.
+fn difference(these: &[InputColumn], those: &[InputColumn]) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = these.iter().filter(|column| !those.iter().any(|other| other.name == column.name)).map(|column| column.name.as_str()).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
 fn learned_blocks(fitted: &FittedChain) -> Vec<Block> {
     let mut blocks = Vec::new();
-    for (name, tables) in fitted.learned() {
+    for step in fitted.trace() {
+        let (name, tables) = (step.name, step.learned);
         let tables: Vec<_> = tables.into_iter().filter(|table| !table.rows.is_empty()).collect();
         if !tables.is_empty() {
             blocks.push(Block::Heading(name));

@@ -36,6 +36,9 @@ pub use config::{Encoding, Format, OneOrMore, ReadOptions, Sample, SourceConfig}
 pub(super) use csv::header_of as header;
 pub use locate::{SourceFile, locate};
 pub use sniff::{Packed, looks_like};
+
+/// Raised when the same file gives other rows.
+pub const VERSION: u32 = 1;
 pub(super) use unpack::packed;
 
 /// A malformed row that was left out.

@@ -66,6 +66,21 @@ pub enum Method {
     Column,
 }
 
+impl Method {
+    /// The name in recipe.yaml.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SplitRatios => "split_ratios",
+            Self::Random => "random",
+            Self::Stratified => "stratified",
+            Self::Time => "time",
+            Self::Group => "group",
+            Self::Column => "column",
+        }
+    }
+}
+
 /// Shares of training, validation and test: positive, summing to one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ratios([f64; 3]);
