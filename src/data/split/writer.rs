@@ -9,6 +9,7 @@ use std::path::Path;
 
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
+use rayon::prelude::*;
 
 use super::Part;
 use crate::data::ROW_GROUP_ROWS;
@@ -49,6 +50,25 @@ impl GrowingFile {
     }
 }
 
+/// The same rows with strings of their own: filtered ones would keep the strings of every batch they came from in memory
+/// until their row group is full.
+fn own_strings(rows: DataFrame) -> Result<DataFrame> {
+    let height = rows.height();
+    let own = |column: Column| -> Result<Column> {
+        Ok(match column.dtype() {
+            DataType::String => {
+                StringChunked::from_chunk_iter(column.name().clone(), column.str()?.downcast_iter().map(|chunk| chunk.clone().gc())).into_column()
+            }
+            DataType::Binary => {
+                BinaryChunked::from_chunk_iter(column.name().clone(), column.binary()?.downcast_iter().map(|chunk| chunk.clone().gc())).into_column()
+            }
+            _ => column,
+        })
+    };
+    let columns: Vec<Result<Column>> = rows.into_columns().into_par_iter().map(own).collect();
+    Ok(DataFrame::new(height, columns.into_iter().collect::<Result<_>>()?)?)
+}
+
 /// The files of the three parts.
 pub(super) struct PartFiles([GrowingFile; 3]);
 
@@ -62,7 +82,7 @@ impl PartFiles {
         for (part, file) in Part::ALL.into_iter().zip(&mut self.0) {
             let label = part as u8;
             let mask: BooleanChunked = labels.iter().map(|other| Some(*other == label)).collect();
-            file.push(&batch.filter(&mask)?)?;
+            file.push(&own_strings(batch.filter(&mask)?)?)?;
         }
         Ok(())
     }
