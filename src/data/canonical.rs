@@ -13,7 +13,7 @@
 //! | another float | `4`, the bits of its f64 |
 //! | NaN | `5` |
 //! | another decimal | `6`, i128 without trailing zeros, scale |
-//! | string, bytes | `7` or `8`, length as u64, bytes |
+//! | string, bytes | `7` or `8`, length as LEB128, bytes |
 //! | date | `9`, days |
 //! | date and time | `10`, whole seconds, nanoseconds |
 //! | time of day | `11`, nanoseconds |
@@ -391,7 +391,13 @@ fn encode_decimal(value: i128, scale: usize, out: &mut Vec<u8>) {
 }
 
 fn encode_bytes(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
-    tagged(out, tag, (bytes.len() as u64).to_le_bytes());
+    out.push(tag);
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
     out.extend_from_slice(bytes);
 }
 

@@ -87,6 +87,9 @@ impl Gatherer {
         let exact = self.counter.is_exact();
         let distinct = self.counter.distinct().min(present);
         let values = self.counter.values();
+        let most = values.first().map_or(0, |(_, count)| *count);
+        // Bytes are told apart, but have no text to be shown by.
+        let values = if self.kind == Kind::Bytes { Vec::new() } else { values };
         let shown = |limit: usize| -> Vec<(String, u64)> { values.iter().take(limit).map(|(value, count)| (value.show(), *count)).collect() };
         let is_category = matches!(self.kind, Kind::Text | Kind::Boolean);
         // Of many different numbers or dates, only those that come again and again are news.
@@ -125,7 +128,6 @@ impl Gatherer {
                 column.numbers = Some(NumberProfile { percentiles, estimated: quantiles_are_estimates });
             }
         }
-        let most = values.first().map_or(0, |(_, count)| *count);
         column.summary = summary;
         column.summary.alerts = alerts(&column, self.kind, most, self.counter.is_unique());
         if let Some(strings) = &self.strings {

@@ -23,7 +23,7 @@ const COMMON: f64 = 0.01;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDrift {
     pub column: String,
-    /// Population stability index; `None` where there is nothing to bin (dates, empty columns).
+    /// Population stability index; `None` where there is nothing to bin (many different dates, empty columns).
     pub psi: Option<f64>,
     /// Categories that the reference never saw, of the 200 most frequent ones; empty where the reference's are not all known.
     pub new_categories: Vec<String>,
@@ -54,7 +54,7 @@ fn present(column: &ProfiledColumn) -> f64 {
 }
 
 fn new_categories(reference: &ProfiledColumn, current: &ProfiledColumn) -> Vec<String> {
-    if !reference.categories_complete || reference.numbers.is_some() {
+    if !reference.categories_complete || !matches!(reference.summary.kind.as_str(), "string" | "boolean") {
         return Vec::new();
     }
     let known: BTreeSet<&str> = reference.categories.iter().map(|(value, _)| value.as_str()).collect();

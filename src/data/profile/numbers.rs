@@ -47,6 +47,20 @@ impl Moments {
     }
 }
 
+/// The least and the most of finite numbers.
+fn range(values: &[f64], first: f64) -> (f64, f64) {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let (mut least, mut most) = ([first; 8], [first; 8]);
+    for chunk in chunks {
+        for lane in 0..8 {
+            least[lane] = if chunk[lane] < least[lane] { chunk[lane] } else { least[lane] };
+            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
+        }
+    }
+    let values = || least.iter().chain(&most).chain(rest).copied();
+    (values().fold(first, f64::min), values().fold(first, f64::max))
+}
+
 /// A sum over eight lanes: the same at any thread count, and quick.
 fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     let (chunks, rest) = values.as_chunks::<8>();
@@ -75,11 +89,12 @@ impl Numbers {
     /// Finite numbers of a batch, in the order of rows.
     pub(super) fn add(&mut self, values: &[f64]) {
         let Some(first) = values.first() else { return };
-        let (least, most) = values.iter().fold((*first, *first), |(least, most), value| (least.min(*value), most.max(*value)));
+        let (least, most) = range(values, *first);
         self.range = Some(self.range.map_or((least, most), |(a, b)| (a.min(least), b.max(most))));
         self.moments = self.moments.merge(Moments::of(values));
         self.zeros += values.iter().map(|value| u64::from(*value == 0.0)).sum::<u64>();
-        self.not_whole = self.not_whole || values.iter().any(|value| value.fract() != 0.0);
+        // What does not fit an i64 is whole.
+        self.not_whole = self.not_whole || values.iter().any(|value| *value as i64 as f64 != *value && value.abs() < 9e18);
         self.histogram.add(values, least, most);
     }
 
@@ -163,9 +178,12 @@ impl Dyadic {
     fn add(&mut self, values: &[f64], least: f64, most: f64) {
         self.cover(least, most);
         let scale = 2f64.powi(-self.exponent);
-        let first = self.first as f64;
+        let first = self.first;
         for value in values {
-            let bin = ((value * scale).floor() - first) as usize;
+            // Floor, without a call on processors that have no instruction for it.
+            let place = value * scale;
+            let whole = place as i64;
+            let bin = (whole - i64::from(place < whole as f64) - first) as usize;
             if let Some(count) = self.counts.get_mut(bin) {
                 *count += 1;
             }

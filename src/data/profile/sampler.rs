@@ -71,6 +71,9 @@ impl Sampler {
     }
 }
 
+/// Rows held once there are too many to hold all; their quantiles are good to about 0.1 % of the rows.
+const SAMPLED_ROWS: usize = 250_000;
+
 /// A sample of rows, the same rows for every column: all while they fit, then those whose number hashes to enough zero bits.
 pub(super) struct RowSample {
     limit: usize,
@@ -103,6 +106,7 @@ impl RowSample {
         let before = self.zeros;
         let mut held = self.keys.len();
         while held + join(&keys, self.zeros) > self.limit {
+            self.limit = self.limit.min(SAMPLED_ROWS);
             self.zeros += 1;
             held = join(&self.keys, self.zeros);
         }

@@ -97,7 +97,6 @@ struct Classes {
 }
 
 impl Watch {
-    /// `equal_rows_together`: no need to look for equal rows in two parts.
     pub(super) fn new(table: &Table, roles: &Roles, time: Option<&str>, look_for_equal_rows: LookForEqualRows) -> Result<Self> {
         let mut names: Vec<String> = table.names().map(str::to_owned).collect();
         names.sort();
@@ -154,13 +153,8 @@ impl Watch {
             let mut hashes = Vec::new();
             view.hashes(&mut hashes);
             for (row, part) in kept() {
-                if let Some(text) = (!classes.counts.contains_key(&hashes[row])).then(|| view.text(row)) {
-                    let text = text.unwrap_or_else(|| "(missing)".to_owned());
-                    classes.counts.insert(hashes[row], (text, [0; 3]));
-                }
-                if let Some((_, counts)) = classes.counts.get_mut(&hashes[row]) {
-                    counts[part] += 1;
-                }
+                let name = || (view.text(row).unwrap_or_else(|| "(missing)".to_owned()), [0; 3]);
+                classes.counts.entry(hashes[row]).or_insert_with(name).1[part] += 1;
                 if classes.counts.len() > classes.limit {
                     break;
                 }

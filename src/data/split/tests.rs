@@ -278,6 +278,7 @@ fn every_type_and_hostile_names_pass_through() {
         column("decimal", &DataType::Decimal(12, 2)),
         column("post_split_filter", &DataType::Boolean),
         column("<img src=x>", &DataType::UInt8),
+        Column::new("long".into(), ids.iter().map(|id| (id % 3 > 0).then(|| "x".repeat(*id as usize))).collect::<Vec<_>>()),
         Column::full_null("empty".into(), 60, &DataType::Null),
         Column::full_null("nothing".into(), 60, &DataType::Float32),
     ])
@@ -289,5 +290,8 @@ fn every_type_and_hostile_names_pass_through() {
         };
         assert_eq!(outcome.report.rows_in, 60);
         assert_eq!(outcome.parts[0].schema(), frame.schema());
+        let [first, rest @ ..] = &outcome.parts;
+        let whole = rest.iter().fold(first.clone(), |whole, part| whole.vstack(part).unwrap()).sort(["id"], SortMultipleOptions::default()).unwrap();
+        assert!(whole.equals_missing(&frame), "no value changes");
     }
 }

@@ -1,10 +1,30 @@
 //! The three files of a split, written side by side while the rows pass once.
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
 use super::Part;
 use crate::data::ParquetSink;
 use crate::error::Result;
+
+/// The same rows with strings of their own: filtered ones would keep the strings of every batch they came from in memory
+/// until their row group is full.
+fn own_strings(rows: DataFrame) -> Result<DataFrame> {
+    let height = rows.height();
+    let own = |column: Column| -> Result<Column> {
+        Ok(match column.dtype() {
+            DataType::String => {
+                StringChunked::from_chunk_iter(column.name().clone(), column.str()?.downcast_iter().map(|chunk| chunk.clone().gc())).into_column()
+            }
+            DataType::Binary => {
+                BinaryChunked::from_chunk_iter(column.name().clone(), column.binary()?.downcast_iter().map(|chunk| chunk.clone().gc())).into_column()
+            }
+            _ => column,
+        })
+    };
+    let columns: Vec<Result<Column>> = rows.into_columns().into_par_iter().map(own).collect();
+    Ok(DataFrame::new(height, columns.into_iter().collect::<Result<_>>()?)?)
+}
 
 /// The files of the three parts.
 pub(super) struct PartFiles([ParquetSink; 3]);
@@ -20,7 +40,7 @@ impl PartFiles {
         for (part, file) in Part::ALL.into_iter().zip(&mut self.0) {
             let label = part as u8;
             let mask: BooleanChunked = labels.iter().map(|other| Some(*other == label)).collect();
-            file.write(&batch.filter(&mask)?)?;
+            file.write(&own_strings(batch.filter(&mask)?)?)?;
         }
         Ok(())
     }
