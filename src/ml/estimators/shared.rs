@@ -91,9 +91,9 @@ impl Moments {
             // A sum over a chunk without weight is still taken: it tells whether a value is missing.
             let sum = dot(column, &chunk.w);
             moments.mean.push(if weight > 0.0 { sum / weight } else { sum * 0.0 });
-            let counted = || column.iter().zip(&chunk.w);
-            moments.low.push(counted().fold(f64::INFINITY, |low, (x, w)| if *w > 0.0 && *x < low { *x } else { low }));
-            moments.high.push(counted().fold(f64::NEG_INFINITY, |high, (x, w)| if *w > 0.0 && *x > high { *x } else { high }));
+            let (low, high) = range(column, &chunk.w);
+            moments.low.push(low);
+            moments.high.push(high);
         }
         moments
     }
@@ -107,6 +107,25 @@ impl Moments {
         self.weight = weight;
         self
     }
+}
+
+/// The lowest and the highest value with a weight above 0, several at a time.
+fn range(column: &[f64], w: &[f64]) -> (f64, f64) {
+    const LANES: usize = 8;
+    let mut low = [f64::INFINITY; LANES];
+    let mut high = [f64::NEG_INFINITY; LANES];
+    let (columns, rest) = column.as_chunks::<LANES>();
+    let (weights, rest_weights) = w.as_chunks::<LANES>();
+    let mut see = |lane: usize, x: f64, w: f64| {
+        let (least, most) = if w > 0.0 { (x, x) } else { (f64::INFINITY, f64::NEG_INFINITY) };
+        low[lane] = if least < low[lane] { least } else { low[lane] };
+        high[lane] = if most > high[lane] { most } else { high[lane] };
+    };
+    for (x, w) in columns.iter().zip(weights) {
+        (0..LANES).for_each(|lane| see(lane, x[lane], w[lane]));
+    }
+    rest.iter().zip(rest_weights).for_each(|(x, w)| see(0, *x, *w));
+    (low.into_iter().fold(f64::INFINITY, f64::min), high.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// z = (x − centre) · scale, with powers of two as scales, so that scaling back rounds nothing and squares
@@ -241,9 +260,13 @@ pub fn require_finite(name: &str, features: &[String], matrix: &Matrix) -> Resul
 /// Scores of one row from their logarithms up to a constant.
 pub fn softmax(logs: &mut [f64]) {
     let largest = logs.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-    logs.iter_mut().for_each(|log| *log = (*log - largest).exp());
+    for log in logs.iter_mut() {
+        *log = (*log - largest).exp();
+    }
     let total: f64 = logs.iter().sum();
-    logs.iter_mut().for_each(|share| *share /= total);
+    for share in logs.iter_mut() {
+        *share /= total;
+    }
 }
 
 /// Collects refused parameters.
