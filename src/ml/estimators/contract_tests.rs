@@ -172,11 +172,11 @@ fn part(chunk: &Chunk, rows: std::ops::Range<usize>) -> Chunk {
 fn every_thread_count_gives_the_same_bytes() {
     for entry in ESTIMATORS {
         for task in tasks(entry) {
-            let mut whole = set(&task, 1200, 3, 1e3).whole().unwrap();
+            let mut whole = set(&task, 480, 3, 1e3).whole().unwrap();
             if entry.name != "knn" {
-                whole.w = (0..1200).map(|i| f64::from(i % 3 + 1) / 7.0).collect();
+                whole.w = (0..480).map(|i| f64::from(i % 3 + 1) / 7.0).collect();
             }
-            let chunks = [0..300, 300..301, 301..700, 700..1000, 1000..1200].map(|rows| part(&whole, rows)).to_vec();
+            let chunks = [0..120, 120..121, 121..300, 300..400, 400..480].map(|rows| part(&whole, rows)).to_vec();
             let set = TrainingSet::in_chunks(task.clone(), vec!["a".into(), "b".into(), "c".into()], chunks, 1);
             let fit = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -401,7 +401,7 @@ fn of_equally_near_rows_the_earlier_counts() {
 
 #[test]
 fn wide_logistic_by_gradients_reaches_the_newton_optimum() {
-    // 4 outputs × 301 unknowns are too wide for a Hessian; zero columns change nothing but the width.
+    // 3 outputs × 406 unknowns are too wide for a Hessian; zero columns change nothing but the width.
     let task = Task::Classification { classes: vec!["a".into(), "b".into(), "c".into()], positive: None };
     let narrow = set(&task, 90, 5, 1.0);
     let mut chunk = narrow.whole().unwrap();

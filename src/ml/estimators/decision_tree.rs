@@ -20,7 +20,7 @@ use crate::value::Fault;
 
 const DEEPEST: usize = 64;
 /// Below this many values to look at, threads cost more than they save.
-const WORTH_THREADS: usize = 1 << 15;
+const WORTH_THREADS: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

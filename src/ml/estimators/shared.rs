@@ -10,6 +10,9 @@ use crate::value::Fault;
 /// More features than this and a Gram matrix would outgrow the memory that is promised.
 const MOST_FEATURES: usize = 4096;
 
+/// Rows of a column that are read twice while they are in the cache.
+const ROWS_IN_CACHE: usize = 2048;
+
 /// The columns that a linear model is fitted to.
 pub enum Targets {
     None,
@@ -87,11 +90,17 @@ impl Moments {
         let targets = targets.columns(chunk);
         let columns = chunk.x.columns.iter().map(Vec::as_slice).chain(targets.iter().map(AsRef::as_ref));
         let mut moments = Self { weight, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
+        let all_count = chunk.w.iter().all(|w| *w > 0.0);
         for column in columns {
-            // A sum over a chunk without weight is still taken: it tells whether a value is missing.
-            let sum = dot(column, &chunk.w);
+            let (mut sum, mut low, mut high) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
+            for (column, w) in column.chunks(ROWS_IN_CACHE).zip(chunk.w.chunks(ROWS_IN_CACHE)) {
+                sum += dot(column, w);
+                let (least, most) = if all_count { range(column) } else { range(&counted(column, w)) };
+                low = low.min(least);
+                high = high.max(most);
+            }
+            // A chunk without weight still tells whether a value is missing.
             moments.mean.push(if weight > 0.0 { sum / weight } else { sum * 0.0 });
-            let (low, high) = range(column, &chunk.w);
             moments.low.push(low);
             moments.high.push(high);
         }
@@ -109,23 +118,28 @@ impl Moments {
     }
 }
 
-/// The lowest and the highest value with a weight above 0, several at a time.
-fn range(column: &[f64], w: &[f64]) -> (f64, f64) {
+/// The values with a weight above 0.
+fn counted(column: &[f64], w: &[f64]) -> Vec<f64> {
+    column.iter().zip(w).filter(|(_, w)| **w > 0.0).map(|(x, _)| *x).collect()
+}
+
+/// The lowest and the highest value, several at a time.
+fn range(column: &[f64]) -> (f64, f64) {
     const LANES: usize = 8;
     let mut low = [f64::INFINITY; LANES];
     let mut high = [f64::NEG_INFINITY; LANES];
     let (columns, rest) = column.as_chunks::<LANES>();
-    let (weights, rest_weights) = w.as_chunks::<LANES>();
-    let mut see = |lane: usize, x: f64, w: f64| {
-        let (least, most) = if w > 0.0 { (x, x) } else { (f64::INFINITY, f64::NEG_INFINITY) };
-        low[lane] = if least < low[lane] { least } else { low[lane] };
-        high[lane] = if most > high[lane] { most } else { high[lane] };
-    };
-    for (x, w) in columns.iter().zip(weights) {
-        (0..LANES).for_each(|lane| see(lane, x[lane], w[lane]));
+    for x in columns {
+        for lane in 0..LANES {
+            low[lane] = if x[lane] < low[lane] { x[lane] } else { low[lane] };
+        }
+        for lane in 0..LANES {
+            high[lane] = if x[lane] > high[lane] { x[lane] } else { high[lane] };
+        }
     }
-    rest.iter().zip(rest_weights).for_each(|(x, w)| see(0, *x, *w));
-    (low.into_iter().fold(f64::INFINITY, f64::min), high.into_iter().fold(f64::NEG_INFINITY, f64::max))
+    let low = low.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
+    let high = high.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
+    (low, high)
 }
 
 /// z = (x − centre) · scale, with powers of two as scales, so that scaling back rounds nothing and squares
