@@ -80,6 +80,14 @@ impl TrainingSet {
         Self { task, features, rows, seed, source: Source::Memory(vec![chunk]), target: String::new(), weight: None, class_weight: Vec::new() }
     }
 
+    /// A set in several chunks, for tests of what the joining of chunks does.
+    #[cfg(test)]
+    #[must_use]
+    pub fn in_chunks(task: Task, features: Vec<String>, chunks: Vec<Chunk>, seed: u64) -> Self {
+        let rows = chunks.iter().map(|chunk| chunk.x.rows).sum();
+        Self { task, features, rows, seed, source: Source::Memory(chunks), target: String::new(), weight: None, class_weight: Vec::new() }
+    }
+
     fn chunk(&self, frame: &DataFrame) -> Result<Chunk> {
         let x = Matrix::of(frame, &self.features)?;
         let y = target_numbers(frame.column(&self.target)?, &self.task)?;

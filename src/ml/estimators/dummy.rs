@@ -87,7 +87,9 @@ steps:
             (Strategy::Prior | Strategy::MostFrequent | Strategy::Stratified, false) => {
                 let mut shares = class_weights(on)?;
                 let total: f64 = shares.iter().sum();
-                shares.iter_mut().for_each(|share| *share /= total);
+                for share in &mut shares {
+                    *share /= total;
+                }
                 if strategy == Strategy::Stratified {
                     return Ok(FittedDummy::Draws { seed: on.seed, shares });
                 }

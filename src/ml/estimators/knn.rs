@@ -146,10 +146,14 @@ impl FittedKnn {
             Weights::Distance => neighbours.iter().map(|(squared, _)| 1.0 / squared.sqrt()).collect(),
         };
         if shares.iter().any(|share| share.is_infinite()) {
-            shares.iter_mut().for_each(|share| *share = f64::from(u8::from(share.is_infinite())));
+            for share in &mut shares {
+                *share = f64::from(u8::from(share.is_infinite()));
+            }
         }
         let total: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= total);
+        for share in &mut shares {
+            *share /= total;
+        }
         shares
     }
 }

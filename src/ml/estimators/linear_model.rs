@@ -1,7 +1,7 @@
 //! The fitted form of every linear model, and the least-squares fits.
 //!
 //! Sums are taken in two passes over the training rows (means and ranges, then the centred Gram
-//! matrix XᵀWX with XᵀWy beside it); the matrix of rows is never held. Where columns are nearly
+//! matrix `XᵀWX` with `XᵀWy` beside it); the matrix of rows is never held. Where columns are nearly
 //! dependent a third pass corrects the solution by its residual, which wins back the digits that
 //! squaring lost (Björck, Numerical Methods for Least Squares Problems, §2.9.3, corrected seminormal
 //! equations).
@@ -160,9 +160,9 @@ pub fn sigmoid(x: f64) -> f64 {
 /// The sums that least squares needs, of scaled columns.
 pub struct Statistics {
     pub weight: f64,
-    /// ZᵀWZ, features × features.
+    /// `ZᵀWZ`, features × features.
     pub gram: Symmetric,
-    /// ZᵀWt for each target.
+    /// `ZᵀWt` for each target.
     pub cross: Vec<Vec<f64>>,
     /// Features, and behind them the targets.
     pub scaling: Scaling,
@@ -277,7 +277,7 @@ pub fn least_squares(set: &TrainingSet, name: &str, targets: &Targets, alpha: f6
     Ok((sums, coefficients))
 }
 
-/// ZᵀW(t − Zx) for every target, from the rows themselves.
+/// `ZᵀW(t` − Zx) for every target, from the rows themselves.
 fn residual_slopes(set: &TrainingSet, targets: &Targets, sums: &Statistics, solutions: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     let features = sums.features();
     let width = features + targets.count();

@@ -1,25 +1,26 @@
 //! Logistic regression for two and for more classes.
 //!
-//! Newton's method: each step is one pass over the rows, which gives loss, gradient and Hessian at once
-//! (the Hessian is a Gram matrix with weights p(1 − p), or one a pair of classes). An L1 penalty keeps
-//! the pass and solves each step's quadratic model by coordinate descent (proximal Newton: Lee, Sun and
-//! Saunders 2014). Where the Hessian would be too wide, L-BFGS (Nocedal and Wright, Numerical
-//! Optimization, algorithm 7.4) takes gradients only. Columns are scaled inside by powers of two and
-//! centred where there is an intercept, which changes neither penalty nor optimum.
+//! Newton's method with step halving: each step is one pass over the rows. An L1 penalty keeps the pass and
+//! solves each step's quadratic model by coordinate descent (proximal Newton: Lee, Sun and Saunders
+//! 2014). Where the Hessian would be too wide, L-BFGS (Nocedal and Wright, Numerical Optimization,
+//! algorithm 7.4) takes gradients only.
 
 use serde::{Deserialize, Serialize};
 
-use super::linear_model::{LinearModel, Link, Output, sigmoid};
-use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, positive, present};
+use super::likelihood::{Evaluation, Problem, Terms};
+use super::linear_model::{LinearModel, Link, Output};
+use super::shared::{Refusals, class_weights, positive, present};
 use crate::error::{Error, Result};
-use crate::ml::linalg::{Block, Quadratic, ROWS, Solver, Symmetric, descend, dot};
-use crate::ml::{Chunk, Estimator, Task, TrainingSet};
+use crate::ml::linalg::{Quadratic, Solver, descend, dot};
+use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
 /// With more coefficients than this, gradients take the place of Hessians.
 const WIDEST_HESSIAN: usize = 1000;
 /// The same with an L1 penalty, which needs the Hessian; beyond, it is refused.
 const WIDEST_WITH_L1: usize = 4096;
+/// A mean loss that only perfect separation reaches.
+const SEPARATED: f64 = 1e-9;
 /// Step halvings before a step is given up.
 const HALVINGS: usize = 40;
 /// Steps that L-BFGS remembers.
@@ -105,18 +106,31 @@ steps:
     fn fit(&self, on: &TrainingSet) -> Result<LinearModel> {
         let Task::Classification { classes, .. } = &on.task else { return Err(Error::bug("`logistic` got a number to predict")) };
         let present = present(&class_weights(on)?);
-        let problem = Problem::of(on, self, present)?;
-        let (theta, settled) = if problem.is_wide() { problem.lbfgs(self)? } else { problem.newton(self)? };
-        if !settled && self.penalty == Penalty::None {
-            return Err(Error::data(format!(
-                "`logistic` without a penalty did not settle in {} steps: the classes may be told apart perfectly",
-                self.max_iter
-            ))
-            .hint("use `penalty: l2`, with a large `C` for a weak penalty"));
+        let (l1, l2) = self.strengths();
+        let problem = Problem::of(on, Self::NAME, present, Terms { c: self.c, l1, l2, intercept: self.fit_intercept })?;
+        let unknowns = problem.unknowns();
+        let found = if unknowns <= WIDEST_HESSIAN || (!problem.is_smooth() && unknowns <= WIDEST_WITH_L1) {
+            problem.newton(self)?
+        } else if problem.is_smooth() {
+            problem.lbfgs(self)?
+        } else {
+            return Err(Error::data(format!("`logistic` with an L1 penalty takes at most {WIDEST_WITH_L1} coefficients, got {unknowns}"))
+                .hint("use `penalty: l2`, or fewer features"));
+        };
+        if self.penalty == Penalty::None && (!found.settled || found.loss <= SEPARATED * problem.weight) {
+            return Err(Error::data("`logistic` without a penalty has no optimum here: the classes can be told apart perfectly")
+                .hint("use `penalty: l2`, with a large `C` for a weak penalty; if they cannot be told apart, raise `max_iter`"));
         }
-        let note = (!settled).then(|| format!("not settled after {} steps", self.max_iter));
-        Ok(problem.model(theta, classes)?.with_note(note))
+        let note = (!found.settled).then(|| format!("not settled after {} steps", self.max_iter));
+        Ok(problem.model(&found.theta, classes)?.with_note(note))
     }
+}
+
+/// Where the search ended.
+struct Found {
+    theta: Vec<f64>,
+    loss: f64,
+    settled: bool,
 }
 
 impl Logistic {
@@ -131,228 +145,15 @@ impl Logistic {
     }
 }
 
-/// What is minimised. The unknowns are, output by output, the coefficients of the scaled columns and then
-/// the intercept where there is one; two classes have one output, which is for the second.
-struct Problem<'a> {
-    set: &'a TrainingSet,
-    present: Vec<usize>,
-    scaling: Scaling,
-    deviations: Vec<f64>,
-    means: Vec<f64>,
-    outputs: usize,
-    /// Unknowns of one output.
-    width: usize,
-    intercept: bool,
-    c: f64,
-    /// Penalties of each unknown.
-    l1: Vec<f64>,
-    l2: Vec<f64>,
-    /// Σ w z² for each unknown of one output.
-    squares: Vec<f64>,
-}
-
-/// The sum of the losses at a point, with its derivatives.
-struct Evaluation {
-    loss: f64,
-    gradient: Vec<f64>,
-    /// For outputs k ≥ l, at k (k + 1) / 2 + l: Σ w p (δ − p) z zᵀ, without the sign of k ≠ l.
-    grams: Vec<Symmetric>,
-}
-
-impl<'a> Problem<'a> {
-    fn of(set: &'a TrainingSet, parameters: &Logistic, present: Vec<usize>) -> Result<Self> {
-        let moments = Moments::of(set, Logistic::NAME, &Targets::None)?;
-        let mut scaling = Scaling::of(&moments, parameters.fit_intercept);
-        let (l1, l2) = parameters.strengths();
-        for scale in &mut scaling.scale {
-            // So small that the penalty holds its coefficient at zero.
-            if (l2 > 0.0 && !(*scale * *scale).is_finite()) || !(l1 * *scale).is_finite() {
-                *scale = 0.0;
-            }
-        }
-        let features = set.features.len();
-        let outputs = if present.len() == 2 { 1 } else { present.len() };
-        let width = features + usize::from(parameters.fit_intercept);
-        let penalties = |of: &dyn Fn(f64) -> f64| -> Vec<f64> {
-            let one: Vec<f64> = scaling.scale.iter().map(|scale| of(*scale)).chain(parameters.fit_intercept.then_some(0.0)).collect();
-            one.repeat(outputs)
-        };
-        let (l1, l2) = (penalties(&|scale| l1 * scale), penalties(&|scale| l2 * scale * scale));
-        let mut problem = Self {
-            set,
-            present,
-            deviations: Vec::new(),
-            means: moments.mean,
-            outputs,
-            width,
-            intercept: parameters.fit_intercept,
-            c: parameters.c,
-            l1,
-            l2,
-            squares: Vec::new(),
-            scaling,
-        };
-        let has_l1 = problem.l1.iter().any(|l1| *l1 > 0.0);
-        if has_l1 && outputs * width > WIDEST_WITH_L1 {
-            return Err(Error::data(format!("`logistic` with an L1 penalty takes at most {WIDEST_WITH_L1} coefficients, got {}", outputs * width))
-                .hint("use `penalty: l2`, or fewer features"));
-        }
-        problem.measure(moments.weight)?;
-        Ok(problem)
-    }
-
-    /// The columns' squares and standard deviations.
-    fn measure(&mut self, weight: f64) -> Result<()> {
-        self.squares = self.set.reduce(
-            vec![0.0; self.width],
-            |chunk| {
-                let mut sums = vec![0.0; self.width];
-                self.blocks(chunk, |block, _, w| {
-                    for (sum, column) in sums.iter_mut().zip(&block.columns) {
-                        let mut weighted = *column;
-                        weighted.iter_mut().zip(w).for_each(|(z, w)| *z *= w);
-                        *sum += dot(&weighted, column);
-                    }
-                });
-                Ok(sums)
-            },
-            |a, b| a.iter().zip(b).map(|(a, b)| a + b).collect(),
-        )?;
-        let deviation = |j: usize| {
-            let scale = self.scaling.scale[j];
-            let shift = (self.means[j] - self.scaling.centre[j]) * scale;
-            if scale == 0.0 { 0.0 } else { (self.squares[j] / weight - shift * shift).max(0.0).sqrt() / scale }
-        };
-        self.deviations = (0..self.set.features.len()).map(deviation).collect();
-        Ok(())
-    }
-
-    fn is_wide(&self) -> bool {
-        self.outputs * self.width > WIDEST_HESSIAN && self.l1.iter().all(|l1| *l1 == 0.0)
-    }
-
-    /// Calls `each` with every block of scaled columns (the last is ones where there is an intercept),
-    /// the labels' positions among the present classes, and the weights.
-    fn blocks(&self, chunk: &Chunk, mut each: impl FnMut(&Block, &[usize; ROWS], &[f64; ROWS])) {
-        let mut block = Block::zeros(self.width);
-        for start in (0..chunk.x.rows).step_by(ROWS) {
-            self.scaling.fill(chunk.x.columns.iter().map(Vec::as_slice), start, &mut block);
-            if self.intercept
-                && let Some(ones) = block.columns.last_mut()
-            {
-                ones.fill(1.0);
-            }
-            let mut labels = [0; ROWS];
-            let mut weights = [0.0; ROWS];
-            for (((label, weight), y), w) in labels.iter_mut().zip(&mut weights).zip(&chunk.y[start..]).zip(&chunk.w[start..]) {
-                // A class that is absent has no weight either.
-                *label = self.present.binary_search(&(*y as usize)).unwrap_or(0);
-                *weight = *w;
-            }
-            each(&block, &labels, &weights);
-        }
-    }
-
-    /// One pass over the rows.
-    fn evaluate(&self, theta: &[f64], with_hessian: bool) -> Result<Evaluation> {
-        let start = || Evaluation {
-            loss: 0.0,
-            gradient: vec![0.0; theta.len()],
-            grams: vec![Symmetric::zeros(self.width); if with_hessian { self.outputs * (self.outputs + 1) / 2 } else { 0 }],
-        };
-        self.set.reduce(
-            start(),
-            |chunk| {
-                let mut sums = start();
-                let mut weighted = Block::zeros(self.width);
-                let mut outputs = vec![[0.0; ROWS]; self.outputs];
-                self.blocks(chunk, |block, labels, weights| {
-                    for (output, theta) in outputs.iter_mut().zip(theta.chunks(self.width.max(1))) {
-                        output.fill(0.0);
-                        for (column, theta) in block.columns.iter().zip(theta) {
-                            output.iter_mut().zip(column).for_each(|(sum, z)| *sum += theta * z);
-                        }
-                    }
-                    sums.loss += probabilities(&mut outputs, labels, weights);
-                    for (k, gradient) in sums.gradient.chunks_mut(self.width.max(1)).enumerate() {
-                        let mut error = outputs[k];
-                        for ((error, label), w) in error.iter_mut().zip(labels).zip(weights) {
-                            *error = w * (*error - f64::from(u8::from(self.is_label(k, *label))));
-                        }
-                        gradient.iter_mut().zip(&block.columns).for_each(|(sum, column)| *sum += dot(column, &error));
-                    }
-                    for k in 0..if with_hessian { self.outputs } else { 0 } {
-                        for l in 0..=k {
-                            let mut roots = [0.0; ROWS];
-                            for (((root, p), q), w) in roots.iter_mut().zip(&outputs[k]).zip(&outputs[l]).zip(weights) {
-                                *root = (w * p * if k == l { 1.0 - q } else { *q }).sqrt();
-                            }
-                            for (to, column) in weighted.columns.iter_mut().zip(&block.columns) {
-                                to.iter_mut().zip(column).zip(&roots).for_each(|((to, z), root)| *to = z * root);
-                            }
-                            sums.grams[k * (k + 1) / 2 + l].add_products(&weighted);
-                        }
-                    }
-                });
-                Ok(sums)
-            },
-            |a, b| Evaluation {
-                loss: a.loss + b.loss,
-                gradient: a.gradient.iter().zip(&b.gradient).map(|(a, b)| a + b).collect(),
-                grams: a.grams.into_iter().zip(&b.grams).map(|(a, b)| a.plus(b)).collect(),
-            },
-        )
-    }
-
-    fn is_label(&self, output: usize, label: usize) -> bool {
-        if self.outputs == 1 { label == 1 } else { label == output }
-    }
-
-    /// C Σ w loss + penalties.
-    fn objective(&self, evaluation: &Evaluation, theta: &[f64]) -> f64 {
-        let squares: f64 = theta.iter().zip(&self.l2).map(|(x, l2)| if *x == 0.0 { 0.0 } else { 0.5 * l2 * x * x }).sum();
-        self.c * evaluation.loss + squares + self.lengths(theta)
-    }
-
-    fn lengths(&self, theta: &[f64]) -> f64 {
-        theta.iter().zip(&self.l1).map(|(x, l1)| l1 * x.abs()).sum()
-    }
-
-    /// The gradient of the smooth part.
-    fn gradient(&self, evaluation: &Evaluation, theta: &[f64]) -> Vec<f64> {
-        evaluation.gradient.iter().zip(&self.l2).zip(theta).map(|((g, l2), x)| self.c * g + l2 * x).collect()
-    }
-
-    fn hessian(&self, evaluation: &Evaluation) -> Symmetric {
-        let m = self.width;
-        let mut hessian = Symmetric::zeros(m * self.outputs);
-        for k in 0..self.outputs {
-            for l in 0..=k {
-                let gram = &evaluation.grams[k * (k + 1) / 2 + l];
-                let sign = if k == l { self.c } else { -self.c };
-                for i in 0..m {
-                    for j in 0..m {
-                        hessian.set(k * m + i, l * m + j, sign * gram.get(i, j));
-                    }
-                }
-            }
-        }
-        for (i, l2) in self.l2.iter().enumerate() {
-            hessian.set(i, i, hessian.get(i, i) + l2);
-        }
-        hessian
-    }
-
-    /// The point, and whether it settled.
-    fn newton(&self, parameters: &Logistic) -> Result<(Vec<f64>, bool)> {
-        let mut theta = vec![0.0; self.outputs * self.width];
+impl Problem<'_> {
+    fn newton(&self, parameters: &Logistic) -> Result<Found> {
+        let mut theta = vec![0.0; self.unknowns()];
         let mut here = self.evaluate(&theta, true)?;
-        let smooth = self.l1.iter().all(|l1| *l1 == 0.0);
         let ones = vec![1.0; theta.len()];
         for _ in 0..parameters.max_iter {
             let gradient = self.gradient(&here, &theta);
             let hessian = self.hessian(&here);
-            let step: Vec<f64> = if smooth {
+            let step: Vec<f64> = if self.is_smooth() {
                 Solver::new(&hessian, &ones).solve(&gradient).iter().map(|x| -x).collect()
             } else {
                 let linear: Vec<f64> = hessian.times(&theta).iter().zip(&gradient).map(|(hx, g)| hx - g).collect();
@@ -364,15 +165,15 @@ impl<'a> Problem<'a> {
             };
             let Some((next, there, share)) = self.search(&theta, &here, &gradient, &step, true)? else {
                 // No step lowers the objective any more: this is the optimum up to rounding.
-                return Ok((theta, true));
+                return Ok(Found { theta, loss: here.loss, settled: true });
             };
             let moved = share * largest(&step);
             (theta, here) = (next, there);
             if moved <= parameters.tol * largest(&theta).max(1.0) {
-                return Ok((theta, true));
+                return Ok(Found { theta, loss: here.loss, settled: true });
             }
         }
-        Ok((theta, false))
+        Ok(Found { theta, loss: here.loss, settled: false })
     }
 
     /// Halves a step until the objective falls enough (Armijo); `None` where none does.
@@ -393,8 +194,8 @@ impl<'a> Problem<'a> {
         Ok(None)
     }
 
-    fn lbfgs(&self, parameters: &Logistic) -> Result<(Vec<f64>, bool)> {
-        let mut theta = vec![0.0; self.outputs * self.width];
+    fn lbfgs(&self, parameters: &Logistic) -> Result<Found> {
+        let mut theta = vec![0.0; self.unknowns()];
         let mut here = self.evaluate(&theta, false)?;
         let mut gradient = self.gradient(&here, &theta);
         // The inverse of an upper bound of the Hessian's diagonal.
@@ -405,7 +206,7 @@ impl<'a> Problem<'a> {
             let step = two_loops(&gradient, &memory, &inverse);
             let Some((next, there, _)) = self.search(&theta, &here, &gradient, &step, false)? else {
                 if memory.is_empty() {
-                    return Ok((theta, true));
+                    return Ok(Found { theta, loss: here.loss, settled: true });
                 }
                 memory.clear();
                 continue;
@@ -416,7 +217,7 @@ impl<'a> Problem<'a> {
             (theta, here, gradient) = (next, there, slope);
             let newton_like = gradient.iter().zip(&inverse).fold(0.0_f64, |most, (g, d)| most.max((g * d).abs()));
             if newton_like <= parameters.tol * largest(&theta).max(1.0) {
-                return Ok((theta, true));
+                return Ok(Found { theta, loss: here.loss, settled: true });
             }
             if dot(&moves, &turns) > 0.0 {
                 if memory.len() == MEMORY {
@@ -425,58 +226,28 @@ impl<'a> Problem<'a> {
                 memory.push((moves, turns));
             }
         }
-        Ok((theta, false))
+        Ok(Found { theta, loss: here.loss, settled: false })
     }
 
-    fn model(&self, mut theta: Vec<f64>, classes: &[String]) -> Result<LinearModel> {
-        if self.outputs > 1 && self.intercept {
-            // Adding a number to every intercept changes no probability; scikit-learn's sum to zero.
-            let mean = theta.chunks(self.width).filter_map(<[f64]>::last).sum::<f64>() / self.outputs as f64;
-            theta.chunks_mut(self.width).filter_map(<[f64]>::last_mut).for_each(|b| *b -= mean);
-        }
+    fn model(&self, theta: &[f64], classes: &[String]) -> Result<LinearModel> {
         let features = self.set.features.len();
-        let outputs = (0..self.outputs).map(|k| {
-            let unknowns = &theta[k * self.width..(k + 1) * self.width];
-            let coefficients: Vec<f64> =
-                unknowns[..features].iter().zip(&self.scaling.scale).map(|(x, scale)| if *x == 0.0 { 0.0 } else { x * scale }).collect();
-            let shift: f64 = unknowns
-                .iter()
-                .zip(&self.scaling.scale)
-                .zip(&self.scaling.centre)
-                .map(|((x, scale), centre)| if *x == 0.0 { 0.0 } else { (x * scale) * centre })
-                .sum();
+        let output = |(k, unknowns): (usize, &[f64])| {
+            let scaled = || unknowns.iter().zip(&self.scaling.scale).map(|(x, scale)| if *x == 0.0 { 0.0 } else { x * scale });
+            let shift: f64 = scaled().zip(&self.scaling.centre).map(|(x, centre)| x * centre).sum();
             let intercept = self.intercept.then(|| unknowns[features] - shift);
-            Output { class: (self.outputs > 1).then(|| classes[self.present[k]].clone()), coefficients, intercept }
-        });
+            Output { class: (self.outputs > 1).then(|| classes[self.present[k]].clone()), coefficients: scaled().take(features).collect(), intercept }
+        };
+        let mut outputs: Vec<Output> =
+            if self.width == 0 { (0..self.outputs).map(|k| output((k, &[]))).collect() } else { theta.chunks(self.width).enumerate().map(output).collect() };
+        if self.outputs > 1 {
+            // Adding a number to every intercept changes no probability; scikit-learn's sum to zero.
+            let mean = outputs.iter().filter_map(|output| output.intercept).sum::<f64>() / self.outputs as f64;
+            outputs.iter_mut().filter_map(|output| output.intercept.as_mut()).for_each(|intercept| *intercept -= mean);
+        }
         let (classes, present) = (classes.len(), self.present.clone());
         let link = if self.outputs == 1 { Link::Logistic { classes, present } } else { Link::Softmax { classes, present } };
-        LinearModel::new(Logistic::NAME, self.set, self.deviations.clone(), outputs.collect(), link)
+        LinearModel::new(Logistic::NAME, self.set, self.deviations.clone(), outputs, link)
     }
-}
-
-/// Turns outputs into probabilities and returns Σ w loss.
-fn probabilities(outputs: &mut [[f64; ROWS]], labels: &[usize; ROWS], weights: &[f64; ROWS]) -> f64 {
-    let mut loss = 0.0;
-    if let [output] = outputs {
-        for ((output, label), w) in output.iter_mut().zip(labels).zip(weights) {
-            let towards = if *label == 1 { *output } else { -*output };
-            loss += w * ((-towards.abs()).exp().ln_1p() + (-towards).max(0.0));
-            *output = sigmoid(*output);
-        }
-        return loss;
-    }
-    for (r, (label, w)) in labels.iter().zip(weights).enumerate() {
-        let most = outputs.iter().fold(f64::NEG_INFINITY, |most, output| most.max(output[r]));
-        let own = outputs.get(*label).map_or(most, |output| output[r]);
-        let mut total = 0.0;
-        for output in outputs.iter_mut() {
-            output[r] = (output[r] - most).exp();
-            total += output[r];
-        }
-        outputs.iter_mut().for_each(|output| output[r] /= total);
-        loss += w * (total.ln() + most - own);
-    }
-    loss
 }
 
 /// −H·gradient, where H is the inverse Hessian as the remembered steps and the diagonal tell it.
@@ -493,7 +264,9 @@ fn two_loops(gradient: &[f64], memory: &[(Vec<f64>, Vec<f64>)], inverse: &[f64])
         let back = dot(turns, &q) / dot(moves, turns);
         q.iter_mut().zip(moves).for_each(|(q, s)| *q += (share - back) * s);
     }
-    q.iter_mut().for_each(|q| *q = -*q);
+    for q in &mut q {
+        *q = -*q;
+    }
     q
 }
 

@@ -5,6 +5,7 @@ mod dummy;
 mod elastic_net;
 mod knn;
 mod lasso;
+mod likelihood;
 mod linear;
 mod linear_model;
 mod logistic;

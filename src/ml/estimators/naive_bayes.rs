@@ -81,7 +81,9 @@ steps:
         let none = vec![vec![0.0; features]; weights.len()];
         let divide = |mut sums: Vec<Vec<f64>>| {
             for (sums, weight) in sums.iter_mut().zip(&weights) {
-                sums.iter_mut().for_each(|sum| *sum = if *weight > 0.0 { *sum / weight } else { 0.0 });
+                for sum in sums.iter_mut() {
+                    *sum = if *weight > 0.0 { *sum / weight } else { 0.0 };
+                }
             }
             sums
         };
@@ -115,7 +117,9 @@ steps:
         let mut importances: Vec<f64> = (0..features).map(|j| if says_something[j] { between[j] / (within[j] + smoothing[j]) } else { 0.0 }).collect();
         let sum: f64 = importances.iter().sum();
         if sum > 0.0 && sum.is_finite() {
-            importances.iter_mut().for_each(|share| *share /= sum);
+            for share in &mut importances {
+                *share /= sum;
+            }
         }
         let classes = (0..weights.len()).map(|k| {
             let mean = |j: usize| if says_something[j] { means[k][j] / scaling.scale[j] + scaling.centre[j] } else { scaling.centre[j] };

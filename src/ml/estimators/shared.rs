@@ -10,6 +10,9 @@ use crate::value::Fault;
 /// More features than this and a Gram matrix would outgrow the memory that is promised.
 const MOST_FEATURES: usize = 4096;
 
+/// Rows of a column that are read twice while they are in the cache.
+const ROWS_IN_CACHE: usize = 2048;
+
 /// The columns that a linear model is fitted to.
 pub enum Targets {
     None,
@@ -87,13 +90,19 @@ impl Moments {
         let targets = targets.columns(chunk);
         let columns = chunk.x.columns.iter().map(Vec::as_slice).chain(targets.iter().map(AsRef::as_ref));
         let mut moments = Self { weight, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
+        let all_count = chunk.w.iter().all(|w| *w > 0.0);
         for column in columns {
-            // A sum over a chunk without weight is still taken: it tells whether a value is missing.
-            let sum = dot(column, &chunk.w);
+            let (mut sum, mut low, mut high) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
+            for (column, w) in column.chunks(ROWS_IN_CACHE).zip(chunk.w.chunks(ROWS_IN_CACHE)) {
+                sum += dot(column, w);
+                let (least, most) = if all_count { range(column) } else { range(&counted(column, w)) };
+                low = low.min(least);
+                high = high.max(most);
+            }
+            // A chunk without weight still tells whether a value is missing.
             moments.mean.push(if weight > 0.0 { sum / weight } else { sum * 0.0 });
-            let counted = || column.iter().zip(&chunk.w);
-            moments.low.push(counted().fold(f64::INFINITY, |low, (x, w)| if *w > 0.0 && *x < low { *x } else { low }));
-            moments.high.push(counted().fold(f64::NEG_INFINITY, |high, (x, w)| if *w > 0.0 && *x > high { *x } else { high }));
+            moments.low.push(low);
+            moments.high.push(high);
         }
         moments
     }
@@ -107,6 +116,30 @@ impl Moments {
         self.weight = weight;
         self
     }
+}
+
+/// The values with a weight above 0.
+fn counted(column: &[f64], w: &[f64]) -> Vec<f64> {
+    column.iter().zip(w).filter(|(_, w)| **w > 0.0).map(|(x, _)| *x).collect()
+}
+
+/// The lowest and the highest value, several at a time.
+fn range(column: &[f64]) -> (f64, f64) {
+    const LANES: usize = 8;
+    let mut low = [f64::INFINITY; LANES];
+    let mut high = [f64::NEG_INFINITY; LANES];
+    let (columns, rest) = column.as_chunks::<LANES>();
+    for x in columns {
+        for lane in 0..LANES {
+            low[lane] = if x[lane] < low[lane] { x[lane] } else { low[lane] };
+        }
+        for lane in 0..LANES {
+            high[lane] = if x[lane] > high[lane] { x[lane] } else { high[lane] };
+        }
+    }
+    let low = low.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
+    let high = high.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
+    (low, high)
 }
 
 /// z = (x − centre) · scale, with powers of two as scales, so that scaling back rounds nothing and squares
@@ -241,9 +274,13 @@ pub fn require_finite(name: &str, features: &[String], matrix: &Matrix) -> Resul
 /// Scores of one row from their logarithms up to a constant.
 pub fn softmax(logs: &mut [f64]) {
     let largest = logs.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-    logs.iter_mut().for_each(|log| *log = (*log - largest).exp());
+    for log in logs.iter_mut() {
+        *log = (*log - largest).exp();
+    }
     let total: f64 = logs.iter().sum();
-    logs.iter_mut().for_each(|share| *share /= total);
+    for share in logs.iter_mut() {
+        *share /= total;
+    }
 }
 
 /// Collects refused parameters.

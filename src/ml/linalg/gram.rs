@@ -1,4 +1,4 @@
-//! Symmetric matrices, and how rows are added to one: XᵀX in blocks that stay in the fastest cache.
+//! Symmetric matrices, and how rows are added to one: `XᵀX` in blocks that stay in the fastest cache.
 
 use std::array::from_fn;
 
@@ -57,7 +57,7 @@ impl Symmetric {
         self
     }
 
-    /// Adds XᵀX for a block of rows with as many columns as this matrix.
+    /// Adds `XᵀX` for a block of rows with as many columns as this matrix.
     pub fn add_products(&mut self, block: &Block) {
         let Some(last) = self.size.checked_sub(1) else { return };
         let column = |i: usize| &block.columns[i.min(last)];

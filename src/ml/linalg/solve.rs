@@ -184,9 +184,13 @@ fn orthonormal(vectors: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
 fn normalise(vector: &mut [f64]) {
     let largest = vector.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     if largest > 0.0 {
-        vector.iter_mut().for_each(|value| *value /= largest);
+        for value in vector.iter_mut() {
+            *value /= largest;
+        }
         let length = dot(vector, vector).sqrt();
-        vector.iter_mut().for_each(|value| *value /= length);
+        for value in vector.iter_mut() {
+            *value /= length;
+        }
     }
 }
 
