@@ -62,7 +62,7 @@ pub fn full(value: f64) -> String {
 pub fn column(values: &[f64]) -> Vec<String> {
     let sizes = || values.iter().filter(|value| value.is_finite() && **value != 0.0).map(|value| value.abs());
     let (least, most) = sizes().fold((f64::INFINITY, 0.0_f64), |(least, most), size| (least.min(size), most.max(size)));
-    if most == 0.0 || sizes().any(is_scientific) || magnitude(most) - magnitude(least) > 2 {
+    if most == 0.0 || sizes().any(is_scientific) || magnitude(most) - magnitude(least) > 1 {
         return values.iter().map(|value| number(*value)).collect();
     }
     let needed = sizes().map(|size| trimmed_decimals(size)).max().unwrap_or(0);
@@ -403,7 +403,7 @@ mod tests {
     fn a_column_of_like_sizes_shares_its_decimals() {
         assert_eq!(column(&[2.07, 2.071, 10.49, 0.0]), ["2.070", "2.071", "10.490", "0.000"]);
         assert_eq!(column(&[1.0, 25.0, 300.0]), ["1", "25", "300"]);
-        assert_eq!(column(&[0.001, 12_345.6]), ["0.001", "12,346"]);
+        assert_eq!(column(&[0.9602, 2.0123, 43.2]), ["0.9602", "2.012", "43.2"]);
         assert_eq!(column(&[f64::NAN, 1.5]), ["NaN", "1.5"]);
         let mixed = [Cell::Text("a".into()), Cell::Number(1.5), Cell::Missing, Cell::Number(0.25)];
         let texts: Vec<String> = cells(&mixed.iter().collect::<Vec<_>>()).into_iter().map(|cell| cell.text).collect();

@@ -282,14 +282,18 @@ struct StepLinkView {
 
 fn head(page: &Page<'_>, limits: Limits) -> Head {
     let short = |text: &str| cut(&visible(text), limits.cell.min(120));
-    let step =
-        |step: &StepLink| StepLinkView { name: short(&step.name), href: link(step.href.as_deref()), state: step.state.word(), current: step.name == page.step };
+    let failed = page.state == PageState::Failed;
+    let step = |step: &StepLink| {
+        let current = step.name == page.step;
+        let state = if current && failed { StepState::Failed } else { step.state };
+        StepLinkView { name: short(&step.name), href: link(step.href.as_deref()), state: state.word(), current }
+    };
     Head {
         recipe: short(page.recipe),
         template: short(page.template),
         profile: short(page.profile.unwrap_or_default()),
         step: short(page.step),
-        failed: page.state == PageState::Failed,
+        failed,
         seconds: format::seconds(page.seconds),
         run: short(page.run),
         steps: page.steps.iter().take(limits.items).map(step).collect(),

@@ -13,8 +13,8 @@ use super::{Bars, Histogram, Line, Lines, Points};
 /// Width of a chart's view box; the style sheet lets it grow a little and shrink to a phone.
 pub const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 260.0;
-/// Room for one character: above the mean of common fonts at the largest size the style sheet sets (14 px on a phone).
-const CHARACTER: f64 = 7.8;
+/// Room for one character: above the mean of common fonts at the largest size the style sheet sets (on a phone).
+const CHARACTER: f64 = 8.2;
 /// Series beyond this number repeat a colour.
 pub const COLOURS: usize = 6;
 
@@ -87,7 +87,9 @@ pub fn histogram(chart: &Histogram) -> Option<Drawing> {
                 outline += &format!("L{} {y}L{} {y}", n(frame.x(chart.edges[bin])), n(frame.x(chart.edges[bin + 1])));
             }
             outline += &format!("L{} {}", n(frame.x(high)), n(frame.bottom()));
-            frame.mark(format!("{outline}Z"), format!("area s{colour}"), String::new());
+            if series == 0 {
+                frame.mark(format!("{outline}Z"), format!("area s{colour}"), String::new());
+            }
             frame.mark(outline, format!("line s{colour} dash{}", series / COLOURS), String::new());
         }
     }
@@ -108,10 +110,11 @@ pub fn as_shares(chart: &Histogram) -> bool {
 }
 
 /// Small bars without axes for a row of a profile: one path, in a view box of 120 × 32.
+/// `slots` is the least number of bars that the width is divided into.
 #[must_use]
-pub fn sparkline(counts: &[u64]) -> Option<String> {
+pub fn sparkline(counts: &[u64], slots: usize) -> Option<String> {
     let most = counts.iter().copied().max().filter(|most| *most > 0)?;
-    let step = 120.0 / counts.len() as f64;
+    let step = 120.0 / counts.len().max(slots) as f64;
     let gap = if step > 3.0 { 1.0 } else { 0.0 };
     let bars = counts.iter().enumerate().filter(|(_, value)| **value > 0).map(|(i, value)| {
         let height = (30.0 * *value as f64 / most as f64).max(1.0);
@@ -170,13 +173,18 @@ pub fn lines(chart: &Lines) -> Option<Drawing> {
     if chart.diagonal {
         frame.diagonal();
     }
-    let few = finite().count() <= 240;
+    let all = finite().count();
+    let (few, shown) = (all <= 400, all <= 24 * chart.series.len());
     for (i, series) in chart.series.iter().enumerate() {
         let colour = i % COLOURS + 1;
         frame.mark(polyline(&frame, series), format!("line s{colour} dash{}", i / COLOURS), String::new());
         for (x, y) in series.points.iter().filter(|(x, y)| few && x.is_finite() && y.is_finite()) {
             let name = if series.name.is_empty() { String::new() } else { format!("{}: ", series.name) };
-            frame.mark(dot(frame.x(*x), frame.y(*y)), format!("dot s{colour}"), format!("{name}{} at {}", number(*y), number(*x)));
+            frame.mark(
+                dot(frame.x(*x), frame.y(*y)),
+                format!("dot s{colour}{}", if shown { "" } else { " quiet" }),
+                format!("{name}{} at {}", number(*y), number(*x)),
+            );
         }
     }
     let names: Vec<&str> = chart.series.iter().map(|series| series.name.as_str()).filter(|name| !name.is_empty()).collect();

@@ -437,10 +437,10 @@ model size  346 kB
 ── Metrics ─────────────────────────────
 
 Criteria
-metric       test  gate
-─────────  ──────  ────
-rmse         2.07  pass
-max_error  990.00  fail
+metric     test  gate
+─────────  ────  ────
+rmse       2.07  pass
+max_error   990  fail
 
 Residuals (error: -2 to 3)
  ▁▄█▄  17 rows

@@ -517,7 +517,7 @@ fn profile_row(column: &ColumnProfile, limits: Limits) -> ProfileRow {
         kind: [visible(&column.kind), visible(&column.role)].iter().filter(|text| !text.is_empty()).map(|text| cut(text, 40)).collect::<Vec<_>>().join(" · "),
         alerts: column.alerts.iter().take(limits.items.min(8)).map(|alert| cut(&visible(alert), 120)).collect(),
         remarks: remarks.join(", "),
-        spark: svg::sparkline(&drawn).unwrap_or_default(),
+        spark: svg::sparkline(&drawn, if histogram.is_some() { 1 } else { 8 }).unwrap_or_default(),
         spark_title,
         spark_counts: drawn.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
         missing: CellView {
@@ -552,6 +552,7 @@ fn legend<'a>(names: impl Iterator<Item = &'a str>, limits: Limits) -> Vec<Strin
 
 fn written(text: Written, limits: Limits) -> CellView {
     let class = match text.style {
+        Style::Text if text.text.len() > 40 => "long",
         Style::Text => "",
         Style::Number => "number",
         Style::Good => "good",
