@@ -4,8 +4,10 @@
 //! predicting before fitting does not compile. What recipe.yaml can name stands in two plain lists,
 //! `transformers::TRANSFORMERS` and `estimators::ESTIMATORS`.
 
+pub mod chain;
 mod estimator;
 pub mod estimators;
+pub mod input;
 mod matrix;
 pub mod reduce;
 pub mod selector;
@@ -13,6 +15,7 @@ mod training;
 mod transform;
 pub mod transformers;
 
+pub use chain::{Chain, FittedChain};
 pub use estimator::{Coefficient, Estimator, EstimatorEntry, FittedEstimator, Predict, Predictions, Task, UnfittedEstimator};
 pub use matrix::Matrix;
 pub use selector::Selector;

@@ -548,6 +548,17 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_threads_does_not_change_a_bit() {
+        let mixed: Vec<f64> = (0..150_000).map(|i| f64::from(i % 977).sin() * 10_f64.powi(i % 13)).collect();
+        let table = Table::of(df!("x" => &mixed, "z" => mixed.iter().rev().copied().collect::<Vec<f64>>()).unwrap());
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| moments(&table, &names(&["x", "z"])).unwrap())
+        };
+        assert_eq!(on(1), on(3));
+    }
+
+    #[test]
     fn a_column_without_values_has_no_moments_and_no_quantiles() {
         let table = Table::of(df!("x" => [None::<f64>, Some(f64::NAN)]).unwrap());
         let found = moments(&table, &names(&["x"])).unwrap()[0];

@@ -147,7 +147,7 @@ mod tests {
     fn it_agrees_with_scikit_learn() {
         let frame = df!("x" => [-2.0, -1.0, 0.5, 0.5, 0.5, 3.0, 4.0, 9.0]).unwrap();
         close(&fit_apply(&frame, "bin: {columns: x, strategy: uniform, n_bins: 4}"), "x", &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0]);
-        close(&fit_apply(&frame, "bin: {columns: x, n_bins: 4}"), "x", &[0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+        close(&fit_apply(&frame, "bin: {columns: x, n_bins: 4}"), "x", &[0.0, 0.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0]);
     }
 
     #[test]

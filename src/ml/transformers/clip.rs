@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_training() {
-        let frame = df!("n" => [0_i64, 10, 20, 30, 1000]).unwrap();
-        close(&fit_apply(&frame, "clip: {quantiles: [0.125, 0.75]}"), "n", &[5.0, 10.0, 20.0, 30.0, 30.0]);
+        let frame = df!("count" => [0_i64, 10, 20, 30, 1000]).unwrap();
+        close(&fit_apply(&frame, "clip: {quantiles: [0.125, 0.75]}"), "count", &[5.0, 10.0, 20.0, 30.0, 30.0]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::ml::{Fit, FittedTransform, UnfittedTransform};
 use crate::value::{Value, display_path};
 
 /// A value as the recipe reader makes it.
-fn value(json: &serde_json::Value) -> Value {
+pub fn value(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(b) => Value::Bool(*b),
@@ -182,5 +182,23 @@ fn an_unknown_key_is_refused_and_missing_columns_are_all_named() {
             let faults = (find(name).unwrap().parse)(&Value::Map(map)).err().unwrap_or_else(|| panic!("{name}: took an unknown key"));
             assert!(faults.iter().any(|fault| fault.to_string().contains("colums")), "{name}: {faults:?}");
         }
+    }
+}
+
+#[test]
+fn names_that_polars_would_take_for_patterns_are_names() {
+    let values = [Some(1.0), Some(2.5), None, Some(4.0)];
+    let plain = df!("a" => values, "b" => [3.0, 1.0, 2.0, 5.0], "abc" => [0.0, 1.0, 0.0, 1.0]).unwrap();
+    let hostile = df!("*" => values, "^a.*$" => [3.0, 1.0, 2.0, 5.0], "abc" => [0.0, 1.0, 0.0, 1.0]).unwrap();
+    for (name, value) in examples() {
+        let Value::Map(mut map) = value else { continue };
+        map.retain(|key, _| key != "by");
+        let mut shape = |frame: &DataFrame, columns: [&str; 2]| {
+            map.insert("columns".to_owned(), Value::List(columns.map(|c| Value::String(c.to_owned())).to_vec()));
+            let transform = (find(name).unwrap().parse)(&Value::Map(map.clone())).ok()?;
+            let fitted = try_fit(frame, transform.as_ref()).ok()?;
+            Some(applied(fitted.as_ref(), frame).shape())
+        };
+        assert_eq!(shape(&plain, ["a", "b"]), shape(&hostile, ["`*`", "^a.*$"]), "{name}");
     }
 }

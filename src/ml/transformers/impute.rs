@@ -19,6 +19,7 @@ const BETWEEN: &str = "\u{1f}";
 const MISSING_KEY: &str = "\u{0}";
 /// The group's key while fitting.
 const KEY: &str = "\u{0}group";
+const CLIP_FIRST: &str = "put `- clip: {lower: ..., upper: ...}` before it";
 
 /// The configuration; its page is [`Transformer::DOC`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -118,10 +119,16 @@ A column without any value in training is dropped, except with `constant`. With 
         let mut groups = if self.by.is_empty() { vec![BTreeMap::new(); columns.len()] } else { self.learn_groups(on.table, &columns)? };
 
         let mut fitted = FittedImpute { by: self.by.clone(), columns: Vec::new(), dropped: Vec::new() };
-        let mut taken = Vec::new();
+        let rows = on.table.rows()? as u64;
+        let (mut taken, mut unusable) = (Vec::new(), Vec::new());
         for (((name, missing), fill), groups) in columns.into_iter().zip(missing).zip(overall).zip(&mut groups) {
             let Some(fill) = fill else {
-                fitted.dropped.push(name);
+                // Values are there, but the middle of infinities is no number, and a count beyond 64 bits is none here.
+                if missing < rows {
+                    unusable.push(format!("`{name}`"));
+                } else {
+                    fitted.dropped.push(name);
+                }
                 continue;
             };
             groups.retain(|_, value| *value != fill);
@@ -130,6 +137,9 @@ A column without any value in training is dropped, except with `constant`. With 
                 taken.push(format!("`{}`", indicator_name(&name)));
             }
             fitted.columns.push(Filled { name, fill, groups: std::mem::take(groups), indicator, missing });
+        }
+        if !unusable.is_empty() {
+            return Err(Error::data(format!("`impute` finds infinite or too large values in {}", unusable.join(", "))).hint(CLIP_FIRST));
         }
         if taken.is_empty() {
             return Ok(fitted);
@@ -172,8 +182,8 @@ impl Impute {
     /// One value a column; `None` where training has none.
     fn learn(&self, table: &Table, columns: &[String]) -> Result<Vec<Option<Fill>>> {
         match self.strategy {
-            Strategy::Median => numbers(columns, reduce::quantiles(table, columns, &[0.5])?.iter().map(|q| q.first().copied())),
-            Strategy::Mean => numbers(columns, reduce::moments(table, columns)?.iter().map(|m| (m.count > 0).then_some(m.mean))),
+            Strategy::Median => Ok(numbers(reduce::quantiles(table, columns, &[0.5])?.iter().map(|q| q.first().copied()))),
+            Strategy::Mean => Ok(numbers(reduce::moments(table, columns)?.iter().map(|m| Some(m.mean)))),
             Strategy::MostFrequent => {
                 let found = reduce::categories(table, columns, CATEGORY_LIMIT)?;
                 Ok(columns.iter().zip(&found).map(|(name, found)| most_frequent(found, kind(table, name))).collect())
@@ -189,12 +199,11 @@ impl Impute {
         let groups: BTreeMap<String, Vec<Option<Fill>>> = match self.strategy {
             Strategy::Median => {
                 let found = reduce::group_quantiles(&keyed, KEY, columns, &[0.5])?;
-                found.into_iter().map(|(group, q)| Ok((group, numbers(columns, q.iter().map(|q| q.first().copied()))?))).collect::<Result<_>>()?
+                found.into_iter().map(|(group, q)| (group, numbers(q.iter().map(|q| q.first().copied())))).collect()
             }
             Strategy::Mean => {
                 let found = reduce::group_moments(&keyed, KEY, columns)?;
-                let means = |m: &[reduce::Moments]| numbers(columns, m.iter().map(|m| (m.count > 0).then_some(m.mean)));
-                found.into_iter().map(|(group, m)| Ok((group, means(&m)?))).collect::<Result<_>>()?
+                found.into_iter().map(|(group, m)| (group, numbers(m.iter().map(|m| Some(m.mean))))).collect()
             }
             Strategy::MostFrequent => {
                 let found = reduce::group_categories(&keyed, KEY, columns)?;
@@ -255,16 +264,9 @@ fn kind(table: &Table, name: &str) -> ColumnKind {
     table.schema().get(name).map_or(ColumnKind::Other, ColumnKind::of)
 }
 
-/// Numbers as fill values; NaN and `None` mean that there was no value.
-fn numbers(columns: &[String], numbers: impl Iterator<Item = Option<f64>>) -> Result<Vec<Option<Fill>>> {
-    let numbers: Vec<Option<f64>> = numbers.collect();
-    // A mean of both infinities is NaN, and says so here, too: the column then has values but no mean.
-    let infinite = columns.iter().zip(&numbers).filter(|(_, n)| n.is_some_and(f64::is_infinite)).map(|(name, _)| format!("`{name}`"));
-    let infinite: Vec<String> = infinite.collect();
-    if !infinite.is_empty() {
-        return Err(Error::data(format!("`impute` finds infinite values in {}", infinite.join(", "))).hint("put `- clip: {lower: ..., upper: ...}` before it"));
-    }
-    Ok(numbers.into_iter().map(|n| n.filter(|n| !n.is_nan()).map(Fill::Float)).collect())
+/// Numbers as fill values; none where there was no value or it is no finite number.
+fn numbers(numbers: impl Iterator<Item = Option<f64>>) -> Vec<Option<Fill>> {
+    numbers.map(|n| n.filter(|n| n.is_finite()).map(Fill::Float)).collect()
 }
 
 /// The value with the largest count; of several, the smallest, by number or by text.
@@ -335,7 +337,8 @@ impl Filled {
             let values = series(self.groups.values(), &dtype);
             key(by).replace_strict(lit(groups), lit(values), Some(self.fill.literal()), Some(dtype.clone()))
         };
-        let value = column(&self.name).cast(dtype.clone());
+        // Strict: a whole number beyond 64 bits with sign must not count as missing.
+        let value = column(&self.name).strict_cast(dtype.clone());
         let value = if dtype == DataType::Float64 { value.fill_nan(lit(NULL)) } else { value };
         value.fill_null(fill).alias(self.name.as_str())
     }
@@ -375,7 +378,7 @@ mod tests {
     fn sample() -> DataFrame {
         df!(
             "x" => [Some(1.0), None, Some(4.0), Some(f64::NAN), Some(10.0), Some(2.5)],
-            "n" => [Some(3_i64), Some(10), Some(10), None, Some(3), Some(7)],
+            "count" => [Some(3_i64), Some(10), Some(10), None, Some(3), Some(7)],
             "s" => [Some("b"), None, Some("a"), Some("b"), Some("a"), Some("c")],
             "ok" => [Some(true), None, Some(true), Some(false), Some(true), None],
             "g" => [Some("p"), Some("p"), Some("p"), Some("q"), None, None]
@@ -387,25 +390,25 @@ mod tests {
     fn it_agrees_with_scikit_learn() {
         let median = fit_apply(&sample(), "impute: {}");
         close(&median, "x", &[1.0, 3.25, 4.0, 3.25, 10.0, 2.5]);
-        close(&median, "n", &[3.0, 10.0, 10.0, 7.0, 3.0, 7.0]);
+        close(&median, "count", &[3.0, 10.0, 10.0, 7.0, 3.0, 7.0]);
         let mean = fit_apply(&sample(), "impute: {strategy: mean, columns: x}");
         close(&mean, "x", &[1.0, 4.375, 4.0, 4.375, 10.0, 2.5]);
         let mode = fit_apply(&sample(), "impute: {strategy: most_frequent}");
         // Of 3 and 10, and of "a" and "b", each twice, the smaller.
-        assert_eq!(mode.column("n").unwrap().get(3).unwrap(), AnyValue::Int64(3));
+        assert_eq!(mode.column("count").unwrap().get(3).unwrap(), AnyValue::Int64(3));
         assert_eq!(mode.column("s").unwrap().str().unwrap().get(1), Some("a"));
         assert_eq!(mode.column("ok").unwrap().bool().unwrap().get(1), Some(true));
     }
 
     #[test]
     fn constants_suit_the_type_or_are_refused() {
-        let filled = fit_apply(&sample(), "impute: {strategy: constant, columns: [s, n, x]}");
+        let filled = fit_apply(&sample(), "impute: {strategy: constant, columns: [s, count, x]}");
         assert_eq!(filled.column("s").unwrap().str().unwrap().get(1), Some("missing_value"));
-        assert_eq!(filled.column("n").unwrap().get(3).unwrap(), AnyValue::Int64(0));
+        assert_eq!(filled.column("count").unwrap().get(3).unwrap(), AnyValue::Int64(0));
         let filled = fit_apply(&sample(), "impute: {strategy: constant, fill_value: 0.5, columns: numeric()}");
-        close(&filled, "n", &[3.0, 10.0, 10.0, 0.5, 3.0, 7.0]);
-        let error = fit_error(&sample(), "impute: {strategy: constant, fill_value: none, columns: [n, ok, s]}");
-        assert_eq!(error.to_string(), "`fill_value` does not suit the type of `n` (integer), `ok` (boolean)");
+        close(&filled, "count", &[3.0, 10.0, 10.0, 0.5, 3.0, 7.0]);
+        let error = fit_error(&sample(), "impute: {strategy: constant, fill_value: none, columns: [count, ok, s]}");
+        assert_eq!(error.to_string(), "`fill_value` does not suit the type of `count` (integer), `ok` (boolean)");
         let error = fit_error(&sample(), "impute: {columns: [s, x]}");
         assert_eq!(error.to_string(), "`impute` takes integer, float, boolean columns, not `s` (str)");
         assert_eq!(refused("impute: {fill_value: 1}"), ["fill_value: only `strategy: constant` takes a fill_value"]);
@@ -417,8 +420,8 @@ mod tests {
         let later = df!("x" => [None::<f64>, None, None, None], "g" => [Some("p"), Some("q"), None, Some("new")]).unwrap();
         // p: median of 1 and 4; q has no value; null: median of 10 and 2.5; overall 3.25.
         close(&fitted.apply(later.lazy()).unwrap().collect().unwrap(), "x", &[2.5, 3.25, 6.25, 3.25]);
-        let fitted = fit(&sample(), "impute: {columns: [s, n], strategy: most_frequent, by: [g, ok]}");
-        let later = df!("s" => [None::<&str>, None], "n" => [None::<i64>, None], "g" => [Some("q"), None], "ok" => [Some(false), Some(true)]).unwrap();
+        let fitted = fit(&sample(), "impute: {columns: [s, count], strategy: most_frequent, by: [g, ok]}");
+        let later = df!("s" => [None::<&str>, None], "count" => [None::<i64>, None], "g" => [Some("q"), None], "ok" => [Some(false), Some(true)]).unwrap();
         let filled = fitted.apply(later.lazy()).unwrap().collect().unwrap();
         assert_eq!(filled.column("s").unwrap().str().unwrap().iter().collect::<Vec<_>>(), [Some("b"), Some("a")]);
         assert_eq!(fit_error(&sample(), "impute: {columns: x, by: [h, x]}").problems.len(), 1);
@@ -430,5 +433,14 @@ mod tests {
         let filled = fit_apply(&frame, "impute: {add_indicator: true}");
         assert_eq!(filled.get_column_names(), ["x", "y", "x_missing"]);
         assert_eq!(filled.column("x_missing").unwrap().bool().unwrap().iter().flatten().collect::<Vec<_>>(), [false, true, true]);
+    }
+
+    #[test]
+    fn values_without_a_middle_are_refused() {
+        let frame = df!("x" => [Some(f64::INFINITY), Some(f64::NEG_INFINITY), None], "u" => [Some(u64::MAX), Some(u64::MAX), None]).unwrap();
+        for (yaml, name) in [("{}", "x"), ("{strategy: mean, columns: x}", "x"), ("{strategy: most_frequent, columns: u}", "u")] {
+            let error = fit_error(&frame, &format!("impute: {yaml}"));
+            assert_eq!(error.to_string(), format!("`impute` finds infinite or too large values in `{name}`"));
+        }
     }
 }

@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn logarithms_have_base_offset_and_sign() {
-        let frame = df!("n" => [Some(0_i64), Some(7), None, Some(63)]).unwrap();
-        close(&fit_apply(&frame, "log: {columns: n, offset: 1, base: 2}"), "n", &[0.0, 3.0, f64::NAN, 6.0]);
-        close(&fit_apply(&frame, "log1p: {columns: n}"), "n", &[0.0, 2.079_441_541_679_835_7, f64::NAN, 4.158_883_083_359_671_5]);
+        let frame = df!("count" => [Some(0_i64), Some(7), None, Some(63)]).unwrap();
+        close(&fit_apply(&frame, "log: {columns: count, offset: 1, base: 2}"), "count", &[0.0, 3.0, f64::NAN, 6.0]);
+        close(&fit_apply(&frame, "log1p: {columns: count}"), "count", &[0.0, 2.079_441_541_679_835_7, f64::NAN, 4.158_883_083_359_671_5]);
         let signed = df!("x" => [-100.0, -0.5, 0.0, 0.5, 1000.0, f64::NAN]).unwrap();
         close(&fit_apply(&signed, "log: {columns: x, base: 10, signed: true}"), "x", &[-2.0, 0.0, 0.0, 0.0, 3.0, f64::NAN]);
     }

@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn roots_are_taken_and_negative_values_refused() {
-        let frame = df!("n" => [Some(0_i64), Some(9), None], "x" => [-1.0, 4.0, 1.0]).unwrap();
-        close(&fit_apply(&frame, "sqrt: {columns: n}"), "n", &[0.0, 3.0, f64::NAN]);
+        let frame = df!("count" => [Some(0_i64), Some(9), None], "x" => [-1.0, 4.0, 1.0]).unwrap();
+        close(&fit_apply(&frame, "sqrt: {columns: count}"), "count", &[0.0, 3.0, f64::NAN]);
         assert_eq!(fit_error(&frame, "sqrt: {columns: \"*\"}").to_string(), "values without a square root in `x` (smallest -1)");
     }
 }

@@ -90,9 +90,13 @@ mod tests {
 
     #[test]
     fn it_agrees_with_scikit_learn() {
-        let frame = df!("x" => [Some(1.0), Some(2.5), None, Some(-4.0), Some(10.0)], "n" => [3_i64, 1, 4, 1, 5]).unwrap();
+        let frame = df!("x" => [Some(1.0), Some(2.5), None, Some(-4.0), Some(10.0)], "count" => [3_i64, 1, 4, 1, 5]).unwrap();
         let scaled = fit_apply(&frame, "standard_scale: {}");
-        close(&scaled, "x", &[-0.271_951_132_159_719_25, 0.024_722_830_196_338_12, f64::NAN, -1.260_864_340_013_244, 1.508_092_641_976_625_2]);
-        close(&scaled, "n", &[0.125, -1.125, 0.75, -1.125, 1.375]);
+        close(&scaled, "x", &[-0.274_059_534_009_043_15, 0.024_914_503_091_731_197, f64::NAN, -1.270_639_657_678_291, 1.519_784_688_595_603]);
+        close(&scaled, "count", &[0.125, -1.125, 0.75, -1.125, 1.375]);
+        let frame = df!("constant" => [0.1 + 0.2; 3], "offset" => [1e9 + 1.0, 1e9 + 2.0, 1e9 + 4.0]).unwrap();
+        let scaled = fit_apply(&frame, "standard_scale: {}");
+        close(&scaled, "constant", &[0.0; 3]);
+        close(&scaled, "offset", &[-1.069_044_999_509_720_4, -0.267_261_273_772_447_2, 1.336_306_177_702_099_3]);
     }
 }

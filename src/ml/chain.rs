@@ -1,0 +1,377 @@
+//! Transforms in a row: each is fitted on what those before it made of the training rows.
+//!
+//! Fitting never writes a table in between: the query grows by each fitted transform and is read again
+//! (a small table is kept in memory instead). The fitted chain knows which raw columns its features are
+//! computed from, so later data needs these and no others: the target, the weight and whatever a
+//! transform dropped may be absent. A feature computed from the target is refused.
+
+use std::collections::BTreeSet;
+
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::input::{InputColumn, admit};
+use super::selector::column;
+use super::transformers::{TRANSFORMERS, find};
+use super::{Fit, FittedTransform, UnfittedTransform};
+use crate::card;
+use crate::data::{Role, Roles, Table};
+use crate::error::{Error, Kind, Problem, Result};
+use crate::value::{Fault, Value, suggest};
+
+/// Tables up to this many values are kept in memory between fits.
+const CELLS_IN_MEMORY: usize = 2 << 20;
+
+/// Transforms before fitting, in order.
+pub struct Chain(Vec<Box<dyn UnfittedTransform>>);
+
+/// A table's columns before and after one transform, for the card.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    pub name: String,
+    /// The transform's parameters, defaults filled in.
+    pub config: serde_json::Value,
+    pub before: Vec<InputColumn>,
+    pub after: Vec<InputColumn>,
+    pub learned: Vec<card::Table>,
+}
+
+/// Fitted transforms in order, and what they expect of raw data.
+pub struct FittedChain {
+    /// The raw columns that features are computed from, with training's types, in training's order.
+    pub inputs: Vec<InputColumn>,
+    /// Every raw column of training.
+    raw: Vec<InputColumn>,
+    features: Vec<String>,
+    steps: Vec<FittedStep>,
+}
+
+struct FittedStep {
+    fitted: Box<dyn FittedTransform>,
+    config: serde_json::Value,
+    after: Vec<InputColumn>,
+}
+
+/// [`FittedChain`] as it is written.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    inputs: Vec<InputColumn>,
+    raw: Vec<InputColumn>,
+    features: Vec<String>,
+    steps: Vec<SavedStep>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedStep {
+    name: String,
+    config: serde_json::Value,
+    state: serde_json::Value,
+    after: Vec<InputColumn>,
+}
+
+impl Chain {
+    #[must_use]
+    pub fn new(transforms: Vec<Box<dyn UnfittedTransform>>) -> Self {
+        Self(transforms)
+    }
+
+    /// Reads a list of names or one-key maps, `- clip: {…}`.
+    ///
+    /// # Errors
+    /// Every fault, with its path below `value`; an unknown transform with the nearest one.
+    pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
+        let Value::List(items) = value else { return Err(vec![Fault::new(&[], format!("expected a list of transforms, got {}", value.kind()))]) };
+        let mut transforms = Vec::new();
+        let mut faults = Vec::new();
+        for (i, item) in items.iter().enumerate() {
+            match parse_step(item) {
+                Ok(transform) => transforms.push(transform),
+                Err(some) => faults.extend(some.into_iter().map(|mut fault| {
+                    fault.path.insert(0, i.to_string());
+                    fault
+                })),
+            }
+        }
+        if faults.is_empty() { Ok(Self(transforms)) } else { Err(faults) }
+    }
+
+    #[must_use]
+    pub fn steps(&self) -> &[Box<dyn UnfittedTransform>] {
+        &self.0
+    }
+
+    /// Fits every transform on training rows.
+    ///
+    /// # Errors
+    /// No rows; what a transform refuses, with its place in the chain; features that cannot be used (computed from
+    /// the target, of a type that no model takes), all named.
+    pub fn fit(&self, train: &Table, roles: &Roles, seed: u64) -> Result<FittedChain> {
+        self.fit_within(train, roles, seed, CELLS_IN_MEMORY)
+    }
+
+    fn fit_within(&self, train: &Table, roles: &Roles, seed: u64, cells_in_memory: usize) -> Result<FittedChain> {
+        let rows = train.rows()?;
+        if rows == 0 {
+            return Err(Error::data("the training table has no rows").hint("check the split and its filters"));
+        }
+        let small = |table: Table| {
+            let cells = rows.saturating_mul(table.schema().len());
+            if cells <= cells_in_memory { Ok(Table::of(table.collect()?)) } else { Ok::<_, Error>(table) }
+        };
+        let mut steps = Vec::with_capacity(self.0.len());
+        let mut table = if self.0.is_empty() { train.clone() } else { small(train.clone())? };
+        for (i, transform) in self.0.iter().enumerate() {
+            let place = |error: Error| error.path(&format!("steps.transform[{i}].{}", transform.name()));
+            let fitted = transform.fit(Fit { table: &table, roles, seed }).map_err(place)?;
+            let next = Table::from_query(fitted.apply(table.lazy())?).map_err(place)?;
+            steps.push(FittedStep { fitted, config: transform.config(), after: InputColumn::of(next.schema()) });
+            table = if i + 1 < self.0.len() { small(next).map_err(place)? } else { next };
+        }
+        let features = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
+        let raw = InputColumn::of(train.schema());
+        let mut chain = FittedChain { inputs: Vec::new(), raw, features, steps };
+        let needed = chain.needed(train.schema())?;
+        chain.inputs = chain.raw.iter().filter(|column| needed.contains(&column.name)).cloned().collect();
+        chain.check_inputs(roles)?;
+        Ok(chain)
+    }
+}
+
+/// One `name` or `name: {…}`.
+fn parse_step(item: &Value) -> Result<Box<dyn UnfittedTransform>, Vec<Fault>> {
+    let (name, config) = match item {
+        Value::String(name) => (name, &Value::Null),
+        Value::Map(map) if map.len() == 1 => map.iter().next().unwrap_or((const { &String::new() }, &Value::Null)),
+        _ => return Err(vec![Fault::new(&[], format!("expected a transform, as `name: {{…}}`, got {}", item.kind()))]),
+    };
+    let Some(entry) = find(name) else {
+        let names: Vec<&str> = TRANSFORMERS.iter().flat_map(|entry| [entry.name].into_iter().chain(entry.aliases.iter().copied())).collect();
+        return Err(vec![Fault::new(std::slice::from_ref(name), format!("unknown transform `{name}`")).hint(suggest(name, &names))]);
+    };
+    (entry.parse)(config).map_err(|faults| {
+        let below = |mut fault: Fault| {
+            fault.path.insert(0, name.clone());
+            fault
+        };
+        faults.into_iter().map(below).collect()
+    })
+}
+
+impl FittedChain {
+    /// The feature columns after the chain, in order.
+    #[must_use]
+    pub fn features(&self) -> &[String] {
+        &self.features
+    }
+
+    /// Adds the whole chain to a query: checks the raw columns, gives them training's types, applies each transform.
+    /// Columns that the chain does not know pass through.
+    ///
+    /// # Errors
+    /// See [`admit`]; where the query cannot be built.
+    pub fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
+        let mut frame = admit(frame, &self.inputs)?;
+        let schema = frame.collect_schema()?;
+        let whole = self.applied(frame.clone()).and_then(|mut applied| {
+            applied.collect_schema()?;
+            Ok(applied)
+        });
+        let absent: Vec<&InputColumn> = self.raw.iter().filter(|column| !schema.contains(&column.name)).collect();
+        if whole.is_ok() || absent.is_empty() {
+            return whole;
+        }
+        // A transform names a column on which no feature depends, such as one that is dropped later: any value does.
+        let nulls = |c: &&InputColumn| c.dtype().map(|dtype| lit(NULL).cast(dtype).alias(c.name.as_str()));
+        let filled = frame.with_columns(absent.iter().filter_map(nulls).collect::<Vec<_>>());
+        let spare = absent.iter().filter(|column| !self.features.contains(&column.name)).map(|column| column.name.as_str());
+        Ok(self.applied(filled)?.drop(by_name(spare, false, false)))
+    }
+
+    /// What each transform did, in order.
+    #[must_use]
+    pub fn trace(&self) -> Vec<Trace> {
+        let befores = std::iter::once(&self.raw).chain(self.steps.iter().map(|step| &step.after));
+        let trace = |(before, step): (&Vec<InputColumn>, &FittedStep)| Trace {
+            name: step.fitted.name().to_owned(),
+            config: step.config.clone(),
+            before: before.clone(),
+            after: step.after.clone(),
+            learned: step.fitted.learned(),
+        };
+        befores.zip(&self.steps).map(trace).collect()
+    }
+
+    /// The fitted chain as plain data.
+    #[must_use]
+    pub fn save(&self) -> serde_json::Value {
+        let step = |step: &FittedStep| SavedStep {
+            name: step.fitted.name().to_owned(),
+            config: step.config.clone(),
+            state: step.fitted.save(),
+            after: step.after.clone(),
+        };
+        let saved = Saved { inputs: self.inputs.clone(), raw: self.raw.clone(), features: self.features.clone(), steps: self.steps.iter().map(step).collect() };
+        serde_json::to_value(saved).unwrap_or_default()
+    }
+
+    /// Reads back what [`FittedChain::save`] gave.
+    ///
+    /// # Errors
+    /// Exit code 7: damaged, or with a transform or a type that this program does not know.
+    pub fn load(saved: serde_json::Value) -> Result<Self> {
+        let damaged = |error: serde_json::Error| Error::model(format!("the fitted transforms are damaged: {error}"));
+        let Saved { inputs, raw, features, steps } = serde_json::from_value(saved).map_err(damaged)?;
+        if let Some(bad) = inputs.iter().find(|column| column.dtype().is_none()) {
+            return Err(Error::model(format!("the fitted transforms need a column of unknown type: `{}` ({})", bad.name, bad.kind)));
+        }
+        let load = |step: SavedStep| {
+            let entry = find(&step.name).ok_or_else(|| {
+                Error::model(format!("this program does not know the transform `{}`", step.name)).hint("the model was made by a newer version")
+            })?;
+            Ok(FittedStep { fitted: (entry.load)(step.state)?, config: step.config, after: step.after })
+        };
+        Ok(Self { inputs, raw, features, steps: steps.into_iter().map(load).collect::<Result<_>>()? })
+    }
+
+    fn applied(&self, frame: LazyFrame) -> Result<LazyFrame> {
+        self.steps.iter().try_fold(frame, |frame, step| step.fitted.apply(frame))
+    }
+
+    /// The raw columns that the optimised query still reads when only features are asked for.
+    fn needed(&self, schema: &Schema) -> Result<BTreeSet<String>> {
+        if self.features.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let empty = DataFrame::empty_with_schema(schema).lazy();
+        let wanted: Vec<Expr> = self.features.iter().map(|name| column(name)).collect();
+        let plan = self.applied(empty)?.select(wanted).to_alp_optimized()?;
+        let mut needed = BTreeSet::new();
+        let mut nodes = vec![plan.lp_top];
+        while let Some(node) = nodes.pop() {
+            let operation = plan.lp_arena.get(node);
+            let before = nodes.len();
+            nodes.extend(operation.inputs());
+            if nodes.len() == before {
+                needed.extend(operation.schema(&plan.lp_arena).iter_names().map(PlSmallStr::to_string));
+            }
+        }
+        Ok(needed)
+    }
+
+    fn check_inputs(&self, roles: &Roles) -> Result<()> {
+        let problem = |column: &InputColumn| match roles.of(&column.name) {
+            Role::Target => Some(Problem::new(format!("features are computed from the target `{}`", column.name)).hint("take it out of steps.transform")),
+            Role::PostEvent => {
+                let message = format!("features are computed from `{}`, which is known only after the event (`post_event`)", column.name);
+                Some(Problem::new(message).hint("take it out of steps.transform"))
+            }
+            _ if column.dtype().is_none() => {
+                Some(Problem::new(format!("column `{}` is {}, which no model takes", column.name, column.kind)).hint("give it the role `ignore`"))
+            }
+            _ => None,
+        };
+        Error::all(Kind::Data, self.inputs.iter().filter_map(problem).collect()).map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::transformers::contract_tests::{sample, value};
+    use crate::value::display_path;
+
+    fn chain(yaml: &str) -> Chain {
+        Chain::parse(&value(&serde_yaml::from_str(yaml).unwrap())).unwrap_or_else(|faults| panic!("{faults:?}"))
+    }
+
+    const YAML: &str = "
+        - impute: {columns: [trip_distance], by: [payment_type], add_indicator: true}
+        - standard_scale: {columns: numeric()}
+        - clip: {columns: [passenger_count], lower: -1, upper: 1}
+        - impute: {columns: [passenger_count]}
+        - drop_constant";
+
+    fn roles() -> Roles {
+        let ignored = ["payment_type", "vendor", "pickup_zip", "dropoff_zip", "pickup_datetime", "dropoff_datetime", "pickup_date"];
+        Roles::new(ignored.map(|name| (name.to_owned(), Role::Ignore)).into()).with_target("fare_amount")
+    }
+
+    fn fitted(yaml: &str) -> FittedChain {
+        chain(yaml).fit(&Table::of(sample()), &roles(), 42).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn applied(chain: &FittedChain, frame: DataFrame) -> DataFrame {
+        chain.apply(frame.lazy()).unwrap().collect().unwrap()
+    }
+
+    #[test]
+    fn later_data_needs_only_what_features_are_computed_from() {
+        let chain = fitted(YAML);
+        assert_eq!(chain.features(), ["trip_distance", "passenger_count", "shared", "trip_distance_missing"]);
+        let inputs: Vec<&str> = chain.inputs.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(inputs, ["trip_distance", "passenger_count", "payment_type", "shared"]);
+        let later = sample().select(["shared", "payment_type", "passenger_count", "trip_distance"]).unwrap();
+        let (few, all) = (applied(&chain, later), applied(&chain, sample()));
+        for name in chain.features() {
+            assert!(few.column(name).unwrap().equals_missing(all.column(name).unwrap()), "{name}");
+        }
+        assert!(all.column("vendor").is_ok(), "extra columns pass through");
+        let error = chain.apply(sample().select(["shared"]).unwrap().lazy()).err().unwrap();
+        assert_eq!(error.problems.len(), 3);
+    }
+
+    #[test]
+    fn a_column_that_a_transform_names_but_no_feature_needs_may_be_absent() {
+        let frame = df!("x" => [1.0, 2.0, 3.0], "c" => [5.0, 5.0, 5.0], "fare" => [1.0, 2.0, 3.0]).unwrap();
+        let roles = Roles::default().with_target("fare");
+        let steps = chain("[{standard_scale: {columns: [x, c]}}, {sqrt: {columns: fare}}, drop_constant]");
+        let chain = steps.fit(&Table::of(frame), &roles, 0).unwrap();
+        assert_eq!(chain.inputs, [InputColumn { name: "x".to_owned(), kind: "f64".to_owned() }]);
+        let later = applied(&chain, df!("x" => [2_i64]).unwrap());
+        assert_eq!(later.get_column_names(), ["x"]);
+        assert_eq!(later.column("x").unwrap().get(0).unwrap(), AnyValue::Float64(0.0));
+    }
+
+    #[test]
+    fn a_saved_chain_is_the_same_chain() {
+        let chain = fitted(YAML);
+        let text = serde_json::to_string(&chain.save()).unwrap();
+        let loaded = FittedChain::load(serde_json::from_str(&text).unwrap()).unwrap();
+        assert_eq!(serde_json::to_string(&loaded.save()).unwrap(), text);
+        assert!(applied(&chain, sample()).equals_missing(&applied(&loaded, sample())));
+        assert_eq!(loaded.trace(), chain.trace());
+        assert_eq!(serde_json::to_string(&fitted(YAML).save()).unwrap(), text);
+        let trace = &chain.trace()[0];
+        assert_eq!((trace.name.as_str(), trace.before.len() + 1), ("impute", trace.after.len()));
+    }
+
+    #[test]
+    fn reading_the_query_again_gives_the_same_chain_as_memory() {
+        let read_again = chain(YAML).fit_within(&Table::of(sample()), &roles(), 42, 0).unwrap();
+        assert_eq!(read_again.save(), fitted(YAML).save());
+    }
+
+    #[test]
+    fn features_from_the_target_are_refused() {
+        let frame = df!("g" => [1.0, 2.0, 1.0], "x" => [Some(1.0), None, Some(2.0)], "later" => [1.0, 2.0, 3.0]).unwrap();
+        let roles = Roles::new([("later".to_owned(), Role::PostEvent)].into()).with_target("g");
+        let error = chain("[{impute: {columns: x, by: [g, later]}}]").fit(&Table::of(frame), &roles, 0).err().unwrap();
+        let shown: Vec<&str> = error.problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            shown,
+            ["features are computed from the target `g`", "features are computed from `later`, which is known only after the event (`post_event`)"]
+        );
+    }
+
+    #[test]
+    fn faults_of_a_list_are_reported_together_with_their_places() {
+        let faults = Chain::parse(&value(&serde_yaml::from_str("[{clipp: {}}, {clip: {lowr: 1}}, 7]").unwrap())).err().unwrap();
+        let shown: Vec<String> = faults.iter().map(|fault| format!("{}: {fault}", display_path(&fault.path))).collect();
+        assert_eq!(
+            shown,
+            ["[0].clipp: unknown transform `clipp`", "[1].clip.lowr: unknown key `lowr`", "[2]: expected a transform, as `name: {…}`, got a number"]
+        );
+        let error = chain("[{log: {columns: x}}]").fit(&Table::of(df!("x" => [0.0]).unwrap()), &Roles::default(), 0).err().unwrap();
+        assert_eq!(error.problems[0].path.as_deref(), Some("steps.transform[0].log"));
+    }
+}
