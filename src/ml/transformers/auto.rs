@@ -468,6 +468,8 @@ mod tests {
     use super::*;
     use crate::data::{Role, Roles};
     use crate::ml::Matrix;
+    use crate::ml::chain::Chain;
+    use crate::value::Value;
 
     fn fitted(train: &DataFrame) -> Result<FittedAuto> {
         let table = Table::of(train.clone());
@@ -566,6 +568,19 @@ mod tests {
     fn a_table_without_anything_to_learn_from_is_refused() {
         let error = fitted(&df!("a" => [1, 1], "b" => ["x", "y"], "y" => [1.0, 2.0]).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "`auto` finds nothing to learn from: `a` (constant: 1), `b` (every value is different: an identifier or free text)");
+    }
+
+    #[test]
+    fn a_chain_of_auto_asks_later_data_for_kept_columns_only() {
+        let roles = Roles::new([("key".to_owned(), Role::Id)].into()).with_target("y");
+        let chain = Chain::parse(&Value::List(vec![Value::String("auto".to_owned())])).unwrap().fit(&Table::of(sample()), &roles, 0).unwrap();
+        let inputs: Vec<&str> = chain.inputs.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(inputs, ["number", "count", "sometimes", "flag", "color", "zip", "skewed", "when"]);
+        let later = sample().select(inputs).unwrap();
+        let (few, all) = (chain.apply(later.lazy()).unwrap().collect().unwrap(), chain.apply(sample().lazy()).unwrap().collect().unwrap());
+        for name in chain.features() {
+            assert!(few.column(name).unwrap().equals_missing(all.column(name).unwrap()), "{name}");
+        }
     }
 
     #[test]
