@@ -43,6 +43,7 @@ pub fn clean(program: &Program, args: &CleanArgs) -> Result<ExitCode> {
 
 /// `30d`, `12h`, `90m`.
 pub fn parse_age(text: &str) -> Result<Duration> {
-    let age = Age::parse(text).ok_or_else(|| Error::usage(format!("not an age: `{}`", crate::error::shorten(text))).hint("write for example `30d`, `12h` or `90m`"))?;
+    let age = Age::parse(text)
+        .ok_or_else(|| Error::usage(format!("not an age: `{}`", crate::error::shorten(text))).hint("write for example `30d`, `12h` or `90m`"))?;
     Ok(Duration::from_secs(u64::try_from(age.seconds()).unwrap_or(0)))
 }

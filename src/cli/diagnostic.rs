@@ -31,7 +31,13 @@ fn one(problem: &Problem, terminal: &Terminal) -> String {
     {
         let number = line.to_string();
         let margin = " ".repeat(number.len());
-        text.push_str(&format!("  {margin} {bar}\n  {number} {bar} {}\n  {margin} {bar} {}{}\n", visible(source), " ".repeat(column.saturating_sub(1)), terminal.paint("^", Style::Bad), bar = terminal.paint("|", Style::Dim)));
+        text.push_str(&format!(
+            "  {margin} {bar}\n  {number} {bar} {}\n  {margin} {bar} {}{}\n",
+            visible(source),
+            " ".repeat(column.saturating_sub(1)),
+            terminal.paint("^", Style::Bad),
+            bar = terminal.paint("|", Style::Dim)
+        ));
     }
     if let Some(hint) = &problem.hint {
         text.push_str(&format!("{}: {}\n", terminal.paint("hint", Style::Good), visible(hint)));

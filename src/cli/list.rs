@@ -24,14 +24,21 @@ pub fn list(program: &Program, args: &ListArgs) -> Result<ExitCode> {
     let text = match args.what.as_str() {
         "estimators" => estimators::ESTIMATORS.iter().map(|e| line(e.name, &format!("{} [{}]", first_sentence(e.doc), tasks(e.supports)))).collect(),
         "transforms" | "transformers" => transformers::TRANSFORMERS.iter().map(|t| line(t.name, first_sentence(t.doc))).collect(),
-        "metrics" => METRICS.iter().map(|m| line(m.name, &format!("{} [{}; {}]", m.doc, m.kind.name(), if m.greater_is_better { "greater is better" } else { "smaller is better" }))).collect(),
+        "metrics" => METRICS
+            .iter()
+            .map(|m| line(m.name, &format!("{} [{}; {}]", m.doc, m.kind.name(), if m.greater_is_better { "greater is better" } else { "smaller is better" })))
+            .collect(),
         "steps" => TRAINING_STEPS.iter().chain(&SCORING_STEPS).map(|step| format!("{step}\n")).collect(),
         "artifacts" => ARTIFACTS.iter().map(|slot| line(slot.artifact, &format!("{} of {}", slot.extension, slot.step))).collect(),
         "templates" => TEMPLATES.iter().map(|t| format!("{t}\n")).collect(),
         "recipes" => {
             let root = project::find_root(&program.directory)?;
             let names = project::names(&root);
-            if names.is_empty() { format!("{} (the only recipe)\n", root.file_name().unwrap_or_default().to_string_lossy()) } else { names.iter().map(|n| format!("{n}\n")).collect() }
+            if names.is_empty() {
+                format!("{} (the only recipe)\n", root.file_name().unwrap_or_default().to_string_lossy())
+            } else {
+                names.iter().map(|n| format!("{n}\n")).collect()
+            }
         }
         "profiles" => {
             let root = project::find_root(&program.directory)?;

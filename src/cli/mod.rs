@@ -28,7 +28,12 @@ use terminal::Terminal;
 
 /// Declarative machine learning on tables.
 #[derive(Debug, Parser)]
-#[command(name = "recipe", version, about = "Declarative machine learning on tables: a recipe.yaml, fixed steps, a content-hash cache, HTML cards.", max_term_width = 100)]
+#[command(
+    name = "recipe",
+    version,
+    about = "Declarative machine learning on tables: a recipe.yaml, fixed steps, a content-hash cache, HTML cards.",
+    max_term_width = 100
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -153,7 +158,8 @@ pub fn main() -> ExitCode {
         Ok(Err(error)) => fail(&program.terminal, &error),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
-            let error = Error::bug(format!("recipe failed in a way it should not: {}", crate::error::shorten(&text))).hint("this is a bug in recipe: please report it with the command and RUST_BACKTRACE=1");
+            let error = Error::bug(format!("recipe failed in a way it should not: {}", crate::error::shorten(&text)))
+                .hint("this is a bug in recipe: please report it with the command and RUST_BACKTRACE=1");
             fail(&program.terminal, &error)
         }
     }

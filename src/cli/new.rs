@@ -108,7 +108,11 @@ fn describe(files: &[source::SourceFile], config: &SourceConfig, scratch: &Path,
         let filled = if column.missing == 0 { ", not_null: true" } else { "" };
         schema.push_str(&format!("      {}: {{type: {kind}{filled}}}\n", quote(&column.name)));
         let distinct = column.distinct.unwrap_or(0);
-        let is_id = column.name != target && column.rows > 20 && column.missing == 0 && distinct == column.rows && (kind == "string" || (kind == "integer" && looks_like_id(&column.name)));
+        let is_id = column.name != target
+            && column.rows > 20
+            && column.missing == 0
+            && distinct == column.rows
+            && (kind == "string" || (kind == "integer" && looks_like_id(&column.name)));
         if is_id {
             roles.push_str(&format!("  {}: id\n", quote(&column.name)));
         }

@@ -40,7 +40,9 @@ pub struct RunArgs {
 pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
     let (overrides, steps): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| word.contains('='));
     if steps.len() > 1 {
-        return Err(Error::usage(format!("one step is wanted, got {}: {}", steps.len(), steps.join(", "))).hint("`recipe run evaluate` runs everything up to evaluate"));
+        return Err(
+            Error::usage(format!("one step is wanted, got {}: {}", steps.len(), steps.join(", "))).hint("`recipe run evaluate` runs everything up to evaluate")
+        );
     }
     let until = steps.first().or(args.step.as_ref()).map_or("register", String::as_str);
     if args.all {
@@ -64,7 +66,12 @@ fn run_all(program: &Program, args: &RunArgs, until: &str, overrides: &[String])
     on_interrupt();
     let mut worst = ExitCode::SUCCESS;
     for name in names {
-        let each = Program { terminal: super::Terminal { ..program.terminal }, directory: program.directory.clone(), recipe: Some(name), profile: program.profile.clone() };
+        let each = Program {
+            terminal: super::Terminal { ..program.terminal },
+            directory: program.directory.clone(),
+            recipe: Some(name),
+            profile: program.profile.clone(),
+        };
         let result = each.load(overrides).and_then(|recipe| one(&each, args, &recipe, until));
         let code = match result {
             Ok(outcome) => close(&each, args, &outcome),
@@ -102,7 +109,11 @@ fn close(program: &Program, args: &RunArgs, outcome: &Outcome) -> ExitCode {
     let verdict = outcome.verdict.as_ref().map(|v| if v.validated { terminal.paint("VALIDATED", Style::Good) } else { terminal.paint("REJECTED", Style::Bad) });
     if args.json {
         let verdict = outcome.verdict.as_ref().map(|v| serde_json::json!({ "validated": v.validated, "reason": v.reason }));
-        out(&format!("{}\n", serde_json::json!({ "event": "finished", "run": outcome.run, "verdict": verdict, "cards": outcome.index.as_ref().map(|p| p.to_string_lossy()) }))).ok();
+        out(&format!(
+            "{}\n",
+            serde_json::json!({ "event": "finished", "run": outcome.run, "verdict": verdict, "cards": outcome.index.as_ref().map(|p| p.to_string_lossy()) })
+        ))
+        .ok();
     } else if !terminal.quiet {
         let cards = outcome.index.as_ref().map(|index| format!("cards: {}", shown(program, index)));
         let line = [verdict, cards].into_iter().flatten().collect::<Vec<_>>().join(" · ");

@@ -43,7 +43,8 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
         table(program, args, &Table::read(&path)?)?;
     } else if args.name == "transformer" && args.format == Format::Table {
         let fitted = FittedChain::read(&path)?;
-        let blocks = fitted.trace().into_iter().flat_map(|step| std::iter::once(Block::Heading(step.name)).chain(step.learned.into_iter().map(Block::Table))).collect();
+        let blocks =
+            fitted.trace().into_iter().flat_map(|step| std::iter::once(Block::Heading(step.name)).chain(step.learned.into_iter().map(Block::Table))).collect();
         out(&text::text(&Card { tabs: vec![Tab::new("learned", "Learned", blocks)], ..Card::default() }, program.terminal.width()))?;
     } else {
         let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;

@@ -76,7 +76,12 @@ impl Terminal {
     /// Columns of the terminal, or 100.
     #[must_use]
     pub fn width(&self) -> usize {
-        std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|w: &usize| *w >= 20).unwrap_or_else(|| console::Term::stdout().size().1.into()).clamp(40, 160)
+        std::env::var("COLUMNS")
+            .ok()
+            .and_then(|c| c.parse().ok())
+            .filter(|w: &usize| *w >= 20)
+            .unwrap_or_else(|| console::Term::stdout().size().1.into())
+            .clamp(40, 160)
     }
 }
 
@@ -144,10 +149,24 @@ impl<'a> Narrator<'a> {
         let note = if report.note.is_empty() { String::new() } else { format!(", {}", report.note) };
         match (self.terminal.is_rich, done.state) {
             (true, State::Executed) => {
-                format!("  {} {:<14} {:<34} {:>8}  {}", self.terminal.paint("✓", Style::Good), done.step, report.line, time, self.terminal.paint(&report.note, Style::Dim))
+                format!(
+                    "  {} {:<14} {:<34} {:>8}  {}",
+                    self.terminal.paint("✓", Style::Good),
+                    done.step,
+                    report.line,
+                    time,
+                    self.terminal.paint(&report.note, Style::Dim)
+                )
             }
             (true, State::Cached) => {
-                format!("  {} {:<14} {:<34} {:>8}  {}", self.terminal.paint("=", Style::Dim), done.step, report.line, "cached", self.terminal.paint(&report.note, Style::Dim))
+                format!(
+                    "  {} {:<14} {:<34} {:>8}  {}",
+                    self.terminal.paint("=", Style::Dim),
+                    done.step,
+                    report.line,
+                    "cached",
+                    self.terminal.paint(&report.note, Style::Dim)
+                )
             }
             (false, State::Executed) => format!("{}: executed in {time}, {}{note}", done.step, report.line),
             (false, State::Cached) => format!("{}: cached, from run {}", done.step, &done.run[..done.run.len().min(4)]),
@@ -187,7 +206,9 @@ impl<'a> Narrator<'a> {
 #[must_use]
 pub fn json_event(event: &Event<'_>) -> serde_json::Value {
     match event {
-        Event::Started { recipe } => serde_json::json!({ "event": "started", "recipe": recipe.name, "template": recipe.template, "profile": recipe.profile, "seed": recipe.seed }),
+        Event::Started { recipe } => {
+            serde_json::json!({ "event": "started", "recipe": recipe.name, "template": recipe.template, "profile": recipe.profile, "seed": recipe.seed })
+        }
         Event::StepStarted { step } => serde_json::json!({ "event": "step_started", "step": step }),
         Event::Progress { step, doing } => serde_json::json!({ "event": "progress", "step": step, "doing": doing }),
         Event::Waiting { step } => serde_json::json!({ "event": "waiting", "step": step }),

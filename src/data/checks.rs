@@ -23,7 +23,7 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::ordered::{Selection, Walked};
-use self::rules::{Plan, Rule, RowPlan, wanted};
+use self::rules::{Plan, RowPlan, Rule, wanted};
 use crate::card;
 use crate::data::contract::{Contract, Severity};
 use crate::data::data_test::DataTest;
@@ -267,7 +267,8 @@ fn aggregates(table: &Table, rules: &[Rule]) -> Result<BTreeMap<usize, AnyValue<
 /// The rarest and the most frequent value of a column against the shares that are allowed.
 fn classes(table: &Table, name: &str, only: Option<&Expr>, min: Option<f64>, max: Option<f64>) -> Result<(bool, String)> {
     let rows = only.map_or_else(|| table.lazy(), |only| table.lazy().filter(only.clone()));
-    let counts = rows.select([column(name).alias("class")]).group_by([col("class")]).agg([len().alias("rows")]).collect_with_engine(Engine::Streaming)?.unwrap_single();
+    let counts =
+        rows.select([column(name).alias("class")]).group_by([col("class")]).agg([len().alias("rows")]).collect_with_engine(Engine::Streaming)?.unwrap_single();
     let (names, rows) = (counts.column("class")?, counts.column("rows")?);
     let mut classes: Vec<(u64, String)> = (0..counts.height())
         .filter_map(|i| {
@@ -312,7 +313,9 @@ fn samples(table: &Table, rules: &[Rule], outcomes: &mut [Outcome]) -> Result<()
         for (outcome, flag, shown) in &mut wanting {
             let Some(flags) = batch.columns().get(*flag) else { continue };
             let flags = flags.bool()?;
-            for row in flags.iter().enumerate().filter(|(_, fails)| *fails == Some(true)).map(|(row, _)| row).take(SAMPLES.saturating_sub(outcome.samples.len())) {
+            for row in
+                flags.iter().enumerate().filter(|(_, fails)| *fails == Some(true)).map(|(row, _)| row).take(SAMPLES.saturating_sub(outcome.samples.len()))
+            {
                 outcome.samples.push(Sample { row: first_row + row as u64, value: ordered::values(&batch, shown, row) });
             }
         }
@@ -360,7 +363,13 @@ mod tests {
         let report = check(&Table::of(frame), &contract(schema), &tests_of(tests), now()).unwrap();
         let line = |o: &Outcome| {
             let samples: String = o.samples.iter().map(|s| format!(" {}:{}", s.row, s.value)).collect();
-            let state = if o.passed { "ok" } else if o.severity == Severity::Warn { "WARN" } else { "FAIL" };
+            let state = if o.passed {
+                "ok"
+            } else if o.severity == Severity::Warn {
+                "WARN"
+            } else {
+                "FAIL"
+            };
             format!("{state} {}.{} {}/{} {}{samples}", o.column.as_deref().unwrap_or("-"), o.name, o.failing, o.rows, o.detail)
         };
         report.outcomes.iter().map(line).collect()
@@ -466,7 +475,8 @@ mod tests {
     fn hostile_column_names_are_names() {
         let names = ["^.*$", "*", "a b", "\"", "SELECT", "0", "'; DROP", "rows", "looked 1", ""];
         let columns: Vec<Column> = names.iter().map(|name| Column::new((*name).into(), [1_i64, 1])).collect();
-        let columns_json: BTreeMap<&str, serde_json::Value> = names.iter().map(|name| (*name, serde_json::json!({"type": "integer", "not_null": true, "unique": true, "range": ["2", null]}))).collect();
+        let columns_json: BTreeMap<&str, serde_json::Value> =
+            names.iter().map(|name| (*name, serde_json::json!({"type": "integer", "not_null": true, "unique": true, "range": ["2", null]}))).collect();
         let schema = serde_json::json!({"strict": true, "columns": columns_json}).to_string();
         let found = lines(DataFrame::new(2, columns).unwrap(), &schema, "[]");
         assert_eq!(found.len(), names.len() * 4 + 1);
@@ -482,7 +492,13 @@ mod tests {
             let column = Column::new("x".into(), [1_i64, 2, 3]).cast(&dtype).unwrap();
             let found = lines(DataFrame::new(3, vec![column]).unwrap(), r#"{"x":{"range":["-1","2.5"],"in":["1","2","300"],"unique":true}}"#, "[]");
             let kind = kind_name_of(&dtype);
-            let third = if dtype.is_float() { "3.0" } else if dtype.is_decimal() { "3.00" } else { "3" };
+            let third = if dtype.is_float() {
+                "3.0"
+            } else if dtype.is_decimal() {
+                "3.00"
+            } else {
+                "3"
+            };
             assert_eq!(
                 found,
                 [
@@ -503,7 +519,11 @@ mod tests {
                     r#"{"t":{"type":"timestamp","max":"2016-02-01 12:30","in":["2016-02-01","2016-02-02T00:00:00Z"]}}"#,
                     r#"[{"freshness":{"column":"t","max_age":"36h"}},{"freshness":{"column":"t","max_age":"35h"}}]"#,
                 );
-                assert_eq!(found.iter().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>(), ["ok t.type", "ok t.in", "FAIL t.range", "ok t.freshness", "FAIL t.freshness"], "{unit} {zone:?}");
+                assert_eq!(
+                    found.iter().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>(),
+                    ["ok t.type", "ok t.in", "FAIL t.range", "ok t.freshness", "FAIL t.freshness"],
+                    "{unit} {zone:?}"
+                );
             }
         }
     }
@@ -516,14 +536,19 @@ mod tests {
     fn rows_count_across_batches() {
         let rows = 2 * crate::data::BATCH_ROWS as i64 + 5;
         let frame = df!("x" => (0..rows).map(|i| if i == rows - 1 { 0 } else { i }).collect::<Vec<_>>()).unwrap();
-        let found = lines(frame, r#"{"x":{"unique":true,"max":"131075"}}"#, r#"[{"increasing":{"column":"x"}},{"distinct_count":{"column":"x","min":131076}},{"median":{"column":"x","min":65537,"max":65537}},{"mean":{"column":"x","min":65536}}]"#);
+        let found = lines(
+            frame,
+            r#"{"x":{"unique":true,"max":"131075"}}"#,
+            r#"[{"increasing":{"column":"x"}},{"distinct_count":{"column":"x","min":131076}},{"median":{"column":"x","min":65537,"max":65537}},{"mean":{"column":"x","min":65536}}]"#,
+        );
         assert_eq!(found, Vec::<String>::new());
     }
 
     #[test]
     fn errors_are_listed_with_three_rows_and_warnings_are_not() {
         let frame = df!("x" => [1_i64, 2, 3, 4, 5]).unwrap();
-        let report = check(&Table::of(frame), &contract(r#"{"x":{"max":"0"},"y":{"severity":"warn"}}"#), &tests_of(r#"[{"row_count":{"min":9}}]"#), now()).unwrap();
+        let report =
+            check(&Table::of(frame), &contract(r#"{"x":{"max":"0"},"y":{"severity":"warn"}}"#), &tests_of(r#"[{"row_count":{"min":9}}]"#), now()).unwrap();
         assert_eq!((report.passed(), report.total(), report.errors().count(), report.warnings().count()), (1, 4, 2, 1));
         let card = report.card_table();
         assert_eq!((card.caption.as_str(), card.rows.len(), card.rows[0].len() == card.columns.len()), ("1 of 4 checks passed", 4, true));

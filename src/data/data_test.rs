@@ -417,7 +417,9 @@ impl DataTest {
             fault("mostly", no_share("mostly", mostly));
         }
         match self {
-            Self::RowCount(RowCount { min, max, .. }) | Self::DistinctCount(DistinctCount { min, max, .. }) => fault("min", bad_bounds("min", "max", *min, *max)),
+            Self::RowCount(RowCount { min, max, .. }) | Self::DistinctCount(DistinctCount { min, max, .. }) => {
+                fault("min", bad_bounds("min", "max", *min, *max))
+            }
             Self::Length(Characters { min, max, .. }) => fault("min", bad_bounds("min", "max", *min, *max)),
             Self::Mean(Figure { min, max, .. })
             | Self::Median(Figure { min, max, .. })

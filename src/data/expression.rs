@@ -175,7 +175,8 @@ pub fn column(name: &str) -> Expr {
 }
 
 fn read(text: &str, scope: Scope) -> Result<Expr> {
-    const QUOTES: &str = "columns that are SQL words or hold blanks or signs stand in double quotes, texts in single ones: `\"trip distance\" > 0 AND state = 'NY'`";
+    const QUOTES: &str =
+        "columns that are SQL words or hold blanks or signs stand in double quotes, texts in single ones: `\"trip distance\" > 0 AND state = 'NY'`";
     let sql = scan(text, scope)?;
     let expr = sql_expr(&sql).map_err(|error| Error::config(format!("cannot read the expression `{}`: {}", shorten(text), readable(&error))).hint(QUOTES))?;
     if let Expr::Alias(_, name) = &expr {
@@ -405,7 +406,10 @@ mod tests {
             ("COUNT(*)", "an aggregate here would leak: `COUNT` looks at all rows, and this is worked out a row at a time: `COUNT(*)`"),
             ("\"sum\"(a)", "a function's name takes no quotes: \"sum\": `\"sum\"(a)`"),
             ("LAG(a) OVER (ORDER BY b)", "`LAG` looks at other rows or makes several values of one, which an expression must not: `LAG(a) OVER (ORDER BY b)`"),
-            ("ABS(a) OVER (PARTITION BY b)", "a window function looks at other rows, so it would leak what a row must not know: `ABS(a) OVER (PARTITION BY b)`"),
+            (
+                "ABS(a) OVER (PARTITION BY b)",
+                "a window function looks at other rows, so it would leak what a row must not know: `ABS(a) OVER (PARTITION BY b)`",
+            ),
             ("a IN (SELECT x FROM read_csv('/etc/passwd'))", "a query cannot stand in an expression: `a IN (SELECT x FROM read_csv('/etc/passwd'))`"),
             ("a = ANY(b)", "`ANY` asks a query, which cannot stand in an expression: `a = ANY(b)`"),
             ("a > 0; DROP", "one expression is wanted, and `;` ends a statement: `a > 0; DROP`"),

@@ -11,9 +11,9 @@ mod profile;
 mod role;
 pub mod rows;
 mod scalar;
-mod split;
 pub mod sink;
 pub mod source;
+mod split;
 mod table;
 
 pub use checks::{CheckReport, Outcome, Sample, check};

@@ -81,9 +81,7 @@ pub fn json(column: &Column, row: usize) -> serde_json::Value {
 /// Rows as JSON objects of some columns (those that are there).
 #[must_use]
 pub fn records(frame: &DataFrame, columns: &[String]) -> Vec<serde_json::Map<String, serde_json::Value>> {
-    (0..frame.height())
-        .map(|row| columns.iter().filter_map(|name| frame.column(name).ok().map(|column| (name.clone(), json(column, row)))).collect())
-        .collect()
+    (0..frame.height()).map(|row| columns.iter().filter_map(|name| frame.column(name).ok().map(|column| (name.clone(), json(column, row)))).collect()).collect()
 }
 
 /// Refuses names that are not in the table, all at once.

@@ -156,7 +156,9 @@ impl Model {
                 let label = Column::new(format!("{prefix}label").into(), labels);
                 // Booleans do not parse from text in polars, so they are compared.
                 let label = match self.labels {
-                    LabelType::Boolean => Column::new(format!("{prefix}label").into(), best.iter().map(|c| classes.get(*c).is_some_and(|c| c == "true")).collect::<Vec<_>>()),
+                    LabelType::Boolean => {
+                        Column::new(format!("{prefix}label").into(), best.iter().map(|c| classes.get(*c).is_some_and(|c| c == "true")).collect::<Vec<_>>())
+                    }
                     other => label.cast(&other.dtype())?,
                 };
                 let top: Vec<f64> = best.iter().enumerate().map(|(row, class)| scores[*class][row]).collect();
@@ -308,7 +310,9 @@ pub fn classes(table: &Table, target: &str) -> Result<BTreeMap<String, u64>> {
             }
         }
         if counts.len() > MANY {
-            return Err(Error::data(format!("target `{target}` has more than {MANY} classes")).hint("is it a number to predict? then the template is `regression/v1`"));
+            return Err(
+                Error::data(format!("target `{target}` has more than {MANY} classes")).hint("is it a number to predict? then the template is `regression/v1`")
+            );
         }
     }
     Ok(counts)

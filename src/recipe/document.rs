@@ -400,7 +400,8 @@ mod tests {
 
     #[test]
     fn a_profile_merges_over_the_recipe_at_every_depth() {
-        let mut doc = Document::parse("recipe.yaml", "steps:\n  train: {using: ridge, estimator_params: {alpha: 1}}\n  split: {split_ratios: [1, 1, 1]}\n").unwrap();
+        let mut doc =
+            Document::parse("recipe.yaml", "steps:\n  train: {using: ridge, estimator_params: {alpha: 1}}\n  split: {split_ratios: [1, 1, 1]}\n").unwrap();
         doc.merge(Document::parse("local.yaml", "steps:\n  train:\n    estimator_params: {alpha: 2}\n  split: {split_ratios: [8, 1, 1]}\n").unwrap());
         assert_eq!(doc.value.at(&path("steps.train.using")).and_then(Value::text).as_deref(), Some("ridge"));
         assert_eq!(doc.mark(&path("steps.train.estimator_params.alpha")).unwrap().value.to_string(), "local.yaml:3:31");

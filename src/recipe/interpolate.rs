@@ -158,7 +158,10 @@ impl Resolver<'_> {
             (Some(value), _) => Ok(Value::plain_scalar(value)),
             (None, Some(default)) if default.contains("${") => self.resolve(default, stack),
             (None, Some(default)) => Ok(Value::plain_scalar(default)),
-            (None, None) => Err(Fault::new(&[], format!("environment variable `{}` is not set", shorten(name))).hint(format!("set it, or give a default: `${{env:{name},…}}`"))),
+            (None, None) => {
+                Err(Fault::new(&[], format!("environment variable `{}` is not set", shorten(name)))
+                    .hint(format!("set it, or give a default: `${{env:{name},…}}`")))
+            }
         }
     }
 }
@@ -193,7 +196,9 @@ mod tests {
 
     #[test]
     fn references_reach_the_root_the_vars_and_the_environment() {
-        let value = resolved("seed: 7\nvars: {env: dev, gcp: {project: \"x-${env}\"}}\na: ${seed}\nb: ${gcp}\nc: ${env:USER}-${oc.env:NONE,${env}}\nd: '\\${seed}'\n").unwrap();
+        let value =
+            resolved("seed: 7\nvars: {env: dev, gcp: {project: \"x-${env}\"}}\na: ${seed}\nb: ${gcp}\nc: ${env:USER}-${oc.env:NONE,${env}}\nd: '\\${seed}'\n")
+                .unwrap();
         assert_eq!(value.get("a"), Some(&Value::Number("7".into())));
         assert_eq!(value.get("b").and_then(|b| b.get("project")), Some(&Value::String("x-dev".into())));
         assert_eq!(value.get("c"), Some(&Value::String("ada-dev".into())));

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use crate::data::Contract;
 use crate::data::DataTest;
 use crate::data::RowExpression;
-use crate::data::source::SourceConfig;
 use crate::data::SplitConfig;
+use crate::data::source::SourceConfig;
 use crate::data::{Role, Roles};
 use crate::error::{Error, Kind, Place, Problem, Result, shorten};
 use crate::ml::chain::Chain;
@@ -86,13 +86,20 @@ impl Recipe {
     /// Exit code 3 with every configuration error; 2 where an override is badly written.
     pub fn select(selection: &Selection) -> Result<Self> {
         let root = project::find_root(&selection.dir)?;
-        let asked = selection.profile.clone().or_else(|| ["RECIPE_PROFILE", "MLFLOW_RECIPES_PROFILE"].iter().find_map(|name| selection.environment.get(*name).cloned()));
+        let asked = selection
+            .profile
+            .clone()
+            .or_else(|| ["RECIPE_PROFILE", "MLFLOW_RECIPES_PROFILE"].iter().find_map(|name| selection.environment.get(*name).cloned()));
         let wanted = selection.recipe.clone().or_else(|| selection.environment.get("RECIPE_NAME").cloned());
 
         // A shared profile may choose the recipe; the recipe may then have a profile of its own.
         let shared = profile_name(&root, None, asked.as_deref());
         let default = match &shared {
-            Some(name) => project::find_profile(&root, None, name).ok().map(|file| project::read_document(&root, &file)).transpose()?.and_then(|d| d.value.get("default_recipe").and_then(Value::text)),
+            Some(name) => project::find_profile(&root, None, name)
+                .ok()
+                .map(|file| project::read_document(&root, &file))
+                .transpose()?
+                .and_then(|d| d.value.get("default_recipe").and_then(Value::text)),
             None => None,
         };
         let located = project::choose(&root, &selection.dir, wanted.as_deref(), default.as_deref())?;
@@ -110,7 +117,9 @@ impl Recipe {
         let marked = variables::mark(&located.file, &text)?;
         let mut document = Document::parse(&located.file, &marked.text)?;
         if document.value == Value::empty() {
-            return Err(Error::config("the recipe is empty").at(&Place::file(&located.file)).hint("`recipe: regression/v1`, `target_col: …` and `steps: {ingest: {location: …}}` make a whole recipe"));
+            return Err(Error::config("the recipe is empty")
+                .at(&Place::file(&located.file))
+                .hint("`recipe: regression/v1`, `target_col: …` and `steps: {ingest: {location: …}}` make a whole recipe"));
         }
         variables::fill(&mut document, &marked, &variables.values)?;
         if !matches!(document.value, Value::Map(_)) {
@@ -292,7 +301,8 @@ impl Builder {
             }
             known.push(name);
         }
-        let primary = root.as_ref().and_then(|r| r.primary_metric.clone()).unwrap_or_else(|| metric::default_primary(!is_classification, positive.is_some()).to_owned());
+        let primary =
+            root.as_ref().and_then(|r| r.primary_metric.clone()).unwrap_or_else(|| metric::default_primary(!is_classification, positive.is_some()).to_owned());
         if !known.contains(&primary.as_str()) {
             let path = ["primary_metric".to_owned()];
             let fault = if metric::find(&primary).is_some() {
@@ -306,7 +316,10 @@ impl Builder {
 
         let ingest = self.ingest(&mut steps, "ingest", &Purpose::Training { target: target.clone(), goal: goal.clone() }, &roles, seed);
         if steps_missing(&whole, "ingest") {
-            self.add(&[], vec![Fault::new(&["steps".to_owned()], "missing key `steps.ingest`").hint("say where the data is: `steps: {ingest: {location: data/my.csv}}`")]);
+            self.add(
+                &[],
+                vec![Fault::new(&["steps".to_owned()], "missing key `steps.ingest`").hint("say where the data is: `steps: {ingest: {location: data/my.csv}}`")],
+            );
         }
         let split = self.split(&mut steps, &roles, &target, is_classification, seed);
         let transform = self.transform(&mut steps, &roles, seed);
@@ -431,7 +444,10 @@ impl Builder {
                 }
                 let unknown: Vec<Fault> = map
                     .keys()
-                    .map(|key| Fault::new(std::slice::from_ref(key), format!("unknown key `{}`", shorten(key))).hint(suggest(key, &["using", "steps", "skip_data_profiling"])))
+                    .map(|key| {
+                        Fault::new(std::slice::from_ref(key), format!("unknown key `{}`", shorten(key)))
+                            .hint(suggest(key, &["using", "steps", "skip_data_profiling"]))
+                    })
                     .collect();
                 if !unknown.is_empty() {
                     self.add(&base, unknown);
@@ -459,7 +475,10 @@ impl Builder {
                 }
             }
             other => {
-                self.add(&base, vec![Fault::new(&[], format!("a list of transforms is wanted, got {}", other.kind())).hint("`- one_hot: {columns: nominal()}`")]);
+                self.add(
+                    &base,
+                    vec![Fault::new(&[], format!("a list of transforms is wanted, got {}", other.kind())).hint("`- one_hot: {columns: nominal()}`")],
+                );
                 return None;
             }
         };
@@ -494,7 +513,10 @@ impl Builder {
         if section.class_weight.is_some() && *goal == Goal::Regression {
             self.add(&base, vec![Fault::new(&["class_weight".to_owned()], "`class_weight` is for classification")]);
         }
-        let output = OutputNames { prefix: section.predict_prefix.unwrap_or_else(|| OutputNames::default().prefix), all_scores: section.predict_scores_for_all_classes.unwrap_or(true) };
+        let output = OutputNames {
+            prefix: section.predict_prefix.unwrap_or_else(|| OutputNames::default().prefix),
+            all_scores: section.predict_scores_for_all_classes.unwrap_or(true),
+        };
         Some(Train {
             estimator,
             class_weight: section.class_weight,
@@ -508,7 +530,16 @@ impl Builder {
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is a part of the recipe that the gate speaks of")]
-    fn evaluate(&mut self, steps: &mut Value, custom: CustomMetrics, known: &[&str], primary: &str, goal: &Goal, target: &str, roles: &Roles) -> Option<Evaluate> {
+    fn evaluate(
+        &mut self,
+        steps: &mut Value,
+        custom: CustomMetrics,
+        known: &[&str],
+        primary: &str,
+        goal: &Goal,
+        target: &str,
+        roles: &Roles,
+    ) -> Option<Evaluate> {
         let section = steps.take("evaluate").unwrap_or(Value::Null);
         let section: EvaluateSection = self.section(&["steps", "evaluate"], &section)?;
         for (i, criterion) in section.validation_criteria.iter().enumerate() {
@@ -527,7 +558,11 @@ impl Builder {
     fn register(&mut self, steps: &mut Value, name: &str, registry_name: Option<String>, description: Option<String>) -> Option<Register> {
         let section = steps.take("register").unwrap_or(Value::Null);
         let section: RegisterSection = self.section(&["steps", "register"], &section)?;
-        let path: KeyPath = if registry_name.is_some() { vec!["model_registry".into(), "model_name".into()] } else { vec!["steps".into(), "register".into(), "model_name".into()] };
+        let path: KeyPath = if registry_name.is_some() {
+            vec!["model_registry".into(), "model_name".into()]
+        } else {
+            vec!["steps".into(), "register".into(), "model_name".into()]
+        };
         let model_name = registry_name.or(section.model_name).unwrap_or_else(|| name.to_owned());
         if let Err(error) = check_name(&model_name) {
             let faults = error.problems.into_iter().map(|p| Fault::of(&path, p)).collect();
@@ -545,11 +580,15 @@ impl Builder {
         let section = steps.take("predict").unwrap_or(Value::Null);
         let section: PredictSection = self.section(&["steps", "predict"], &section)?;
         let is_appending = section.output.as_ref().is_some_and(|o| o.save_mode == crate::data::sink::SaveMode::Append);
-        Some(Predict { model_uri: section.model_uri.unwrap_or_else(|| format!("models:/{model_name}@champion")), output: section.output, roles: roles.clone(), is_appending })
+        Some(Predict {
+            model_uri: section.model_uri.unwrap_or_else(|| format!("models:/{model_name}@champion")),
+            output: section.output,
+            roles: roles.clone(),
+            is_appending,
+        })
     }
 }
 
 fn steps_missing(whole: &Value, step: &str) -> bool {
     whole.at(&["steps".to_owned(), step.to_owned()]).is_none_or(|v| *v == Value::Null)
 }
-

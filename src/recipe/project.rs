@@ -24,9 +24,9 @@ pub fn find_root(dir: &Path) -> Result<PathBuf> {
     let dir = dir.canonicalize().map_err(|error| Error::usage(format!("no such directory: `{}`", dir.display())).hint(error.to_string()))?;
     let holds_recipes = |d: &&Path| d.join("recipes").is_dir() && !names(d).is_empty();
     let found = dir.ancestors().find(holds_recipes).or_else(|| dir.ancestors().find(|d| d.join("recipe.yaml").is_file()));
-    found
-        .map(Path::to_path_buf)
-        .ok_or_else(|| Error::config(format!("no recipe.yaml in `{}` or above it", dir.display())).hint("`recipe new NAME -t regression` makes a project that runs as it is"))
+    found.map(Path::to_path_buf).ok_or_else(|| {
+        Error::config(format!("no recipe.yaml in `{}` or above it", dir.display())).hint("`recipe new NAME -t regression` makes a project that runs as it is")
+    })
 }
 
 /// The recipes below `recipes/`, sorted.

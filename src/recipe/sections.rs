@@ -166,7 +166,12 @@ const LATER: &[(&str, &str, &str)] = &[
 ];
 
 /// Keys of a criterion that come later.
-const LATER_IN_CRITERIA: &[(&str, &str)] = &[("slice", "slices"), ("not_worse_than", "comparing with the champion"), ("confidence", "comparing with the champion"), ("max_ratio_to_overall", "slices")];
+const LATER_IN_CRITERIA: &[(&str, &str)] = &[
+    ("slice", "slices"),
+    ("not_worse_than", "comparing with the champion"),
+    ("confidence", "comparing with the champion"),
+    ("max_ratio_to_overall", "slices"),
+];
 
 /// Everything in a configuration that is known but not done yet.
 #[must_use]
@@ -195,7 +200,10 @@ pub fn later(root: &Value) -> Vec<Fault> {
     if let Some(Value::List(metrics)) = root.get("custom_metrics") {
         for (i, metric) in metrics.iter().enumerate() {
             if metric.get("function").is_some() {
-                faults.push(later_fault(&["custom_metrics".to_owned(), i.to_string(), "function".to_owned()], "Python hooks").hint("write it as an SQL aggregate: `expression: \"AVG(ABS(prediction - target))\"`"));
+                faults.push(
+                    later_fault(&["custom_metrics".to_owned(), i.to_string(), "function".to_owned()], "Python hooks")
+                        .hint("write it as an SQL aggregate: `expression: \"AVG(ABS(prediction - target))\"`"),
+                );
             }
         }
     }

@@ -151,7 +151,8 @@ impl Filler<'_> {
 
     fn evaluate(&mut self, index: usize) -> Value {
         let Some((expression, place)) = self.marked.expressions.get(index) else { return Value::Null };
-        let result = self.environment.compile_expression(expression).and_then(|compiled| compiled.eval(minijinja::Value::from(minijinja::value::Serde(self.variables))));
+        let result =
+            self.environment.compile_expression(expression).and_then(|compiled| compiled.eval(minijinja::Value::from(minijinja::value::Serde(self.variables))));
         match result {
             Ok(value) if value.is_undefined() => self.undefined(expression, place),
             Ok(value) => match serde_json::to_value(&value) {

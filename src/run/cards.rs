@@ -67,7 +67,8 @@ pub(super) fn write(session: &Session<'_>, steps: &[&dyn Step], done: &[StepDone
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         if let Some(entry) = entries.get(step.step) {
             for (name, digest) in &entry.key.files {
-                let bytes = needs.as_ref().and_then(|n| n.files.iter().find(|f| f.name == *name)).and_then(|f| std::fs::metadata(&f.path).ok()).map(|m| m.len());
+                let bytes =
+                    needs.as_ref().and_then(|n| n.files.iter().find(|f| f.name == *name)).and_then(|f| std::fs::metadata(&f.path).ok()).map(|m| m.len());
                 inputs.push(Artifact { name: name.clone(), rows: None, columns: None, bytes, digest: digest.to_string() });
             }
             for name in entry.key.inputs.keys() {
@@ -159,7 +160,13 @@ pub(super) fn failure(session: &Session<'_>, step: &'static str, error: &Error, 
 fn artifact(name: &str, entry: Option<&Entry>, done: Option<&StepDone>) -> Option<Artifact> {
     let stored = entry?.outputs.get(name)?;
     let shape = done.and_then(|d| d.report.shapes.get(name));
-    Some(Artifact { name: name.to_owned(), rows: shape.map(|s| s.0), columns: shape.map(|s| s.1), bytes: Some(stored.bytes), digest: stored.digest.to_string() })
+    Some(Artifact {
+        name: name.to_owned(),
+        rows: shape.map(|s| s.0),
+        columns: shape.map(|s| s.1),
+        bytes: Some(stored.bytes),
+        digest: stored.digest.to_string(),
+    })
 }
 
 fn why(step: &StepDone) -> String {
@@ -288,4 +295,3 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone]) -> Result<Index<'
         steps,
     })
 }
-

@@ -23,7 +23,11 @@ pub fn head(root: &Path) -> Option<Head> {
     };
     // A worktree keeps shared references in the common folder.
     let common = fs::read_to_string(dir.join("commondir")).map_or_else(|_| dir.clone(), |text| dir.join(text.trim()));
-    let commit = [&dir, &common].iter().find_map(|d| fs::read_to_string(d.join(reference)).ok()).map(|text| text.trim().to_owned()).or_else(|| packed(&common, reference));
+    let commit = [&dir, &common]
+        .iter()
+        .find_map(|d| fs::read_to_string(d.join(reference)).ok())
+        .map(|text| text.trim().to_owned())
+        .or_else(|| packed(&common, reference));
     Some(Head { commit, branch: Some(reference.trim_start_matches("refs/heads/").to_owned()) })
 }
 
@@ -40,6 +44,13 @@ fn packed(dir: &Path, reference: &str) -> Option<String> {
 /// Does the work tree differ from HEAD? `None` where git cannot be asked.
 #[must_use]
 pub fn is_dirty(root: &Path) -> Option<bool> {
-    let output = Command::new("git").arg("-C").arg(root).args(["status", "--porcelain", "--untracked-files=no"]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["status", "--porcelain", "--untracked-files=no"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     output.status.success().then_some(!output.stdout.is_empty())
 }

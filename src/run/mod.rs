@@ -45,15 +45,31 @@ pub struct Options {
 
 /// What an observer hears.
 pub enum Event<'a> {
-    Started { recipe: &'a Recipe },
-    StepStarted { step: &'static str },
+    Started {
+        recipe: &'a Recipe,
+    },
+    StepStarted {
+        step: &'static str,
+    },
     /// What the running step is doing.
-    Progress { step: &'static str, doing: &'a str },
+    Progress {
+        step: &'static str,
+        doing: &'a str,
+    },
     /// Another run computes this step.
-    Waiting { step: &'static str },
-    StepDone { done: &'a StepDone },
-    StepFailed { step: &'static str, seconds: f64 },
-    Warning { text: &'a str },
+    Waiting {
+        step: &'static str,
+    },
+    StepDone {
+        done: &'a StepDone,
+    },
+    StepFailed {
+        step: &'static str,
+        seconds: f64,
+    },
+    Warning {
+        text: &'a str,
+    },
 }
 
 /// Hears events; called from the thread that runs, and from a step's threads for progress.
@@ -236,7 +252,10 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
     }
     let verdict = done.iter().find_map(|d| d.report.verdict.clone());
     let allows = done.iter().any(|d| d.step == "register");
-    let stopped = verdict.as_ref().filter(|v| !v.validated && !allows).map(|v| Error::new(Kind::Gate, format!("the model was rejected: it {}", v.reason)).hint("`recipe inspect evaluate` shows the criteria"));
+    let stopped = verdict
+        .as_ref()
+        .filter(|v| !v.validated && !allows)
+        .map(|v| Error::new(Kind::Gate, format!("the model was rejected: it {}", v.reason)).hint("`recipe inspect evaluate` shows the criteria"));
     let mut index = None;
     if session.store.is_writable() {
         index = Some(cards::write(&session, &steps, &done, &entries)?);
@@ -264,7 +283,9 @@ impl Runner<'_> {
             let name = step.name();
             let start = Instant::now();
             let is_rejected = self.done.iter().any(|d| d.report.verdict.as_ref().is_some_and(|v| !v.validated));
-            let allows = name != "register" || !is_rejected || step.needs(&self.session.around).is_ok_and(|n| n.config.get("allow_non_validated_model") == Some(&serde_json::Value::Bool(true)));
+            let allows = name != "register"
+                || !is_rejected
+                || step.needs(&self.session.around).is_ok_and(|n| n.config.get("allow_non_validated_model") == Some(&serde_json::Value::Bool(true)));
             if !allows {
                 return Ok(());
             }
@@ -300,7 +321,8 @@ impl Runner<'_> {
             },
         };
         if !session.store.is_writable() {
-            return Err(Error::new(Kind::Io, format!("`{name}` must run ({}), but the store cannot be written", Stale::summary(&why))).hint("check the permissions of `.recipe`, or set `cache.dir`"));
+            return Err(Error::new(Kind::Io, format!("`{name}` must run ({}), but the store cannot be written", Stale::summary(&why)))
+                .hint("check the permissions of `.recipe`, or set `cache.dir`"));
         }
         self.record.start(session)?;
         (self.observer)(&Event::StepStarted { step: name });
@@ -332,11 +354,8 @@ impl Runner<'_> {
             step.run(&context).map_err(|error| name_files(error, &needs.files))?
         };
         self.check_files(&key, &needs)?;
-        let outputs: Vec<Output> = step
-            .writes()
-            .iter()
-            .map(|slot| Output::new(slot.artifact, &output_path(Path::new(""), *slot).to_string_lossy(), slot.extension))
-            .collect();
+        let outputs: Vec<Output> =
+            step.writes().iter().map(|slot| Output::new(slot.artifact, &output_path(Path::new(""), *slot).to_string_lossy(), slot.extension)).collect();
         let seconds = start.elapsed().as_secs_f64();
         let saved = serde_json::to_value(&report).map_err(|error| Error::bug(error.to_string()))?;
         let entry = pending.commit(&outputs, &saved, seconds, &session.around.run)?;
@@ -359,7 +378,8 @@ impl Runner<'_> {
         if session.store.is_writable() {
             session.store.remember(&session.owner, step.name(), entry)?;
         }
-        let done = StepDone { step: step.name(), state: State::Cached, why: Vec::new(), seconds: entry.seconds, report, run: entry.run.clone(), key: entry.digest };
+        let done =
+            StepDone { step: step.name(), state: State::Cached, why: Vec::new(), seconds: entry.seconds, report, run: entry.run.clone(), key: entry.digest };
         self.learn(step, entry.clone());
         Ok(Hit::Good(Box::new(done)))
     }
@@ -453,7 +473,12 @@ impl Record {
             params: done.iter().flat_map(|d| d.report.params.clone()).collect(),
             steps: done
                 .iter()
-                .map(|d| StepRow { step: d.step.to_owned(), state: if d.state == State::Cached { "cached" } else { "executed" }.to_owned(), key: d.key.to_string(), seconds: d.seconds })
+                .map(|d| StepRow {
+                    step: d.step.to_owned(),
+                    state: if d.state == State::Cached { "cached" } else { "executed" }.to_owned(),
+                    key: d.key.to_string(),
+                    seconds: d.seconds,
+                })
                 .collect(),
             error: error.map(ToString::to_string),
         };

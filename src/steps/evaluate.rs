@@ -57,10 +57,14 @@ impl Criterion {
         let path = |name: &str| vec![name.to_owned()];
         let mut faults = Vec::new();
         if !known.contains(&self.metric.as_str()) {
-            faults.push(Fault::new(&path("metric"), format!("criterion on a metric that is not computed here: `{}`", self.metric)).hint(suggest(&self.metric, known)));
+            faults.push(
+                Fault::new(&path("metric"), format!("criterion on a metric that is not computed here: `{}`", self.metric)).hint(suggest(&self.metric, known)),
+            );
         }
         match (self.threshold, self.baseline) {
-            (None, None) => faults.push(Fault::new(&[], "a criterion needs `threshold` or `baseline`").hint("for example `{metric: r2_score, threshold: 0.5}`")),
+            (None, None) => {
+                faults.push(Fault::new(&[], "a criterion needs `threshold` or `baseline`").hint("for example `{metric: r2_score, threshold: 0.5}`"))
+            }
             (Some(_), Some(_)) => faults.push(Fault::new(&path("baseline"), "a criterion has `threshold` or `baseline`, not both")),
             _ => {}
         }
@@ -165,7 +169,11 @@ impl Step for Evaluate {
             Some(first) if failed.len() == 1 => format!("failed: {}", sentence(first)),
             Some(first) => format!("failed {} of {} criteria, first: {}", failed.len(), outcomes.len(), sentence(first)),
         };
-        let warnings: Vec<String> = outcomes.iter().filter(|o| !o.passed && o.severity == Severity::Warn).map(|o| format!("criterion missed (severity warn): {}", sentence(o))).collect();
+        let warnings: Vec<String> = outcomes
+            .iter()
+            .filter(|o| !o.passed && o.severity == Severity::Warn)
+            .map(|o| format!("criterion missed (severity warn): {}", sentence(o)))
+            .collect();
         let evaluation = Evaluation { validated, reason: reason.clone(), metrics: metrics.clone(), dummy: dummy.clone(), outcomes: outcomes.clone() };
         cx.write(&EVALUATION, &Json(evaluation))?;
 
@@ -177,7 +185,14 @@ impl Step for Evaluate {
         let passed = outcomes.iter().filter(|o| o.passed).count();
         let dummy_text = dummy_value.map_or_else(String::new, |d| format!(", dummy {}", crate::card::format::number(d)));
         let mut tabs = vec![
-            Tab::new("criteria", "Criteria", vec![Block::Text(format!("{}: the model {reason}.", if validated { "VALIDATED" } else { "REJECTED" })), Block::Table(criteria_table(&outcomes))]),
+            Tab::new(
+                "criteria",
+                "Criteria",
+                vec![
+                    Block::Text(format!("{}: the model {reason}.", if validated { "VALIDATED" } else { "REJECTED" })),
+                    Block::Table(criteria_table(&outcomes)),
+                ],
+            ),
             Tab::new(
                 "metrics",
                 "Metrics",
@@ -231,7 +246,11 @@ impl Evaluate {
         let rows = Table::read(&path)?;
         let mut values = BTreeMap::new();
         for custom in &self.custom_metrics {
-            let value = self.custom(custom, &rows).map_err(|error| error.path("custom_metrics").hint(format!("the expression of `{}` sees `prediction`, `target`, `proba`, `weight` and the columns of the data", custom.name)))?;
+            let value = self.custom(custom, &rows).map_err(|error| {
+                error
+                    .path("custom_metrics")
+                    .hint(format!("the expression of `{}` sees `prediction`, `target`, `proba`, `weight` and the columns of the data", custom.name))
+            })?;
             values.insert(custom.name.clone(), value);
         }
         std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, &error))?;
@@ -245,7 +264,13 @@ impl Evaluate {
     }
 
     fn outcomes(&self, metrics: &BTreeMap<String, f64>, dummy: &BTreeMap<String, f64>) -> Result<Vec<Outcome>> {
-        let default = [Criterion { metric: self.primary_metric.clone(), threshold: None, baseline: Some(Baseline::Dummy), min_improvement: None, severity: Severity::Error }];
+        let default = [Criterion {
+            metric: self.primary_metric.clone(),
+            threshold: None,
+            baseline: Some(Baseline::Dummy),
+            min_improvement: None,
+            severity: Severity::Error,
+        }];
         let criteria = if self.criteria.is_empty() { &default[..] } else { &self.criteria };
         criteria
             .iter()
@@ -257,7 +282,8 @@ impl Evaluate {
                     (Some(threshold), _) => Some(threshold),
                     (None, Some(Baseline::Dummy)) => {
                         let base = dummy.get(&name).copied().ok_or_else(|| {
-                            Error::new(Kind::Config, format!("`baseline: dummy` needs a built-in metric: `{}` has no dummy value", criterion.metric)).path("steps.evaluate.validation_criteria")
+                            Error::new(Kind::Config, format!("`baseline: dummy` needs a built-in metric: `{}` has no dummy value", criterion.metric))
+                                .path("steps.evaluate.validation_criteria")
                         })?;
                         let share = criterion.min_improvement.unwrap_or(0.0) * base.abs();
                         Some(if better { base + share } else { base - share })
@@ -266,8 +292,20 @@ impl Evaluate {
                 };
                 let passed = match (value, bound) {
                     // A threshold may be met exactly; a dummy must be beaten.
-                    (Some(value), Some(bound)) if criterion.threshold.is_some() => if better { value >= bound } else { value <= bound },
-                    (Some(value), Some(bound)) => if better { value > bound } else { value < bound },
+                    (Some(value), Some(bound)) if criterion.threshold.is_some() => {
+                        if better {
+                            value >= bound
+                        } else {
+                            value <= bound
+                        }
+                    }
+                    (Some(value), Some(bound)) => {
+                        if better {
+                            value > bound
+                        } else {
+                            value < bound
+                        }
+                    }
                     _ => false,
                 };
                 let sign = match (better, criterion.threshold.is_some()) {
@@ -277,11 +315,19 @@ impl Evaluate {
                     (false, false) => "<",
                 };
                 let against = match criterion.baseline {
-                    Some(Baseline::Dummy) if criterion.min_improvement.unwrap_or(0.0) > 0.0 => format!(" (dummy, and {:.0} % better)", 100.0 * criterion.min_improvement.unwrap_or(0.0)),
+                    Some(Baseline::Dummy) if criterion.min_improvement.unwrap_or(0.0) > 0.0 => {
+                        format!(" (dummy, and {:.0} % better)", 100.0 * criterion.min_improvement.unwrap_or(0.0))
+                    }
                     Some(Baseline::Dummy) => " (dummy)".to_owned(),
                     None => String::new(),
                 };
-                Ok(Outcome { criterion: format!("{} {sign} {}{against}", criterion.metric, bound.map_or_else(|| "—".to_owned(), crate::card::format::number)), value, bound, passed, severity: criterion.severity })
+                Ok(Outcome {
+                    criterion: format!("{} {sign} {}{against}", criterion.metric, bound.map_or_else(|| "—".to_owned(), crate::card::format::number)),
+                    value,
+                    bound,
+                    passed,
+                    severity: criterion.severity,
+                })
             })
             .collect()
     }

@@ -200,7 +200,8 @@ impl Ingest {
         let mut warnings = Vec::new();
         let mut dropped = BTreeMap::new();
         let mut query = table.lazy();
-        let counts = table.lazy().select(table.names().map(|name| col(name).null_count().cast(DataType::UInt64).alias(name)).collect::<Vec<Expr>>()).collect()?;
+        let counts =
+            table.lazy().select(table.names().map(|name| col(name).null_count().cast(DataType::UInt64).alias(name)).collect::<Vec<Expr>>()).collect()?;
         let missing = |name: &str| -> Result<u64> { Ok(counts.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
         let rows = table.rows()? as u64;
         if let Purpose::Training { target, goal } = &self.purpose {
@@ -208,18 +209,24 @@ impl Ingest {
             let numeric = table.schema().get(target).is_some_and(|t| t.is_primitive_numeric() || t.is_bool());
             if *goal == Goal::Regression && !numeric {
                 let found = table.schema().get(target).map_or_else(String::new, ToString::to_string);
-                return Err(Error::data(format!("target `{target}` is not a number: {found}")).path("target_col").hint("for classes use the template `classification/v1`"));
+                return Err(Error::data(format!("target `{target}` is not a number: {found}"))
+                    .path("target_col")
+                    .hint("for classes use the template `classification/v1`"));
             }
             let mut lost = missing(target)?;
             let mut keep = col(target.as_str()).is_not_null();
             if is_float {
                 let sums = table
                     .lazy()
-                    .select([col(target.as_str()).is_nan().sum().cast(DataType::UInt64).alias("nan"), col(target.as_str()).is_infinite().sum().cast(DataType::UInt64).alias("infinite")])
+                    .select([
+                        col(target.as_str()).is_nan().sum().cast(DataType::UInt64).alias("nan"),
+                        col(target.as_str()).is_infinite().sum().cast(DataType::UInt64).alias("infinite"),
+                    ])
                     .collect()?;
                 let sum = |name: &str| -> Result<u64> { Ok(sums.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
                 if sum("infinite")? > 0 {
-                    return Err(Error::data(format!("target `{target}` is infinite in {} rows", sum("infinite")?)).hint("correct the data, or drop the rows before ingest"));
+                    return Err(Error::data(format!("target `{target}` is infinite in {} rows", sum("infinite")?))
+                        .hint("correct the data, or drop the rows before ingest"));
                 }
                 lost += sum("nan")?;
                 keep = keep.and(col(target.as_str()).is_nan().fill_null(lit(true)).not());
@@ -263,7 +270,11 @@ fn row_blocks(read: u64, rejected: u64, rejects: &[Reject], dropped: &BTreeMap<S
         blocks.push(Block::Table(CardTable {
             caption: "Rejected rows".to_owned(),
             columns: ["file", "line", "reason", "text"].map(str::to_owned).to_vec(),
-            rows: rejects.iter().take(REJECTS_SHOWN).map(|r| vec![r.file.as_str().into(), r.line.into(), r.reason.as_str().into(), r.text.as_str().into()]).collect(),
+            rows: rejects
+                .iter()
+                .take(REJECTS_SHOWN)
+                .map(|r| vec![r.file.as_str().into(), r.line.into(), r.reason.as_str().into(), r.text.as_str().into()])
+                .collect(),
         }));
     }
     blocks

@@ -296,7 +296,9 @@ pub struct Verdict {
 pub enum Goal {
     Regression,
     /// Binary where a positive class is set, else multiclass.
-    Classification { positive: Option<String> },
+    Classification {
+        positive: Option<String>,
+    },
 }
 
 impl Goal {
@@ -308,21 +310,29 @@ impl Goal {
         let Self::Classification { positive } = self else { return Ok(Task::Regression) };
         let labels: Vec<String> = classes.keys().cloned().collect();
         if let [only] = labels.as_slice() {
-            return Err(Error::data(format!("target `{target}` has one class only: {only}")).hint("a classifier needs at least two; check the filter and the data"));
+            return Err(
+                Error::data(format!("target `{target}` has one class only: {only}")).hint("a classifier needs at least two; check the filter and the data")
+            );
         }
         match positive {
-            None if labels.len() == 2 => Err(Error::config(format!("target `{target}` has two classes, so `positive_class` must say which one is positive: {}", labels.join(", ")))
-                .path("positive_class")
-                .hint(format!("add `positive_class: {}` to recipe.yaml", labels[1]))),
-            None => Ok(Task::Classification { classes: labels, positive: None }),
-            Some(_) if labels.len() > 2 => {
-                Err(Error::config(format!("`positive_class` is for two classes, but target `{target}` has {}: {}", labels.len(), labels.iter().take(10).cloned().collect::<Vec<_>>().join(", ")))
+            None if labels.len() == 2 => {
+                Err(Error::config(format!("target `{target}` has two classes, so `positive_class` must say which one is positive: {}", labels.join(", ")))
                     .path("positive_class")
-                    .hint("leave `positive_class` out for several classes"))
+                    .hint(format!("add `positive_class: {}` to recipe.yaml", labels[1])))
             }
+            None => Ok(Task::Classification { classes: labels, positive: None }),
+            Some(_) if labels.len() > 2 => Err(Error::config(format!(
+                "`positive_class` is for two classes, but target `{target}` has {}: {}",
+                labels.len(),
+                labels.iter().take(10).cloned().collect::<Vec<_>>().join(", ")
+            ))
+            .path("positive_class")
+            .hint("leave `positive_class` out for several classes")),
             Some(wanted) => match labels.iter().position(|label| label == wanted) {
                 Some(index) => Ok(Task::Classification { classes: labels, positive: Some(index) }),
-                None => Err(Error::data(format!("`positive_class` does not occur in target `{target}`: {wanted}")).path("positive_class").hint(format!("the classes are {}", labels.join(", ")))),
+                None => Err(Error::data(format!("`positive_class` does not occur in target `{target}`: {wanted}"))
+                    .path("positive_class")
+                    .hint(format!("the classes are {}", labels.join(", ")))),
             },
         }
     }

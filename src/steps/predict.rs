@@ -35,7 +35,9 @@ impl Output {
     /// Writes rows as the location's name, or `using`, says: `out/scored.csv.gz` is packed csv.
     fn write(&self, table: &Table, path: &Path) -> Result<u64> {
         let format = self.using.or_else(|| Format::of_name(&self.location)).ok_or_else(|| {
-            Error::config(format!("cannot tell the format of `{}`", self.location)).path("steps.predict.output.using").hint("set `using: parquet`, `csv`, `json` or `arrow`")
+            Error::config(format!("cannot tell the format of `{}`", self.location))
+                .path("steps.predict.output.using")
+                .hint("set `using: parquet`, `csv`, `json` or `arrow`")
         })?;
         let packed = match path.extension().and_then(|e| e.to_str()) {
             Some("gz") => Some(Packed::Gzip),
@@ -115,7 +117,9 @@ impl Step for Predict {
             && output.save_mode == SaveMode::Error
             && path.exists()
         {
-            return Err(Error::data(format!("the output exists already: `{}`", output.location)).path("steps.predict.output.save_mode").hint("remove it, or use `save_mode: overwrite`"));
+            return Err(Error::data(format!("the output exists already: `{}`", output.location))
+                .path("steps.predict.output.save_mode")
+                .hint("remove it, or use `save_mode: overwrite`"));
         }
 
         let mut sink = ParquetSink::create(&cx.path(&SCORED));
@@ -168,7 +172,11 @@ impl Step for Predict {
                 "Drift against training",
                 vec![
                     Block::Text("Population stability index against the training data: below 0.1 alike, above 0.25 different.".to_owned()),
-                    Block::Table(CardTable { caption: "Drift per column".to_owned(), columns: ["column", "PSI", "new categories", "change of missing share"].map(str::to_owned).to_vec(), rows }),
+                    Block::Table(CardTable {
+                        caption: "Drift per column".to_owned(),
+                        columns: ["column", "PSI", "new categories", "change of missing share"].map(str::to_owned).to_vec(),
+                        rows,
+                    }),
                 ],
             ));
         }
@@ -176,7 +184,11 @@ impl Step for Predict {
         tabs.push(Tab::new(
             "model",
             "Model used",
-            vec![Block::Facts(vec![Fact::new("model", resolved.uri.as_str()), Fact::new("digest", resolved.digest.as_str()), Fact::new("estimator", model.estimator.describe())])],
+            vec![Block::Facts(vec![
+                Fact::new("model", resolved.uri.as_str()),
+                Fact::new("digest", resolved.digest.as_str()),
+                Fact::new("estimator", model.estimator.describe()),
+            ])],
         ));
         Ok(Report {
             line: format!("{} rows scored", thousands(rows)),

@@ -86,7 +86,8 @@ impl Step for Register {
             warnings.push(said.clone());
         }
         let note = registration.alias_moved.as_ref().map_or_else(|| "no alias moved".to_owned(), |alias| format!("alias {alias}"));
-        let signature = |columns: &[(String, String)]| columns.iter().map(|(name, kind)| vec![name.as_str().into(), kind.as_str().into()]).collect::<Vec<Vec<Cell>>>();
+        let signature =
+            |columns: &[(String, String)]| columns.iter().map(|(name, kind)| vec![name.as_str().into(), kind.as_str().into()]).collect::<Vec<Vec<Cell>>>();
         let contents: Vec<Vec<Cell>> = registration.files.iter().map(|(name, bytes)| vec![name.as_str().into(), Cell::Bytes(*bytes)]).collect();
         Ok(Report {
             line: format!("{} v{}", registered.name, registered.version),
@@ -101,13 +102,25 @@ impl Step for Register {
                 ],
                 warnings: warnings.clone(),
                 tabs: vec![
-                    Tab::new("gate", "Gate", vec![Block::Text(format!("The model {}.", evaluation.reason)), Block::Table(super::evaluate::criteria_table(&evaluation.outcomes))]),
+                    Tab::new(
+                        "gate",
+                        "Gate",
+                        vec![Block::Text(format!("The model {}.", evaluation.reason)), Block::Table(super::evaluate::criteria_table(&evaluation.outcomes))],
+                    ),
                     Tab::new(
                         "signature",
                         "Signature",
                         vec![
-                            Block::Table(CardTable { caption: "Inputs".to_owned(), columns: ["column", "type"].map(str::to_owned).to_vec(), rows: signature(&registration.inputs) }),
-                            Block::Table(CardTable { caption: "Outputs".to_owned(), columns: ["column", "type"].map(str::to_owned).to_vec(), rows: signature(&registration.outputs) }),
+                            Block::Table(CardTable {
+                                caption: "Inputs".to_owned(),
+                                columns: ["column", "type"].map(str::to_owned).to_vec(),
+                                rows: signature(&registration.inputs),
+                            }),
+                            Block::Table(CardTable {
+                                caption: "Outputs".to_owned(),
+                                columns: ["column", "type"].map(str::to_owned).to_vec(),
+                                rows: signature(&registration.outputs),
+                            }),
                         ],
                     ),
                     Tab::new(

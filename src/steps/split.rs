@@ -57,10 +57,15 @@ impl Step for Split {
         let sizes = CardTable {
             caption: "Rows per split".to_owned(),
             columns: ["split", "rows", "share"].map(str::to_owned).to_vec(),
-            rows: parts.iter().zip(&outcome.rows).map(|((name, _), rows)| vec![(*name).into(), (*rows).into(), Cell::Share(*rows as f64 / kept.max(1) as f64)]).collect(),
+            rows: parts
+                .iter()
+                .zip(&outcome.rows)
+                .map(|((name, _), rows)| vec![(*name).into(), (*rows).into(), Cell::Share(*rows as f64 / kept.max(1) as f64)])
+                .collect(),
         };
         let mut tabs = vec![Tab::new("sizes", "Sizes", vec![Block::Table(sizes)])];
-        let target: Vec<Block> = crate::steps::ingest::compare_target(&self.target, &parts.iter().map(|(n, _)| *n).collect::<Vec<_>>(), &profiles, self.is_classification);
+        let target: Vec<Block> =
+            crate::steps::ingest::compare_target(&self.target, &parts.iter().map(|(n, _)| *n).collect::<Vec<_>>(), &profiles, self.is_classification);
         if !target.is_empty() {
             tabs.push(Tab::new("target", "Target", target));
         }
@@ -88,7 +93,12 @@ impl Step for Split {
         let crossing = crossing(&outcome);
         tabs.push(Tab::new("crossing", "Duplicates and groups", vec![Block::Facts(crossing)]));
         if dropped > 0 {
-            let rows = outcome.dropped.iter().filter(|(_, n)| **n > 0).map(|(reason, n)| vec![reason.as_str().into(), (*n).into(), Cell::Share(*n as f64 / outcome.rows_in.max(1) as f64)]).collect();
+            let rows = outcome
+                .dropped
+                .iter()
+                .filter(|(_, n)| **n > 0)
+                .map(|(reason, n)| vec![reason.as_str().into(), (*n).into(), Cell::Share(*n as f64 / outcome.rows_in.max(1) as f64)])
+                .collect();
             let table = CardTable { caption: "Rows left out, by reason".to_owned(), columns: ["reason", "rows", "share"].map(str::to_owned).to_vec(), rows };
             tabs.push(Tab::new("dropped", "Dropped rows", vec![Block::Table(table)]));
         }
@@ -98,7 +108,11 @@ impl Step for Split {
             line: format!("{} rows → {counts}", thousands(kept)),
             note: if dropped > 0 { format!("{} rows filtered", thousands(dropped)) } else { String::new() },
             card: Card {
-                summary: format!("{} rows became {counts} for training, validation and test{}.", thousands(kept), if dropped > 0 { format!("; {} were left out", thousands(dropped)) } else { String::new() }),
+                summary: format!(
+                    "{} rows became {counts} for training, validation and test{}.",
+                    thousands(kept),
+                    if dropped > 0 { format!("; {} were left out", thousands(dropped)) } else { String::new() }
+                ),
                 headline: vec![
                     Fact::new("training", outcome.rows[0]),
                     Fact::new("validation", outcome.rows[1]),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMER, VALIDATION,
+    BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING,
+    TRANSFORMER, VALIDATION,
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles};
@@ -141,12 +142,19 @@ impl Step for Train {
 
         let mut metrics = prefixed("training_", metric::compute_all(&on_training));
         metrics.extend(prefixed("val_", metric::compute_all(&on_validation)));
-        cx.write(&RUN, &Json(serde_json::json!({ "estimator": self.estimator.name(), "parameters": parameters, "metrics": metrics, "features": model.features })))?;
+        cx.write(
+            &RUN,
+            &Json(serde_json::json!({ "estimator": self.estimator.name(), "parameters": parameters, "metrics": metrics, "features": model.features })),
+        )?;
 
         let primary = metrics.get(&format!("val_{}", self.primary_metric)).copied();
         let short = metric::short_name(&self.primary_metric);
         let shown = primary.map_or_else(|| "—".to_owned(), crate::card::format::number);
-        let mut tabs = vec![Tab::new("metrics", "Metrics", vec![Block::Table(metric::table(&self.primary_metric, &[("training", &metrics, "training_"), ("validation", &metrics, "val_")]))])];
+        let mut tabs = vec![Tab::new(
+            "metrics",
+            "Metrics",
+            vec![Block::Table(metric::table(&self.primary_metric, &[("training", &metrics, "training_"), ("validation", &metrics, "val_")]))],
+        )];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
         let profile = metric::plots::fit_blocks(&on_validation, "validation");
         if !profile.is_empty() {
@@ -188,7 +196,8 @@ impl Step for Train {
 pub fn with_columns(mut frame: polars::prelude::DataFrame, columns: Vec<polars::prelude::Column>) -> Result<polars::prelude::DataFrame> {
     for column in columns {
         if frame.get_column_index(column.name()).is_some() {
-            return Err(Error::data(format!("the data already has a column `{}`, which predictions would overwrite", column.name())).hint("rename it in the data, or set `steps.train.predict_prefix`"));
+            return Err(Error::data(format!("the data already has a column `{}`, which predictions would overwrite", column.name()))
+                .hint("rename it in the data, or set `steps.train.predict_prefix`"));
         }
         frame.with_column(column)?;
     }
@@ -221,7 +230,11 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
             .chain(coefficients.iter().filter(|c| c.feature == "intercept"))
             .map(|c| vec![label(c).into(), c.value.into(), c.standardised.into()])
             .collect();
-        blocks.push(Block::Table(CardTable { caption: "Coefficients".to_owned(), columns: ["feature", "coefficient", "per standard deviation"].map(str::to_owned).to_vec(), rows }));
+        blocks.push(Block::Table(CardTable {
+            caption: "Coefficients".to_owned(),
+            columns: ["feature", "coefficient", "per standard deviation"].map(str::to_owned).to_vec(),
+            rows,
+        }));
     }
     let mut importances = model.estimator.importances();
     if !importances.is_empty() {
@@ -233,7 +246,8 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         }));
     }
     if let serde_json::Value::Object(map) = parameters {
-        let facts: Vec<Fact> = map.iter().map(|(key, value)| Fact::new(key.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect();
+        let facts: Vec<Fact> =
+            map.iter().map(|(key, value)| Fact::new(key.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect();
         if !facts.is_empty() {
             blocks.push(Block::Heading("Parameters".to_owned()));
             blocks.push(Block::Facts(facts));
@@ -273,8 +287,10 @@ fn overfit_warning(primary: &str, metrics: &BTreeMap<String, f64>) -> Vec<String
     let (Some(training), Some(validation)) = (metrics.get(&format!("training_{primary}")), metrics.get(&format!("val_{primary}"))) else { return Vec::new() };
     let worse = if metric::greater_is_better(primary) { training - validation } else { validation - training };
     if worse > 0.25 * training.abs().max(1e-12) {
-        return vec![format!("validation {primary} is {:.0} % worse than training: the model may be overfitted, or the validation split is small", 100.0 * worse / training.abs().max(1e-12))];
+        return vec![format!(
+            "validation {primary} is {:.0} % worse than training: the model may be overfitted, or the validation split is small",
+            100.0 * worse / training.abs().max(1e-12)
+        )];
     }
     Vec::new()
 }
-

@@ -49,7 +49,9 @@ impl Step for Transform {
         let transformed = Table::from_query(fitted.apply(training.lazy())?)?;
         let features = fitted.features();
         if features.is_empty() {
-            return Err(Error::data("no feature is left after the transforms").hint("check `steps.transform` and the roles: at least one predictor column must remain"));
+            return Err(
+                Error::data("no feature is left after the transforms").hint("check `steps.transform` and the roles: at least one predictor column must remain")
+            );
         }
         transformed.write(&cx.path(&TRANSFORMED_TRAINING))?;
         Table::from_query(fitted.apply(validation.lazy())?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
@@ -71,7 +73,12 @@ impl Step for Transform {
             note: String::new(),
             card: Card {
                 summary: format!("{raw_features} input columns became {} features, learned from {rows} training rows only.", features.len()),
-                headline: vec![Fact::new("input columns", raw_features), Fact::new("features", features.len()), Fact::new("transforms", names.len()), Fact::new("training rows", rows)],
+                headline: vec![
+                    Fact::new("input columns", raw_features),
+                    Fact::new("features", features.len()),
+                    Fact::new("transforms", names.len()),
+                    Fact::new("training rows", rows),
+                ],
                 warnings: Vec::new(),
                 tabs: tabs.into_iter().filter(|tab| !tab.blocks.is_empty()).collect(),
             },
@@ -92,7 +99,16 @@ fn chain_blocks(fitted: &FittedChain) -> Vec<Block> {
         .trace()
         .iter()
         .enumerate()
-        .map(|(i, step)| vec![(i + 1).into(), step.name.as_str().into(), step.before.len().into(), step.after.len().into(), difference(&step.after, &step.before).into(), difference(&step.before, &step.after).into()])
+        .map(|(i, step)| {
+            vec![
+                (i + 1).into(),
+                step.name.as_str().into(),
+                step.before.len().into(),
+                step.after.len().into(),
+                difference(&step.after, &step.before).into(),
+                difference(&step.before, &step.after).into(),
+            ]
+        })
         .collect();
     if rows.is_empty() {
         return vec![Block::Text("No transform: the features are the input columns as they are.".to_owned())];
@@ -130,5 +146,10 @@ fn learned_blocks(fitted: &FittedChain) -> Vec<Block> {
 fn trace_blocks(fitted: &FittedChain, training: &Table) -> Result<Vec<Block>> {
     let before = training.head(TRACED_ROWS)?;
     let after = Table::from_query(fitted.apply(polars::prelude::IntoLazy::lazy(before.clone()))?)?;
-    Ok(vec![Block::Heading("Before".to_owned()), Block::Table(preview(&Table::of(before), TRACED_ROWS)?), Block::Heading("After".to_owned()), Block::Table(preview(&after, TRACED_ROWS)?)])
+    Ok(vec![
+        Block::Heading("Before".to_owned()),
+        Block::Table(preview(&Table::of(before), TRACED_ROWS)?),
+        Block::Heading("After".to_owned()),
+        Block::Table(preview(&after, TRACED_ROWS)?),
+    ])
 }

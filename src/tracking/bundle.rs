@@ -123,7 +123,8 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 /// The file by which other tools know a model directory.
 fn mlmodel(parts: &BundleParts<'_>) -> Result<String> {
     let columns = |columns: Vec<(String, String)>| {
-        let list: Vec<serde_json::Value> = columns.into_iter().map(|(name, kind)| serde_json::json!({ "name": name, "type": mlflow_type(&kind), "required": false })).collect();
+        let list: Vec<serde_json::Value> =
+            columns.into_iter().map(|(name, kind)| serde_json::json!({ "name": name, "type": mlflow_type(&kind), "required": false })).collect();
         serde_json::Value::from(list).to_string()
     };
     let text = serde_json::json!({
@@ -153,14 +154,18 @@ fn mlflow_type(kind: &str) -> &'static str {
 pub fn load(dir: &Path) -> Result<Bundle> {
     let read = |name: &str| -> Result<Vec<u8>> {
         let path = dir.join(name);
-        let missing = |error: &std::io::Error| Error::model(format!("cannot read `{}`: {error}", path.display())).hint("is it the directory of a bundle? it holds `LINEAGE.json` and `model.json`");
+        let missing = |error: &std::io::Error| {
+            Error::model(format!("cannot read `{}`: {error}", path.display())).hint("is it the directory of a bundle? it holds `LINEAGE.json` and `model.json`")
+        };
         let size = fs::symlink_metadata(&path).map_err(|error| missing(&error))?;
         if !size.is_file() || size.len() > MAX_BYTES {
             return Err(Error::model(format!("`{}` is not a file of a bundle", path.display())));
         }
         fs::read(&path).map_err(|error| missing(&error))
     };
-    let damaged = |what: String| Error::model(format!("the bundle `{}` is damaged: {what}", dir.display())).hint("restore it from where it was copied, or register the model again");
+    let damaged = |what: String| {
+        Error::model(format!("the bundle `{}` is damaged: {what}", dir.display())).hint("restore it from where it was copied, or register the model again")
+    };
     let lineage: serde_json::Value = serde_json::from_slice(&read("LINEAGE.json")?).map_err(|error| damaged(error.to_string()))?;
     let version = lineage.get("bundle_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
     if version > u64::from(VERSION) {

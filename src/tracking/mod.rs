@@ -61,7 +61,9 @@ impl Tracker {
         let version = self.check_schema(&connection)?;
         if version < SCHEMA {
             connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| self.failure(&error))?;
-            connection.execute_batch(&format!("BEGIN IMMEDIATE; {}{} PRAGMA user_version = {SCHEMA}; COMMIT;", runs::TABLES, registry::TABLES)).map_err(|error| self.failure(&error))?;
+            connection
+                .execute_batch(&format!("BEGIN IMMEDIATE; {}{} PRAGMA user_version = {SCHEMA}; COMMIT;", runs::TABLES, registry::TABLES))
+                .map_err(|error| self.failure(&error))?;
         }
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(|error| self.failure(&error))?;
         connection.pragma_update(None, "foreign_keys", true).map_err(|error| self.failure(&error))?;
@@ -77,14 +79,17 @@ impl Tracker {
     }
 
     fn failure(&self, error: &rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure};
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure,
+        };
         let path = self.database.display();
         match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => {
-                Error::store(format!("the run and model registry is damaged: `{path}`: {error}")).hint("restore it from a backup, or move it away to begin a new registry; cached results are not affected")
-            }
+            Some(DatabaseCorrupt | NotADatabase) => Error::store(format!("the run and model registry is damaged: `{path}`: {error}"))
+                .hint("restore it from a backup, or move it away to begin a new registry; cached results are not affected"),
             Some(DiskFull) => Error::new(Kind::Io, format!("disk full while writing `{path}`")).hint("free some space and run again; nothing was lost"),
-            Some(ReadOnly | PermissionDenied | CannotOpen | SystemIoFailure) => Error::new(Kind::Io, format!("cannot use `{path}`: {error}")).hint("check the permissions of that path"),
+            Some(ReadOnly | PermissionDenied | CannotOpen | SystemIoFailure) => {
+                Error::new(Kind::Io, format!("cannot use `{path}`: {error}")).hint("check the permissions of that path")
+            }
             Some(DatabaseBusy | DatabaseLocked) => Error::new(Kind::Busy, format!("`{path}` is in use by another program")),
             _ => Error::store(format!("`{path}`: {error}")),
         }

@@ -67,11 +67,13 @@ pub struct Resolved {
 /// # Errors
 /// Exit code 3, saying what a name may hold.
 pub fn check_name(name: &str) -> Result<()> {
-    let fits = !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
+    let fits =
+        !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
     if fits && !name.contains("..") {
         return Ok(());
     }
-    Err(Error::config(format!("not a model name: `{}`", crate::error::shorten(name))).hint("letters, digits, `_`, `-`, `.` and spaces; it may not begin with a dot"))
+    Err(Error::config(format!("not a model name: `{}`", crate::error::shorten(name)))
+        .hint("letters, digits, `_`, `-`, `.` and spaces; it may not begin with a dot"))
 }
 
 impl Tracker {
@@ -92,12 +94,23 @@ impl Tracker {
         Ok(Registration { version, digest, alias_moved, said, files, inputs: bundle::inputs(parts.model), outputs: bundle::outputs(parts.model)? })
     }
 
-    fn place(&self, name: &str, parts: &BundleParts<'_>, digest: &str, scratch: &Path, alias: Option<&str>, description: Option<&str>) -> Result<(u64, Option<String>, Option<String>)> {
+    fn place(
+        &self,
+        name: &str,
+        parts: &BundleParts<'_>,
+        digest: &str,
+        scratch: &Path,
+        alias: Option<&str>,
+        description: Option<&str>,
+    ) -> Result<(u64, Option<String>, Option<String>)> {
         let mut connection = self.writer()?;
         let fail = |error: rusqlite::Error| self.failure(&error);
         let now = parts.now.timestamp_millis();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
-        let known: Option<i64> = transaction.query_row("SELECT version FROM versions WHERE name = ?1 AND digest = ?2", params![name, digest], |row| row.get(0)).optional().map_err(fail)?;
+        let known: Option<i64> = transaction
+            .query_row("SELECT version FROM versions WHERE name = ?1 AND digest = ?2", params![name, digest], |row| row.get(0))
+            .optional()
+            .map_err(fail)?;
         if let Some(version) = known {
             let version = version as u64;
             let dir = self.bundle_dir(name, version);
@@ -108,15 +121,16 @@ impl Tracker {
             }
             let pointed = alias.and_then(|alias| alias_version(&transaction, name, alias).ok().flatten().map(|at| (alias, at)));
             let said = match pointed {
-                Some((alias, at)) if at != version => {
-                    Some(format!("this model is already {name} v{version}; alias {alias} stays at v{at}; `recipe models alias {name} {alias} {version}` moves it back"))
-                }
+                Some((alias, at)) if at != version => Some(format!(
+                    "this model is already {name} v{version}; alias {alias} stays at v{at}; `recipe models alias {name} {alias} {version}` moves it back"
+                )),
                 _ => None,
             };
             transaction.commit().map_err(fail)?;
             return Ok((version, None, said));
         }
-        let version: i64 = transaction.query_row("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE name = ?1", [name], |row| row.get(0)).map_err(fail)?;
+        let version: i64 =
+            transaction.query_row("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE name = ?1", [name], |row| row.get(0)).map_err(fail)?;
         let dir = self.bundle_dir(name, version as u64);
         // A folder without a row is what a killed registration left.
         std::fs::remove_dir_all(&dir).ok();
@@ -126,14 +140,10 @@ impl Tracker {
             if let Some(description) = description {
                 transaction.execute("UPDATE models SET description = ?2 WHERE name = ?1", [name, description])?;
             }
-            transaction.execute("INSERT INTO versions (name, version, digest, run, created_ms, validated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", params![
-                name,
-                version,
-                digest,
-                parts.run,
-                now,
-                parts.evaluation.get("validated").and_then(serde_json::Value::as_bool).unwrap_or(false)
-            ])?;
+            transaction.execute(
+                "INSERT INTO versions (name, version, digest, run, created_ms, validated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![name, version, digest, parts.run, now, parts.evaluation.get("validated").and_then(serde_json::Value::as_bool).unwrap_or(false)],
+            )?;
             transaction.execute("INSERT INTO history VALUES (?1, ?2, 'registered', NULL, NULL, ?3, ?4)", params![now, name, version, parts.run])?;
             if let Some(alias) = alias {
                 move_alias(&transaction, name, alias, version, now, Some(parts.run))?;
@@ -149,7 +159,11 @@ impl Tracker {
     /// # Errors
     /// Exit code 7 where there is no such version.
     pub fn set_alias(&self, name: &str, alias: &str, version: u64, now_ms: i64) -> Result<()> {
-        if !alias.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) || alias.is_empty() || alias == "latest" || alias.strip_prefix('v').is_some_and(|n| n.parse::<u64>().is_ok()) {
+        if !alias.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+            || alias.is_empty()
+            || alias == "latest"
+            || alias.strip_prefix('v').is_some_and(|n| n.parse::<u64>().is_ok())
+        {
             return Err(Error::usage(format!("not an alias: `{alias}`")).hint("letters, digits, `_` and `-`; not `latest` and not `v1`"));
         }
         self.version(name, version)?.ok_or_else(|| self.no_version(name, version))?;
@@ -190,8 +204,8 @@ impl Tracker {
     pub fn versions(&self, name: Option<&str>) -> Result<Vec<VersionRow>> {
         let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
         let read = || -> rusqlite::Result<Vec<VersionRow>> {
-            let mut statement =
-                connection.prepare("SELECT name, version, digest, run, created_ms, validated FROM versions WHERE ?1 IS NULL OR name = ?1 ORDER BY name, version")?;
+            let mut statement = connection
+                .prepare("SELECT name, version, digest, run, created_ms, validated FROM versions WHERE ?1 IS NULL OR name = ?1 ORDER BY name, version")?;
             let rows = statement.query_map([name], |row| {
                 Ok(VersionRow {
                     name: row.get(0)?,
@@ -218,11 +232,15 @@ impl Tracker {
     /// # Errors
     /// Exit code 7 where there is none, or its bundle is missing or damaged.
     pub fn resolve(&self, uri: &str, root: &Path) -> Result<Resolved> {
-        let bad = || Error::model(format!("not a model URI: `{uri}`")).hint("`models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/NAME/latest`, `runs:/ID` or the path of a bundle");
+        let bad = || {
+            Error::model(format!("not a model URI: `{uri}`"))
+                .hint("`models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/NAME/latest`, `runs:/ID` or the path of a bundle")
+        };
         if let Some(run) = uri.strip_prefix("runs:/") {
             let run = run.split('/').next().unwrap_or_default();
             let found = self.versions(None)?.into_iter().rfind(|row| row.run == run || (run.len() >= 4 && row.run.starts_with(run)));
-            let row = found.ok_or_else(|| Error::model(format!("run `{run}` registered no model")).hint("`recipe models` shows which run each version came from"))?;
+            let row =
+                found.ok_or_else(|| Error::model(format!("run `{run}` registered no model")).hint("`recipe models` shows which run each version came from"))?;
             return Ok(self.resolved(&row));
         }
         let Some(rest) = uri.strip_prefix("models:/") else {

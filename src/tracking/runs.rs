@@ -127,7 +127,10 @@ impl Tracker {
                 transaction.execute("INSERT OR REPLACE INTO run_params VALUES (?1, ?2, ?3)", params![started.id, name, value])?;
             }
             for step in &finished.steps {
-                transaction.execute("INSERT OR REPLACE INTO run_steps VALUES (?1, ?2, ?3, ?4, ?5)", params![started.id, step.step, step.state, step.key, step.seconds])?;
+                transaction.execute(
+                    "INSERT OR REPLACE INTO run_steps VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![started.id, step.step, step.state, step.key, step.seconds],
+                )?;
             }
             transaction.commit()
         };
@@ -145,7 +148,15 @@ impl Tracker {
                 "SELECT id, recipe, profile, status, started_ms, finished_ms, message FROM runs WHERE ?1 IS NULL OR recipe = ?1 ORDER BY started_ms DESC, rowid DESC LIMIT ?2",
             )?;
             let rows = statement.query_map(params![recipe, limit as i64], |row| {
-                Ok(RunRow { id: row.get(0)?, recipe: row.get(1)?, profile: row.get(2)?, status: row.get(3)?, started_ms: row.get(4)?, finished_ms: row.get(5)?, message: row.get(6)? })
+                Ok(RunRow {
+                    id: row.get(0)?,
+                    recipe: row.get(1)?,
+                    profile: row.get(2)?,
+                    status: row.get(3)?,
+                    started_ms: row.get(4)?,
+                    finished_ms: row.get(5)?,
+                    message: row.get(6)?,
+                })
             })?;
             rows.collect()
         };
@@ -178,12 +189,16 @@ mod tests {
         assert!(tracker.runs(None, 10).unwrap().is_empty());
         for (id, time) in [("a", 1), ("b", 2)] {
             let started = Started { id: id.into(), recipe: "taxi".into(), template: "regression/v1".into(), started_ms: time, ..Started::default() };
-            let finished = Finished { finished_ms: time + 5, metrics: BTreeMap::from([("test_r2_score".into(), 0.5), ("nan".into(), f64::NAN)]), ..Finished::default() };
+            let finished =
+                Finished { finished_ms: time + 5, metrics: BTreeMap::from([("test_r2_score".into(), 0.5), ("nan".into(), f64::NAN)]), ..Finished::default() };
             tracker.record(&started, Status::Running, &Finished::default()).unwrap();
             tracker.record(&started, Status::Finished, &finished).unwrap();
         }
         let runs = tracker.runs(Some("taxi"), 10).unwrap();
-        assert_eq!(runs.iter().map(|r| (r.id.as_str(), r.status.as_str(), r.finished_ms)).collect::<Vec<_>>(), [("b", "FINISHED", Some(7)), ("a", "FINISHED", Some(6))]);
+        assert_eq!(
+            runs.iter().map(|r| (r.id.as_str(), r.status.as_str(), r.finished_ms)).collect::<Vec<_>>(),
+            [("b", "FINISHED", Some(7)), ("a", "FINISHED", Some(6))]
+        );
         assert_eq!(tracker.metrics("a").unwrap(), BTreeMap::from([("test_r2_score".into(), 0.5)]));
     }
 }

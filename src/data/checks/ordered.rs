@@ -147,7 +147,14 @@ pub(super) fn walk(table: &Table, rules: &[Rule]) -> Result<BTreeMap<usize, Walk
                 let rows = prints.len() as u64;
                 let twice = Twice::of(prints);
                 if twice.extra > 0 {
-                    repeated.push(Repeated { rule: walk.rule, columns: walk.columns, only: walk.only, missing: *missing, wanted: twice.prints, seen: BTreeSet::new() });
+                    repeated.push(Repeated {
+                        rule: walk.rule,
+                        columns: walk.columns,
+                        only: walk.only,
+                        missing: *missing,
+                        wanted: twice.prints,
+                        seen: BTreeSet::new(),
+                    });
                 }
                 Walked::Rows { rows, failing: twice.extra, mostly: *mostly, fault: "the same as an earlier row", samples: Vec::new() }
             }
@@ -283,7 +290,9 @@ fn find_repeats(selected: &Table, mut repeated: Vec<Repeated>, walked: &mut BTre
                 }
             }
         }
-        repeated.retain(|search| matches!(walked.get(&search.rule), Some(Walked::Rows { failing, samples, .. }) if (samples.len() as u64) < (*failing).min(SAMPLES as u64)));
+        repeated.retain(
+            |search| matches!(walked.get(&search.rule), Some(Walked::Rows { failing, samples, .. }) if (samples.len() as u64) < (*failing).min(SAMPLES as u64)),
+        );
         if repeated.is_empty() {
             break;
         }

@@ -62,9 +62,27 @@ use regression as r;
 
 /// Every metric, in the order `recipe list metrics` shows them.
 pub static METRICS: &[MetricEntry] = &[
-    MetricEntry { name: "mean_absolute_error", kind: Kind::Regression, greater_is_better: false, doc: "Mean absolute error: Σw|y−ŷ| / Σw.", compute: r::mean_absolute_error },
-    MetricEntry { name: "mean_squared_error", kind: Kind::Regression, greater_is_better: false, doc: "Mean squared error: Σw(y−ŷ)² / Σw.", compute: r::mean_squared_error },
-    MetricEntry { name: "root_mean_squared_error", kind: Kind::Regression, greater_is_better: false, doc: "Root of the mean squared error, in the target's unit.", compute: r::root_mean_squared_error },
+    MetricEntry {
+        name: "mean_absolute_error",
+        kind: Kind::Regression,
+        greater_is_better: false,
+        doc: "Mean absolute error: Σw|y−ŷ| / Σw.",
+        compute: r::mean_absolute_error,
+    },
+    MetricEntry {
+        name: "mean_squared_error",
+        kind: Kind::Regression,
+        greater_is_better: false,
+        doc: "Mean squared error: Σw(y−ŷ)² / Σw.",
+        compute: r::mean_squared_error,
+    },
+    MetricEntry {
+        name: "root_mean_squared_error",
+        kind: Kind::Regression,
+        greater_is_better: false,
+        doc: "Root of the mean squared error, in the target's unit.",
+        compute: r::root_mean_squared_error,
+    },
     MetricEntry { name: "max_error", kind: Kind::Regression, greater_is_better: false, doc: "Largest absolute error.", compute: r::max_error },
     MetricEntry {
         name: "mean_absolute_percentage_error",
@@ -73,8 +91,20 @@ pub static METRICS: &[MetricEntry] = &[
         doc: "Mean of |y−ŷ| / max(ε, |y|) with ε = 2.22e−16; a share, not per cent.",
         compute: r::mean_absolute_percentage_error,
     },
-    MetricEntry { name: "median_absolute_error", kind: Kind::Regression, greater_is_better: false, doc: "Median of the absolute errors (weighted: averaged inverted CDF).", compute: r::median_absolute_error },
-    MetricEntry { name: "r2_score", kind: Kind::Regression, greater_is_better: true, doc: "Share of the variance explained: 1 − SS_res / SS_tot.", compute: r::r2_score },
+    MetricEntry {
+        name: "median_absolute_error",
+        kind: Kind::Regression,
+        greater_is_better: false,
+        doc: "Median of the absolute errors (weighted: averaged inverted CDF).",
+        compute: r::median_absolute_error,
+    },
+    MetricEntry {
+        name: "r2_score",
+        kind: Kind::Regression,
+        greater_is_better: true,
+        doc: "Share of the variance explained: 1 − SS_res / SS_tot.",
+        compute: r::r2_score,
+    },
     MetricEntry {
         name: "explained_variance_score",
         kind: Kind::Regression,
@@ -82,10 +112,34 @@ pub static METRICS: &[MetricEntry] = &[
         doc: "1 − Var(y−ŷ) / Var(y): as r2_score, but a constant bias does not count.",
         compute: r::explained_variance_score,
     },
-    MetricEntry { name: "true_negatives", kind: Kind::Binary, greater_is_better: true, doc: "Negative rows that were predicted negative.", compute: c::true_negatives },
-    MetricEntry { name: "false_positives", kind: Kind::Binary, greater_is_better: false, doc: "Negative rows that were predicted positive.", compute: c::false_positives },
-    MetricEntry { name: "false_negatives", kind: Kind::Binary, greater_is_better: false, doc: "Positive rows that were predicted negative.", compute: c::false_negatives },
-    MetricEntry { name: "true_positives", kind: Kind::Binary, greater_is_better: true, doc: "Positive rows that were predicted positive.", compute: c::true_positives },
+    MetricEntry {
+        name: "true_negatives",
+        kind: Kind::Binary,
+        greater_is_better: true,
+        doc: "Negative rows that were predicted negative.",
+        compute: c::true_negatives,
+    },
+    MetricEntry {
+        name: "false_positives",
+        kind: Kind::Binary,
+        greater_is_better: false,
+        doc: "Negative rows that were predicted positive.",
+        compute: c::false_positives,
+    },
+    MetricEntry {
+        name: "false_negatives",
+        kind: Kind::Binary,
+        greater_is_better: false,
+        doc: "Positive rows that were predicted negative.",
+        compute: c::false_negatives,
+    },
+    MetricEntry {
+        name: "true_positives",
+        kind: Kind::Binary,
+        greater_is_better: true,
+        doc: "Positive rows that were predicted positive.",
+        compute: c::true_positives,
+    },
     MetricEntry {
         name: "recall_score",
         kind: Kind::Classification,
@@ -101,10 +155,34 @@ pub static METRICS: &[MetricEntry] = &[
         compute: c::precision_score,
     },
     MetricEntry { name: "f1_score", kind: Kind::Binary, greater_is_better: true, doc: "2TP / (2TP + FP + FN).", compute: c::f1_score },
-    MetricEntry { name: "f1_score_macro", kind: Kind::Multiclass, greater_is_better: true, doc: "The plain mean of the classes' F1 scores.", compute: c::f1_score_macro },
-    MetricEntry { name: "f1_score_micro", kind: Kind::Multiclass, greater_is_better: true, doc: "F1 of the summed counts of all classes; equals accuracy here.", compute: c::f1_score_micro },
-    MetricEntry { name: "f1_score_weighted", kind: Kind::Multiclass, greater_is_better: true, doc: "The mean of the classes' F1 scores, weighted by their rows.", compute: c::f1_score_weighted },
-    MetricEntry { name: "accuracy_score", kind: Kind::Classification, greater_is_better: true, doc: "Share of rows whose class is predicted.", compute: c::accuracy_score },
+    MetricEntry {
+        name: "f1_score_macro",
+        kind: Kind::Multiclass,
+        greater_is_better: true,
+        doc: "The plain mean of the classes' F1 scores.",
+        compute: c::f1_score_macro,
+    },
+    MetricEntry {
+        name: "f1_score_micro",
+        kind: Kind::Multiclass,
+        greater_is_better: true,
+        doc: "F1 of the summed counts of all classes; equals accuracy here.",
+        compute: c::f1_score_micro,
+    },
+    MetricEntry {
+        name: "f1_score_weighted",
+        kind: Kind::Multiclass,
+        greater_is_better: true,
+        doc: "The mean of the classes' F1 scores, weighted by their rows.",
+        compute: c::f1_score_weighted,
+    },
+    MetricEntry {
+        name: "accuracy_score",
+        kind: Kind::Classification,
+        greater_is_better: true,
+        doc: "Share of rows whose class is predicted.",
+        compute: c::accuracy_score,
+    },
     MetricEntry {
         name: "balanced_accuracy_score",
         kind: Kind::Classification,
@@ -126,7 +204,13 @@ pub static METRICS: &[MetricEntry] = &[
         doc: "Σ(Rₙ − Rₙ₋₁)Pₙ over the thresholds; MLflow calls it precision_recall_auc.",
         compute: c::average_precision_score,
     },
-    MetricEntry { name: "log_loss", kind: Kind::Classification, greater_is_better: false, doc: "−mean ln p(true class), p clipped at 2.22e−16.", compute: c::log_loss },
+    MetricEntry {
+        name: "log_loss",
+        kind: Kind::Classification,
+        greater_is_better: false,
+        doc: "−mean ln p(true class), p clipped at 2.22e−16.",
+        compute: c::log_loss,
+    },
     MetricEntry {
         name: "brier_score_loss",
         kind: Kind::Classification,
@@ -134,7 +218,13 @@ pub static METRICS: &[MetricEntry] = &[
         doc: "Binary: mean (p − y)². Multiclass: mean Σ(p − y)² over classes.",
         compute: c::brier_score_loss,
     },
-    MetricEntry { name: "matthews_corrcoef", kind: Kind::Classification, greater_is_better: true, doc: "Correlation of truth and prediction, from the confusion matrix (Gorodkin's R_K for several classes).", compute: c::matthews_corrcoef },
+    MetricEntry {
+        name: "matthews_corrcoef",
+        kind: Kind::Classification,
+        greater_is_better: true,
+        doc: "Correlation of truth and prediction, from the confusion matrix (Gorodkin's R_K for several classes).",
+        compute: c::matthews_corrcoef,
+    },
 ];
 
 /// The metric of a name that has a meaning for the task.

@@ -19,10 +19,19 @@ pub fn tabs(scored: &Scored) -> Vec<Tab> {
             Tab::new("residuals", "Residuals", vec![residual_histogram(scored, "test"), error_quantiles(scored)]),
         ],
         Task::Classification { classes, positive } => {
-            let mut tabs = vec![Tab::new("confusion", "Confusion matrix", vec![Block::Heat(confusion_heat(scored, classes)), Block::Table(class_table(scored, classes))])];
+            let mut tabs =
+                vec![Tab::new("confusion", "Confusion matrix", vec![Block::Heat(confusion_heat(scored, classes)), Block::Table(class_table(scored, classes))])];
             let shown: Vec<usize> = positive.map_or_else(|| (0..classes.len().min(8)).collect(), |p| vec![p]);
-            tabs.push(Tab::new("curves", "ROC and precision–recall", vec![Block::Lines(roc(scored, classes, &shown)), Block::Lines(precision_recall(scored, classes, &shown))]));
-            tabs.push(Tab::new("calibration", "Calibration", vec![Block::Lines(calibration(scored, classes, &shown)), score_histogram(scored, classes, &shown)]));
+            tabs.push(Tab::new(
+                "curves",
+                "ROC and precision–recall",
+                vec![Block::Lines(roc(scored, classes, &shown)), Block::Lines(precision_recall(scored, classes, &shown))],
+            ));
+            tabs.push(Tab::new(
+                "calibration",
+                "Calibration",
+                vec![Block::Lines(calibration(scored, classes, &shown)), score_histogram(scored, classes, &shown)],
+            ));
             if let Some(positive) = positive {
                 tabs.push(Tab::new("lift", "Lift", vec![Block::Lines(lift(scored, *positive))]));
                 tabs.push(Tab::new("thresholds", "Thresholds", vec![Block::Table(thresholds(scored, *positive))]));
@@ -73,7 +82,12 @@ fn histogram(caption: String, x: &str, series: &[(String, Vec<f64>)]) -> Histogr
     let low = all().fold(f64::INFINITY, f64::min);
     let high = all().fold(f64::NEG_INFINITY, f64::max);
     if low > high {
-        return Histogram { caption, x: x.to_owned(), edges: vec![0.0, 1.0], series: series.iter().map(|(name, _)| Counts { name: name.clone(), counts: vec![0] }).collect() };
+        return Histogram {
+            caption,
+            x: x.to_owned(),
+            edges: vec![0.0, 1.0],
+            series: series.iter().map(|(name, _)| Counts { name: name.clone(), counts: vec![0] }).collect(),
+        };
     }
     let width = if high > low { (high - low) / BINS as f64 } else { 1.0 };
     let edges: Vec<f64> = (0..=BINS).map(|i| low + width * i as f64).collect();
@@ -94,7 +108,10 @@ fn error_quantiles(scored: &Scored) -> Block {
     let rows = if errors.is_empty() {
         Vec::new()
     } else {
-        [("half of the rows", 0.5), ("75 %", 0.75), ("90 %", 0.9), ("95 %", 0.95), ("99 %", 0.99), ("every row", 1.0)].iter().map(|(name, share)| vec![(*name).into(), at(*share).into()]).collect()
+        [("half of the rows", 0.5), ("75 %", 0.75), ("90 %", 0.9), ("95 %", 0.95), ("99 %", 0.99), ("every row", 1.0)]
+            .iter()
+            .map(|(name, share)| vec![(*name).into(), at(*share).into()])
+            .collect()
     };
     Block::Table(Table { caption: "Absolute error: how many rows stay within".to_owned(), columns: vec!["rows".to_owned(), "error at most".to_owned()], rows })
 }
@@ -107,7 +124,11 @@ fn confusion_heat(scored: &Scored, classes: &[String]) -> Heat {
     }
     let shown = classes.len().min(SHOWN);
     Heat {
-        caption: if shown < classes.len() { format!("Confusion matrix (the first {shown} of {} classes)", classes.len()) } else { "Confusion matrix (rows)".to_owned() },
+        caption: if shown < classes.len() {
+            format!("Confusion matrix (the first {shown} of {} classes)", classes.len())
+        } else {
+            "Confusion matrix (rows)".to_owned()
+        },
         x: "predicted".to_owned(),
         y: "actual".to_owned(),
         labels: classes[..shown].to_vec(),
@@ -123,7 +144,16 @@ fn class_table(scored: &Scored, classes: &[String]) -> Table {
         rows: classes
             .iter()
             .zip(per_class(scored))
-            .map(|(class, s)| vec![class.as_str().into(), Cell::Number(s.support), Cell::Share(s.support / total.max(f64::MIN_POSITIVE)), s.precision.into(), s.recall.into(), s.f1.into()])
+            .map(|(class, s)| {
+                vec![
+                    class.as_str().into(),
+                    Cell::Number(s.support),
+                    Cell::Share(s.support / total.max(f64::MIN_POSITIVE)),
+                    s.precision.into(),
+                    s.recall.into(),
+                    s.f1.into(),
+                ]
+            })
             .collect(),
     }
 }
@@ -157,8 +187,10 @@ fn precision_recall(scored: &Scored, classes: &[String], shown: &[usize]) -> Lin
         .filter_map(|class| {
             let steps = ranking(scored, *class);
             let positives = steps.last()?.positives;
-            (positives > 0.0)
-                .then(|| Line { name: classes[*class].clone(), points: thin(steps.iter().filter(|s| s.all > 0.0).map(|s| (s.positives / positives, s.positives / s.all)).collect()) })
+            (positives > 0.0).then(|| Line {
+                name: classes[*class].clone(),
+                points: thin(steps.iter().filter(|s| s.all > 0.0).map(|s| (s.positives / positives, s.positives / s.all)).collect()),
+            })
         })
         .collect();
     Lines { caption: "Precision–recall curve".to_owned(), x: "recall".to_owned(), y: "precision".to_owned(), series, diagonal: false }
@@ -179,7 +211,13 @@ fn calibration(scored: &Scored, classes: &[String], shown: &[usize]) -> Lines {
             Line { name: classes[*class].clone(), points: bins.iter().filter(|(w, ..)| *w > 0.0).map(|(w, s, h)| (s / w, h / w)).collect() }
         })
         .collect();
-    Lines { caption: "Calibration: what share of rows with a score are of the class".to_owned(), x: "mean score in the bin".to_owned(), y: "share of the class".to_owned(), series, diagonal: true }
+    Lines {
+        caption: "Calibration: what share of rows with a score are of the class".to_owned(),
+        x: "mean score in the bin".to_owned(),
+        y: "share of the class".to_owned(),
+        series,
+        diagonal: true,
+    }
 }
 
 fn score_histogram(scored: &Scored, classes: &[String], shown: &[usize]) -> Block {
@@ -189,7 +227,9 @@ fn score_histogram(scored: &Scored, classes: &[String], shown: &[usize]) -> Bloc
             let by_class: Vec<(String, Vec<f64>)> = classes
                 .iter()
                 .enumerate()
-                .map(|(class, name)| (format!("actually {name}"), scored.y.iter().zip(scores).filter(|(y, _)| **y as usize == class).map(|(_, s)| *s).collect()))
+                .map(|(class, name)| {
+                    (format!("actually {name}"), scored.y.iter().zip(scores).filter(|(y, _)| **y as usize == class).map(|(_, s)| *s).collect())
+                })
                 .collect();
             Block::Histogram(histogram(format!("Score of {}", classes[*positive]), "score", &by_class))
         }
@@ -229,5 +269,9 @@ fn thresholds(scored: &Scored, positive: usize) -> Table {
             vec![Cell::Number(threshold), Cell::Share(said / all.max(f64::MIN_POSITIVE)), precision, recall, f1, accuracy]
         })
         .collect();
-    Table { caption: "What another threshold would give (0.5 is used)".to_owned(), columns: ["threshold", "predicted positive", "precision", "recall", "F1", "accuracy"].map(str::to_owned).to_vec(), rows }
+    Table {
+        caption: "What another threshold would give (0.5 is used)".to_owned(),
+        columns: ["threshold", "predicted positive", "precision", "recall", "F1", "accuracy"].map(str::to_owned).to_vec(),
+        rows,
+    }
 }

@@ -33,7 +33,8 @@ pub fn mean_absolute_percentage_error(scored: &Scored) -> Option<f64> {
 
 /// Unweighted: the median. Weighted: the averaged inverted cumulative distribution, as scikit-learn ≥ 1.7.
 pub fn median_absolute_error(scored: &Scored) -> Option<f64> {
-    let mut errors: Vec<(f64, f64)> = scored.y.iter().zip(&scored.prediction).zip(&scored.weight).map(|((y, p), w)| ((y - p).abs(), *w)).filter(|(_, w)| *w > 0.0).collect();
+    let mut errors: Vec<(f64, f64)> =
+        scored.y.iter().zip(&scored.prediction).zip(&scored.weight).map(|((y, p), w)| ((y - p).abs(), *w)).filter(|(_, w)| *w > 0.0).collect();
     errors.sort_by(|a, b| a.0.total_cmp(&b.0));
     let half = errors.iter().map(|(_, w)| w).sum::<f64>() / 2.0;
     let mut below = 0.0;
