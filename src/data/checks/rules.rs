@@ -98,7 +98,8 @@ pub(super) fn of_contract(contract: &Contract, schema: &Schema) -> Vec<Rule> {
         rules.extend(of_column(column, &target, fits).into_iter().map(|(what, plan)| rule(what, plan.unwrap_or_else(|detail| settled(Err(detail))))));
     }
     if contract.strict {
-        let extra: Vec<String> = schema.iter_names().filter(|name| !contract.columns.contains_key(name.as_str())).map(|name| format!("`{}`", shorten(name))).collect();
+        let extra: Vec<String> =
+            schema.iter_names().filter(|name| !contract.columns.contains_key(name.as_str())).map(|name| format!("`{}`", shorten(name))).collect();
         let plan = if extra.is_empty() {
             settled(Ok("no other columns".to_owned()))
         } else {
@@ -355,11 +356,16 @@ impl Target<'_> {
     }
 
     fn texts(&self, what: &str) -> Result<(), String> {
-        if self.dtype.is_string() || self.dtype.is_null() { Ok(()) } else { Err(format!("`{what}` wants strings, and `{}` is {}", shorten(self.name), kind_name(self.dtype))) }
+        if self.dtype.is_string() || self.dtype.is_null() {
+            Ok(())
+        } else {
+            Err(format!("`{what}` wants strings, and `{}` is {}", shorten(self.name), kind_name(self.dtype)))
+        }
     }
 
     fn literal(&self, value: &Scalar) -> Result<Expr, String> {
-        literal(value, self.dtype).ok_or_else(|| format!("`{}` is not a value of `{}`, which is {}", shorten(value.text()), shorten(self.name), kind_name(self.dtype)))
+        literal(value, self.dtype)
+            .ok_or_else(|| format!("`{}` is not a value of `{}`, which is {}", shorten(value.text()), shorten(self.name), kind_name(self.dtype)))
     }
 }
 
@@ -425,10 +431,13 @@ fn between(value: Expr, dtype: &DataType, min: Option<&Scalar>, max: Option<&Sca
     Ok(Plan::Value { value, holds, wanted: wanted(min, max) })
 }
 
-/// `0 to 500`, `at least 0`, `at most 500`.
+/// `0 to 500`, `3`, `at least 0`, `at most 500`.
 pub(super) fn wanted<T: std::fmt::Display>(min: Option<T>, max: Option<T>) -> String {
     match (min, max) {
-        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), Some(max)) => {
+            let (min, max) = (min.to_string(), max.to_string());
+            if min == max { min } else { format!("{min} to {max}") }
+        }
         (Some(min), None) => format!("at least {min}"),
         (None, Some(max)) => format!("at most {max}"),
         (None, None) => "anything".to_owned(),
@@ -444,7 +453,11 @@ fn condition(expression: &RowExpression, schema: &Schema) -> Result<Expr, String
 }
 
 fn numeric(name: &str, dtype: &DataType) -> Result<(), String> {
-    if dtype.is_numeric() || dtype.is_bool() || dtype.is_null() { Ok(()) } else { Err(format!("wants numbers, and `{}` is {}", shorten(name), kind_name(dtype))) }
+    if dtype.is_numeric() || dtype.is_bool() || dtype.is_null() {
+        Ok(())
+    } else {
+        Err(format!("wants numbers, and `{}` is {}", shorten(name), kind_name(dtype)))
+    }
 }
 
 fn comparable(name: &str, dtype: &DataType) -> Result<(), String> {
