@@ -306,22 +306,51 @@ pub fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
     const MANY: usize = 50;
     let mut rest = value.clone();
     let mut faults: Vec<Fault> = Vec::new();
+    let mut taken_out: Vec<Path> = Vec::new();
     loop {
-        let fault = match T::deserialize(Reader { value: &rest, path: Vec::new() }) {
+        let mut fault = match T::deserialize(Reader { value: &rest, path: Vec::new() }) {
             Ok(parsed) if faults.is_empty() => return Ok(parsed),
             Ok(_) => return Err(faults),
             Err(fault) => fault.locate(&[]),
         };
-        // Go on behind the fault: take the offending entry out and read again.
-        let was_taken_out = fault.missing && faults.iter().any(|earlier| earlier.path == fault.path);
-        let went_on = !fault.missing && rest.remove(&fault.path);
-        if !was_taken_out {
+        // Go on behind the fault: take the offending entry out, or the map that lacks a key, and read again.
+        let offending: Path = if fault.missing { fault.path.iter().rev().skip(1).rev().cloned().collect() } else { fault.path.clone() };
+        fault.path = as_written(value, &taken_out, &fault.path);
+        // What is wrong at or above a place where something was taken out is wrong because of that.
+        let is_a_consequence = faults.iter().any(|earlier| earlier.path.starts_with(&fault.path));
+        let went_on = rest.remove(&offending);
+        taken_out.push(as_written(value, &taken_out, &offending));
+        if !is_a_consequence {
             faults.push(fault);
         }
         if !went_on || faults.len() >= MANY {
             return Err(faults);
         }
     }
+}
+
+/// A path in what is left of `value` as one in `value` itself: indices move up where items were taken out of a list.
+fn as_written(value: &Value, taken_out: &[Path], path: &[String]) -> Path {
+    let mut written: Path = Vec::new();
+    for part in path {
+        let index = if matches!(value.at(&written), Some(Value::List(_))) { part.parse::<usize>().ok() } else { None };
+        written.push(part.clone());
+        let Some(index) = index else { continue };
+        let mut left = index;
+        for candidate in 0.. {
+            if let Some(last) = written.last_mut() {
+                *last = candidate.to_string();
+            }
+            if taken_out.contains(&written) {
+                continue;
+            }
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+        }
+    }
+    written
 }
 
 struct Reader<'a> {
@@ -504,5 +533,29 @@ mod tests {
                 .map(|s| s.replace("invalid value: integer `-1`, expected u64", "expected u64, got `-1`"))
         );
         assert_eq!(faults[1].hint.as_deref(), Some("did you mean `columns`?"));
+    }
+
+    #[test]
+    fn faults_in_a_list_keep_their_places_and_a_missing_key_hides_no_other() {
+        let item = |entries: &[(&str, &str)]| map(&entries.iter().map(|(key, text)| (*key, Value::plain_scalar(text))).collect::<Vec<_>>());
+        let list = Value::List(vec![
+            Value::plain_scalar("3"),
+            item(&[("columns", "3")]),
+            item(&[("alpha", "1")]),
+            map(&[("columns", Value::List(vec![])), ("alpha", Value::plain_scalar("1"))]),
+            item(&[("column", "x")]),
+        ]);
+        let faults = parse::<Vec<Inner>>(&list).unwrap_err();
+        let shown: Vec<String> = faults.iter().map(|f| format!("{}: {f}", display_path(&f.path))).collect();
+        assert_eq!(
+            shown,
+            [
+                "[0]: expected struct Inner, got `3`",
+                "[1].columns: expected a sequence, got `3`",
+                "[2].columns: missing key `columns`",
+                "[4].column: unknown key `column`",
+                "[4].columns: missing key `columns`",
+            ]
+        );
     }
 }

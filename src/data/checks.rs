@@ -202,7 +202,7 @@ fn of_rows(rows: u64, failing: u64, mostly: f64, fault: &str) -> Finding {
     let holding = rows.saturating_sub(failing) as f64;
     // A billionth of the rows of grace for shares such as 0.07 that are no binary fraction.
     let passed = holding + 1e-9 * rows as f64 >= mostly * rows as f64;
-    let allowed = if mostly < 1.0 { format!(", at least {} % must not be", (mostly * 1e6).round() / 1e4) } else { String::new() };
+    let allowed = if mostly < 1.0 { format!(" (at least {} % must hold)", (mostly * 1e6).round() / 1e4) } else { String::new() };
     Finding { passed, failing, rows, detail: format!("{failing} of {rows} rows {fault}{allowed}"), samples: Vec::new() }
 }
 
@@ -294,13 +294,13 @@ fn classes(table: &Table, name: &str, only: Option<&Expr>, min: Option<f64>, max
 /// Fetches the first failing rows of the rules that failed, and stops when all have enough.
 fn samples(table: &Table, rules: &[Rule], outcomes: &mut [Outcome]) -> Result<()> {
     let mut selection = Selection::default();
-    let mut wanting: Vec<(&mut Outcome, usize, Vec<(String, usize)>)> = Vec::new();
+    let mut wanting = Vec::new();
     for (rule, outcome) in rules.iter().zip(outcomes) {
         if let Plan::Rows(plan) = &rule.plan
             && !outcome.passed
         {
             let flag = selection.expr(plan.fails.clone());
-            let shown = plan.shown.iter().map(|name| (name.clone(), selection.column(name))).collect();
+            let shown: Vec<(String, usize)> = plan.shown.iter().map(|name| (name.clone(), selection.column(name))).collect();
             wanting.push((outcome, flag, shown));
         }
     }
@@ -350,7 +350,9 @@ mod tests {
 
     fn tests_of(json: &str) -> Vec<DataTest> {
         let tests: Vec<DataTest> = serde_json::from_str(json).unwrap();
-        tests.iter().for_each(|test| test.check().unwrap());
+        for test in &tests {
+            test.check().unwrap();
+        }
         tests
     }
 
@@ -362,7 +364,7 @@ mod tests {
     fn lines(frame: DataFrame, schema: &str, tests: &str) -> Vec<String> {
         let report = check(&Table::of(frame), &contract(schema), &tests_of(tests), now()).unwrap();
         let line = |o: &Outcome| {
-            let samples: String = o.samples.iter().map(|s| format!(" {}:{}", s.row, s.value)).collect();
+            let samples = o.samples.iter().fold(String::new(), |line, s| format!("{line} {}:{}", s.row, s.value));
             let state = if o.passed {
                 "ok"
             } else if o.severity == Severity::Warn {
@@ -444,7 +446,45 @@ mod tests {
                 {"freshness":{"column":"day","max_age":"36h"}},{"freshness":{"column":"day","max_age":"1d","now":"2016-02-05"}},
                 {"aggregate":{"sql":"COUNT(*) = 5 AND MAX(n) = 3"}},{"aggregate":{"sql":"SUM(n) < AVG(n)","name":"odd"}}]"#,
         );
-        assert_eq!(found, Vec::<String>::new());
+        assert_eq!(
+            found,
+            [
+                "ok -.row_count 0/5 5, wanted at least 5",
+                "FAIL -.row_count 1/5 3, wanted at most 1",
+                "ok fare.null_share 2/5 2 of 5 rows missing (at least 60 % must hold)",
+                "FAIL fare.null_share 2/5 2 of 5 rows missing (at least 70 % must hold) 3:null 4:NaN",
+                "ok pay.not_null 1/5 1 of 5 rows missing (at least 80 % must hold)",
+                "FAIL n.not_in 1/5 1 of 5 rows one of `3`, `9` 4:3",
+                "ok day.in 0/1 0 of 1 rows not one of `2016-02-01`",
+                "ok n.range 2/5 2 of 5 rows not between 1 and 3 (at least 50 % must hold)",
+                "FAIL pay.length 1/4 1 of 4 rows of more than 4 characters 3:<img src=x onerror=alert(1)>",
+                "ok -.expression: fare > 0 OR pay = 'card' 0/4 0 of 4 rows where it is not true",
+                "FAIL -.small 1/5 1 of 5 rows where it is not true (at least 90 % must hold) 4:3",
+                "FAIL -.column_pair: n < fare 1/3 1 of 3 rows where it is not so 2:n=2, fare=-1.0",
+                "ok -.unique: n, pay 0/4 0 of 4 rows the same as an earlier row",
+                "ok -.no_duplicates 0/5 0 of 5 rows the same as an earlier row",
+                "ok -.no_duplicates 0/2 0 of 2 rows the same as an earlier row",
+                "FAIL n.increasing 1/5 1 of 5 rows below the value before 5:2",
+                "WARN day.increasing 1/4 1 of 4 rows not above the value before 4:2016-02-02",
+                "ok ok.constant 0/5 true, wanted one value",
+                "FAIL pay.constant 1/5 cash, wanted one value",
+                "FAIL pay.distinct_count 1/5 3, wanted at most 2",
+                "ok n.distinct_count 0/5 3, wanted 3",
+                "FAIL fare.min 1/5 -1.0, wanted at least 0",
+                "ok day.max 0/5 2016-02-03, wanted at most 2016-02-03",
+                "ok n.mean 0/5 2, wanted 2",
+                "FAIL n.median 1/5 2, wanted at least 3",
+                "FAIL n.stdev 1/5 0.7071067811865476, wanted at most 0.7",
+                "ok fare.sum 0/5 604, wanted at most 604",
+                "ok n.quantile 0/5 2.6, wanted at most 2.6",
+                "FAIL n.class_balance 1/5 `1` is 20 % of the rows, wanted at least 25 %",
+                "ok ok.class_balance 0/5 1 classes, 100 % to 100 % of the rows",
+                "ok day.freshness 0/5 2016-02-03, wanted at most 36h before 2016-02-03 12:00:00",
+                "FAIL day.freshness 1/5 2016-02-03, wanted at most 1d before 2016-02-05 00:00:00",
+                "ok -.aggregate: COUNT(*) = 5 AND MAX(n) = 3 0/5 true",
+                "FAIL -.odd 1/5 it is not true: SUM(n) < AVG(n)",
+            ]
+        );
     }
 
     #[test]
@@ -457,7 +497,22 @@ mod tests {
                 {"regex":{"column":"n","pattern":"1"}},{"not_null":{"column":"n","where":"pay > 1"}},{"column_pair":{"column":"pay","operator":"=","other":"n"}},
                 {"aggregate":{"sql":"SUM(n)"}}]"#,
         );
-        assert_eq!(found, Vec::<String>::new());
+        assert_eq!(
+            found,
+            [
+                "FAIL pay.mean 1/5 wants numbers, and `pay` is string",
+                "FAIL fair.not_null 1/5 no column `fair`",
+                "FAIL -.expression: fair > 0 1/5 no column `fair` for the expression `fair > 0`",
+                "FAIL -.expression: 1 = 1 1/5 `1 = 1` names no column",
+                "FAIL -.expression: fare + 1 1/5 the expression `fare + 1` gives float, and true or false is wanted",
+                "FAIL fare.range 1/5 `low` is not a value of `fare`, which is float",
+                "FAIL n.freshness 1/5 wants dates or moments, and `n` is integer",
+                "FAIL n.regex 1/5 `regex` wants strings, and `n` is integer",
+                "FAIL n.not_null 1/5 the expression `pay > 1` does not fit the columns' types: cannot compare string with numeric type (i32)",
+                "FAIL -.column_pair: pay = n 1/5 `pay` is string and `n` is integer",
+                "FAIL -.aggregate: SUM(n) 1/5 the expression `SUM(n)` gives integer, and true or false is wanted",
+            ]
+        );
     }
 
     #[test]
@@ -468,7 +523,24 @@ mod tests {
             r#"["no_duplicates",{"row_count":{"min":1}},{"null_share":{"column":"fare","max":0}},{"mean":{"column":"fare","min":0}},{"max":{"column":"n","min":"0"}},
                 {"constant":{"column":"n"}},{"class_balance":{"column":"n","min_share":0.1}},{"aggregate":{"sql":"AVG(n) > 0"}},{"freshness":{"column":"day","max_age":"1d"}}]"#,
         );
-        assert_eq!(found, Vec::<String>::new());
+        assert_eq!(
+            found,
+            [
+                "ok fare.present 0/0 float",
+                "ok fare.not_null 0/0 0 of 0 rows missing",
+                "ok fare.unique 0/0 0 of 0 rows the same as an earlier row",
+                "ok fare.range 0/0 0 of 0 rows outside 0 to 1",
+                "ok -.no_duplicates 0/0 0 of 0 rows the same as an earlier row",
+                "FAIL -.row_count 1/0 0, wanted at least 1",
+                "ok fare.null_share 0/0 0 of 0 rows missing",
+                "FAIL fare.mean 1/0 there are no values, wanted at least 0",
+                "FAIL n.max 1/0 null, wanted at least 0",
+                "ok n.constant 0/0 null, wanted one value",
+                "FAIL n.class_balance 1/0 there are no values",
+                "FAIL -.aggregate: AVG(n) > 0 1/0 it is null: AVG(n) > 0",
+                "FAIL day.freshness 1/0 null, wanted at most 1d before 2016-02-03 12:00:00",
+            ]
+        );
     }
 
     #[test]
@@ -541,7 +613,18 @@ mod tests {
             r#"{"x":{"unique":true,"max":"131075"}}"#,
             r#"[{"increasing":{"column":"x"}},{"distinct_count":{"column":"x","min":131076}},{"median":{"column":"x","min":65537,"max":65537}},{"mean":{"column":"x","min":65536}}]"#,
         );
-        assert_eq!(found, Vec::<String>::new());
+        assert_eq!(
+            found,
+            [
+                "ok x.present 0/131077 integer",
+                "FAIL x.unique 1/131077 1 of 131077 rows the same as an earlier row 131077:0",
+                "ok x.range 0/131077 0 of 131077 rows above 131075",
+                "FAIL x.increasing 1/131077 1 of 131077 rows below the value before 131077:0",
+                "ok x.distinct_count 0/131077 131076, wanted at least 131076",
+                "ok x.median 0/131077 65537, wanted 65537",
+                "ok x.mean 0/131077 65537.0000076291, wanted at least 65536",
+            ]
+        );
     }
 
     #[test]

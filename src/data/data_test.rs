@@ -22,7 +22,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 
 use super::contract::{bad_regex, is_default, is_reversed};
-use super::scalar::moment;
+use super::scalar::{moment, read_text};
 use crate::data::{AggregateExpression, RowExpression, Scalar, Severity};
 use crate::value::Fault;
 
@@ -73,7 +73,7 @@ settings! {
 }
 settings! {
     /// A column and a list of values.
-    rows Values { column: String, values: Vec<Scalar>, }
+    rows Listed { column: String, values: Vec<Scalar>, }
 }
 settings! {
     /// Each value between two.
@@ -223,8 +223,8 @@ pub enum DataTest {
     NullShare(NullShare),
     NotNull(OneColumn),
     #[serde(alias = "accepted_values")]
-    In(Values),
-    NotIn(Values),
+    In(Listed),
+    NotIn(Listed),
     Range(Range),
     Regex(Regex),
     Length(Characters),
@@ -418,7 +418,7 @@ impl DataTest {
         }
         match self {
             Self::RowCount(RowCount { min, max, .. }) | Self::DistinctCount(DistinctCount { min, max, .. }) => {
-                fault("min", bad_bounds("min", "max", *min, *max))
+                fault("min", bad_bounds("min", "max", *min, *max));
             }
             Self::Length(Characters { min, max, .. }) => fault("min", bad_bounds("min", "max", *min, *max)),
             Self::Mean(Figure { min, max, .. })
@@ -439,7 +439,7 @@ impl DataTest {
                 fault("min_share", min_share.and_then(|share| no_share("min_share", share)));
                 fault("max_share", max_share.and_then(|share| no_share("max_share", share)));
             }
-            Self::In(Values { values, .. }) | Self::NotIn(Values { values, .. }) => fault("values", values.is_empty().then(|| "`values` is empty".to_owned())),
+            Self::In(Listed { values, .. }) | Self::NotIn(Listed { values, .. }) => fault("values", values.is_empty().then(|| "`values` is empty".to_owned())),
             Self::Regex(Regex { pattern, .. }) => fault("pattern", bad_regex(pattern)),
             Self::Unique(Unique { columns, .. }) => fault("columns", columns.is_empty().then(|| "`columns` is empty".to_owned())),
             Self::Freshness(Freshness { now: Some(now), .. }) => {
@@ -511,8 +511,9 @@ impl Serialize for Age {
 
 impl<'de> Deserialize<'de> for Age {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("not a length of time: `{}`; write `36h`, `2d` or `90m`", crate::error::shorten(&text))))
+        read_text(deserializer, "a length of time such as `36h`", |text| {
+            Self::parse(text).ok_or_else(|| format!("not a length of time: `{}`; write `36h`, `2d` or `90m`", crate::error::shorten(text)))
+        })
     }
 }
 
@@ -564,9 +565,20 @@ mod tests {
             text("3"),
         ]);
         let faults = parse::<Vec<DataTest>>(&list).unwrap_err();
-        let mut shown: Vec<String> = faults.iter().map(|f| format!("{}: {f} | {}", display_path(&f.path), f.hint.as_deref().unwrap_or_default())).collect();
-        shown.truncate(2);
-        assert_eq!(shown, ["[0]: unknown value `row_cuont` | did you mean `row_count`?", "x"]);
+        let shown: Vec<String> = faults.iter().map(|f| format!("{}: {f} | {}", display_path(&f.path), f.hint.as_deref().unwrap_or_default())).collect();
+        assert_eq!(
+            shown,
+            [
+                "[0]: unknown value `row_cuont` | did you mean `row_count`?",
+                "[1].row_count.mn: unknown key `mn` | did you mean `min`?",
+                "[2].expression.sql: an aggregate here would leak: `SUM` looks at all rows, and this is worked out a row at a time: `SUM(a) > 0` (fit it on training rows with a transform, or use an aggregate in a metric or an `aggregate` test) | ",
+                "[3].mean.min: expected f64, got `x` | ",
+                "[3].mean.mostly: unknown key `mostly` | known here: `column`, `min`, `max`, `severity`, `where`",
+                "[4].freshness.max_age: not a length of time: `2 days`; write `36h`, `2d` or `90m` | ",
+                "[5]: a test is a map of one name: found `constant` and `row_count`; its settings stand a level deeper, or `-` begins the next test | ",
+                "[6]: expected a test's name, or a map of one name, got `3` | ",
+            ]
+        );
     }
 
     #[test]

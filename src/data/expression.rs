@@ -9,14 +9,15 @@
 //! - A column whose name is a keyword, holds blanks or signs, or begins with a digit stands in double quotes:
 //!   `"trip distance" > 0`. Names are case-sensitive. Texts stand in single quotes.
 //! - `/` divides exactly, also integers; `DIV(a, b)` rounds down. `%` and `MOD` take the divisor's sign: `-7 % 3` is 2.
-//!   `ROUND` takes halves to even. `LN(0)` is minus infinity and not a failure. `STDDEV` and `VAR` divide by n − 1.
+//!   `ROUND` takes halves to even. `1 / 0` is infinity, `LN(0)` minus infinity, `DIV` and `%` by zero `NULL`. `STDDEV` and
+//!   `VAR` divide by n − 1. Integers wrap round at 64 bits; `POWER` of integers with a negative exponent wants a `CAST(… AS DOUBLE)`.
 //! - A comparison with `NULL` is `NULL`. NaN equals itself and is greater than every number.
 //! - Dates are written `DATE '2024-06-01'` or `TIMESTAMP '2024-06-01 12:00:00'`; a plain text is not compared with a date.
-//! - The time between two columns in minutes: `(EXTRACT(EPOCH FROM b) - EXTRACT(EPOCH FROM a)) / 60`. `b - a` is a
-//!   duration, which compares with an interval: `b - a > INTERVAL '30 minutes'`.
-//! - `CAST` fails on what does not fit; `TRY_CAST` gives `NULL`.
+//! - The time between two columns is a duration: in minutes `(b - a) / INTERVAL '1 minute'`; it compares with an
+//!   interval: `b - a > INTERVAL '30 minutes'`.
+//! - `CAST` fails on what does not fit; `TRY_CAST` gives `NULL`. `INT` has 32 bits, `BIGINT` 64.
 //!
-//! Not here: `**` (write `POWER`), `DATEDIFF`, `HASH`, `LIKE` with `ESCAPE`, lists and structs.
+//! Not here: `**` (write `POWER`), `DATEDIFF`, `HASH`, the clock, random numbers, `LIKE` with `ESCAPE`, lists and structs.
 
 mod scan;
 
@@ -25,12 +26,13 @@ use std::fmt;
 
 use polars::prelude::*;
 use polars::sql::sql_expr;
-use serde::de::{self, Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use self::scan::{Scope, scan};
 use crate::data::Table;
 use crate::data::contract::kind_name;
+use crate::data::scalar::read_text;
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 
 /// What an expression must give.
@@ -115,7 +117,7 @@ impl AggregateExpression {
         &self.text
     }
 
-    /// One value.
+    /// One value. Work it out with [`evaluate`] or [`Self::number`]: the streaming engine knows fewer aggregates.
     pub fn expr(&self) -> Expr {
         self.expr.clone()
     }
@@ -178,7 +180,8 @@ fn read(text: &str, scope: Scope) -> Result<Expr> {
     const QUOTES: &str =
         "columns that are SQL words or hold blanks or signs stand in double quotes, texts in single ones: `\"trip distance\" > 0 AND state = 'NY'`";
     let sql = scan(text, scope)?;
-    let expr = sql_expr(&sql).map_err(|error| Error::config(format!("cannot read the expression `{}`: {}", shorten(text), readable(&error))).hint(QUOTES))?;
+    let expr =
+        parse_deep(&sql)?.map_err(|error| Error::config(format!("cannot read the expression `{}`: {}", shorten(text), readable(&error))).hint(QUOTES))?;
     if let Expr::Alias(_, name) = &expr {
         return Err(Error::config(format!("`{}` behind an expression has no meaning: `{}`", shorten(name), shorten(text))).hint(QUOTES));
     }
@@ -191,6 +194,16 @@ fn read(text: &str, scope: Scope) -> Result<Expr> {
         return Err(Error::config(format!("`*` stands for every column, and an expression gives one: `{}`", shorten(text))).hint("`COUNT(*)` counts rows"));
     }
     Ok(expr)
+}
+
+/// polars' parser calls itself once for each operator in a chain, so it gets a stack that the longest expression fits in.
+fn parse_deep(sql: &str) -> Result<PolarsResult<Expr>> {
+    const STACK_BYTES: usize = 64 << 20;
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || sql_expr(sql));
+        let parser = parser.map_err(|error| Error::new(Kind::Io, format!("cannot start a thread: {error}")))?;
+        parser.join().map_err(|_| Error::config(format!("cannot read the expression `{}`", shorten(sql))))
+    })
 }
 
 /// Does the node keep to one row?
@@ -253,7 +266,7 @@ fn check_against(text: &str, expr: &Expr, schema: &Schema, wanted: Wanted) -> Re
         Wanted::Number => (dtype.is_numeric() || dtype.is_bool() || dtype.is_null(), "a number"),
         Wanted::Anything => (true, ""),
     };
-    if fits { Ok(()) } else { Err(Error::config(format!("the expression `{}` gives a {}, and {need} is wanted", shorten(text), kind_name(&dtype)))) }
+    if fits { Ok(()) } else { Err(Error::config(format!("the expression `{}` gives {}, and {need} is wanted", shorten(text), kind_name(&dtype)))) }
 }
 
 fn unknown_column(name: &str, schema: &Schema, text: &str) -> Problem {
@@ -271,7 +284,14 @@ fn readable(error: &PolarsError) -> String {
     if line.contains("array element") {
         return "the list of `IN` takes plain values, not columns".to_owned();
     }
-    let line = line.trim_start_matches("sql parser error: ").trim_start_matches("SQL parser error: ");
+    // polars writes its syntax tree out where it does not know a form.
+    if let Some((form, _)) =
+        line.strip_prefix("expression ").filter(|line| line.contains("Span(")).and_then(|line| line.split_once(|c: char| !c.is_alphanumeric()))
+    {
+        return format!("this form of SQL is not supported: {form}");
+    }
+    // A regular expression's error draws a picture and ends with the reason.
+    let line = if line.ends_with(':') { full.lines().last().unwrap_or_default().trim_start_matches("error: ") } else { line };
     let mut text: String = line.chars().take(200).collect();
     if line.chars().count() > 200 {
         text.push('…');
@@ -301,11 +321,14 @@ macro_rules! as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(|error| {
-                    let problem = error.problems.into_iter().next();
-                    let (message, hint) = problem.map(|p| (p.message, p.hint)).unwrap_or_default();
-                    de::Error::custom(hint.map_or_else(|| message.clone(), |hint| format!("{message} ({hint})")))
+                read_text(deserializer, "an SQL expression", |text| {
+                    Self::parse(text).map_err(|error| {
+                        let said = error.problems.into_iter().map(|problem| match problem.hint {
+                            Some(hint) => format!("{} ({hint})", problem.message),
+                            None => problem.message,
+                        });
+                        said.collect::<Vec<_>>().join("; ")
+                    })
                 })
             }
         }
@@ -377,6 +400,7 @@ mod tests {
             ("GREATEST(a, n)", "7.0 -2.5"),
             ("EXTRACT(HOUR FROM t1)", "10 0"),
             ("DATE_PART('minute', t2)", "30 10"),
+            ("(t2 - t1) / INTERVAL '1 minute'", "90.0 10.0"),
             ("(EXTRACT(EPOCH FROM t2) - EXTRACT(EPOCH FROM t1)) / 60", "90.0 10.0"),
             ("t2 - t1 > INTERVAL '30 minutes'", "true false"),
             ("t1 + INTERVAL '1 day' > TIMESTAMP '1970-01-02 01:00:00'", "true false"),
@@ -422,10 +446,18 @@ mod tests {
             ("2nd > 0", "a name that begins with a digit must stand in double quotes: `2nd > 0`"),
             ("LGO10(a)", "unknown function `LGO10`: `LGO10(a)`"),
             ("SUBSTR(s, n)", "`SUBSTR` with two arguments wants a plain number for the second: `SUBSTR(s, n)`"),
-            ("*", "`*` stands for every column, and an expression gives one: `*`"),
+            ("\"*\" > 0", "`*` stands for every column, and an expression gives one: `\"*\" > 0`"),
             ("order > 1", "cannot read the expression `order > 1`: expected an expression (found 'order' clause)"),
             ("a >", "cannot read the expression `a >`: unable to parse 'a >' as Expr"),
             ("a IN (b)", "cannot read the expression `a IN (b)`: the list of `IN` takes plain values, not columns"),
+            ("CAST(a AS HUGEINT)", "unknown type `HUGEINT`: `CAST(a AS HUGEINT)`"),
+            ("a::FOO > 0", "unknown type `FOO`: `a::FOO > 0`"),
+            ("CAST(a AS DECIMAL(50, 2))", "`DECIMAL` has 1 to 38 digits, and no more than that behind the point: `CAST(a AS DECIMAL(50, 2))`"),
+            ("t1 + INTERVAL '3 parsecs' > t2", "there is no interval '3 parsecs': `t1 + INTERVAL '3 parsecs' > t2`"),
+            ("t1 > DATE '2024-02-30'", "there is no date '2024-02-30': `t1 > DATE '2024-02-30'`"),
+            ("GREATEST()", "`GREATEST` wants something in its brackets: `GREATEST()`"),
+            ("a[1]", "lists have no place in an expression: `a[1]`"),
+            ("(a, b)", "cannot read the expression `(a, b)`: this form of SQL is not supported: Tuple"),
             ("  ", "an expression is empty"),
         ];
         let found: Vec<(&str, String)> = refused.iter().map(|(text, _)| (*text, value(text))).collect();
@@ -463,7 +495,7 @@ mod tests {
                 ("no column `zebra` for the expression `oder > 0 AND zebra = 1`", None)
             ]
         );
-        assert_eq!(check("a + 1", Wanted::Boolean), Err("the expression `a + 1` gives a float, and true or false is wanted".to_owned()));
+        assert_eq!(check("a + 1", Wanted::Boolean), Err("the expression `a + 1` gives float, and true or false is wanted".to_owned()));
         assert_eq!(
             check("s > 3", Wanted::Boolean),
             Err("the expression `s > 3` does not fit the columns' types: cannot compare string with numeric type (i32)".to_owned())

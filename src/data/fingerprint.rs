@@ -86,15 +86,7 @@ impl Cells {
 }
 
 fn append(value: Option<&[u8]>, bytes: &mut Vec<u8>) -> bool {
-    match value {
-        Some(value) => {
-            bytes.extend((value.len() as u64 + 1).to_le_bytes());
-            bytes.extend(value);
-            true
-        }
-        None => {
-            bytes.extend(0_u64.to_le_bytes());
-            false
-        }
-    }
+    bytes.extend(value.map_or(0, |value| value.len() as u64 + 1).to_le_bytes());
+    bytes.extend(value.unwrap_or_default());
+    value.is_some()
 }

@@ -34,7 +34,7 @@ impl Scalar {
             DataType::Boolean => lit(text.to_ascii_lowercase().parse::<bool>().ok()?),
             DataType::String => lit(self.0.as_str()),
             DataType::Date => lit(date(text)?.signed_duration_since(NaiveDate::default()).num_days()).cast(DataType::Int32).cast(DataType::Date),
-            DataType::Time => lit(i64::from(time(text)?.signed_duration_since(NaiveTime::MIN).num_microseconds()?) * 1_000).cast(DataType::Time),
+            DataType::Time => lit(time(text)?.signed_duration_since(NaiveTime::MIN).num_microseconds()? * 1_000).cast(DataType::Time),
             DataType::Datetime(unit, _) => {
                 let moment = moment(text)?;
                 let physical = match unit {
@@ -91,21 +91,29 @@ pub fn moment(text: &str) -> Option<DateTime<Utc>> {
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Written;
+        read_text(deserializer, "a plain value", |text| Ok(Self::new(text)))
+    }
+}
 
-        impl Visitor<'_> for Written {
-            type Value = Scalar;
+/// Reads what stands as text in a configuration. Asked for a text, `value.rs` gives a scalar as it was
+/// written, and gives a fault that `parse` finds the path of that text.
+pub(super) fn read_text<'de, D: Deserializer<'de>, T>(deserializer: D, wanted: &'static str, parse: fn(&str) -> Result<T, String>) -> Result<T, D::Error> {
+    struct Text<T> {
+        wanted: &'static str,
+        parse: fn(&str) -> Result<T, String>,
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a plain value")
-            }
+    impl<T> Visitor<'_> for Text<T> {
+        type Value = T;
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar::new(text))
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.wanted)
         }
 
-        // Asked for a text, `value.rs` gives a scalar as it was written.
-        deserializer.deserialize_str(Written)
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            (self.parse)(text).map_err(E::custom)
+        }
     }
+
+    deserializer.deserialize_str(Text { wanted, parse })
 }

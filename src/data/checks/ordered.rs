@@ -56,16 +56,14 @@ impl Selection {
 pub(super) fn values(batch: &DataFrame, columns: &[(String, usize)], row: usize) -> String {
     const MANY: usize = 4;
     let value = |at: usize| batch.columns().get(at).and_then(|column| column.get(row).ok()).map(|value| shown(&value)).unwrap_or_default();
-    match columns {
-        [(_, at)] => value(*at),
-        _ => {
-            let mut parts: Vec<String> = columns.iter().take(MANY).map(|(name, at)| format!("{}={}", crate::error::shorten(name), value(*at))).collect();
-            if columns.len() > MANY {
-                parts.push("…".to_owned());
-            }
-            parts.join(", ")
-        }
+    if let [(_, at)] = columns {
+        return value(*at);
     }
+    let mut parts: Vec<String> = columns.iter().take(MANY).map(|(name, at)| format!("{}={}", crate::error::shorten(name), value(*at))).collect();
+    if columns.len() > MANY {
+        parts.push("…".to_owned());
+    }
+    parts.join(", ")
 }
 
 /// One rule while the batches go by.
@@ -84,7 +82,7 @@ enum State {
     Values(Vec<f64>),
 }
 
-/// Count, mean and sum of squared deviations, put together a batch at a time (Chan, Golub and LeVeque, 1983), and the sum.
+/// Count, mean and sum of squared deviations, put together a batch at a time (Chan et al., 1983), and the sum.
 #[derive(Default)]
 struct Moments {
     count: f64,
@@ -248,10 +246,7 @@ struct Twice {
 impl Twice {
     fn of(mut prints: Vec<u128>) -> Self {
         prints.par_sort_unstable();
-        let all = prints.len();
         let repeats: Vec<u128> = prints.windows(2).filter_map(|pair| if let [a, b] = pair { (a == b).then_some(*a) } else { None }).collect();
-        drop(prints);
-        debug_assert!(repeats.len() <= all);
         let extra = repeats.len() as u64;
         let mut prints = repeats;
         prints.dedup();

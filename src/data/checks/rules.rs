@@ -431,10 +431,13 @@ fn between(value: Expr, dtype: &DataType, min: Option<&Scalar>, max: Option<&Sca
     Ok(Plan::Value { value, holds, wanted: wanted(min, max) })
 }
 
-/// `0 to 500`, `at least 0`, `at most 500`.
+/// `0 to 500`, `3`, `at least 0`, `at most 500`.
 pub(super) fn wanted<T: std::fmt::Display>(min: Option<T>, max: Option<T>) -> String {
     match (min, max) {
-        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), Some(max)) => {
+            let (min, max) = (min.to_string(), max.to_string());
+            if min == max { min } else { format!("{min} to {max}") }
+        }
         (Some(min), None) => format!("at least {min}"),
         (None, Some(max)) => format!("at most {max}"),
         (None, None) => "anything".to_owned(),

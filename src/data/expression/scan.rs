@@ -5,12 +5,13 @@
 //! functions are called, and what no expression may hold. This does not parse; polars does.
 
 use crate::error::{Error, Result, nearest, shorten};
+use crate::value::suggest;
 
 /// Words, numbers and signs in one expression: as much as polars' recursion surely stands.
 const MAX_TOKENS: usize = 1_000;
 
 /// Functions that work on one row.
-pub(super) const ROW_FUNCTIONS: &[&str] = &[
+const ROW_FUNCTIONS: &[&str] = &[
     "ABS",
     "ACOS",
     "ACOSD",
@@ -136,21 +137,16 @@ const OTHERS: &[&str] = &[
     "UNNEST",
 ];
 
-/// Words of the language that may stand before a bracket: operators, special forms, types.
+/// Words of the language that may stand before a bracket: operators and special forms.
 const SYNTAX: &[&str] = &[
     "AND",
-    "AS",
     "BETWEEN",
     "CASE",
     "CAST",
-    "CHAR",
-    "DECIMAL",
     "DISTINCT",
-    "DOUBLE",
     "ELSE",
     "EXTRACT",
     "FILTER",
-    "FLOAT",
     "FOR",
     "FROM",
     "ILIKE",
@@ -158,7 +154,6 @@ const SYNTAX: &[&str] = &[
     "IS",
     "LIKE",
     "NOT",
-    "NUMERIC",
     "OR",
     "POSITION",
     "REGEXP",
@@ -168,10 +163,38 @@ const SYNTAX: &[&str] = &[
     "THEN",
     "TRIM",
     "TRY_CAST",
-    "VARCHAR",
     "WHEN",
     "WHERE",
     "XOR",
+];
+
+/// Types of a cast. `INT` has 32 bits, `BIGINT` 64.
+const TYPES: &[&str] = &[
+    "BIGINT",
+    "BOOL",
+    "BOOLEAN",
+    "CHAR",
+    "DATE",
+    "DATETIME",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "FLOAT4",
+    "FLOAT8",
+    "INT",
+    "INT2",
+    "INT4",
+    "INT8",
+    "INTEGER",
+    "NUMERIC",
+    "REAL",
+    "SMALLINT",
+    "STRING",
+    "TEXT",
+    "TIME",
+    "TIMESTAMP",
+    "TINYINT",
+    "VARCHAR",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -203,96 +226,133 @@ pub(super) fn scan(text: &str, scope: Scope) -> Result<String> {
     if tokens.len() > MAX_TOKENS {
         return Err(Error::config(format!("an expression is too long: {} words and signs, {MAX_TOKENS} are allowed", tokens.len())));
     }
-    for (i, (_, token)) in tokens.iter().enumerate() {
-        let neighbour = |i: usize| tokens.get(i).map(|(_, token)| *token);
-        judge(*token, i.checked_sub(1).and_then(neighbour), neighbour(i + 1), scope).map_err(|(message, hint)| {
-            let error = Error::config(format!("{message}: `{}`", shorten(text)));
-            if hint.is_empty() { error } else { error.hint(hint) }
+    let words: Vec<Token> = tokens.iter().map(|(_, token)| *token).collect();
+    for i in 0..words.len() {
+        judge(&words, i, scope).map_err(|refusal| {
+            let error = Error::config(format!("{}: `{}`", refusal.message, shorten(text)));
+            if refusal.hint.is_empty() { error } else { error.hint(refusal.hint) }
         })?;
-    }
-    if substr_from_a_column(&tokens) {
-        return Err(Error::config(format!("`SUBSTR` with two arguments wants a plain number for the second: `{}`", shorten(text)))
-            .hint("give the length as third argument: `SUBSTR(text, start, 1000000)`"));
     }
     Ok(with_points(text, &tokens))
 }
 
-fn judge(token: Token, before: Option<Token>, after: Option<Token>, scope: Scope) -> Result<(), (String, String)> {
-    let called = after == Some(Token::Sign('('));
-    match token {
-        Token::Sign(';') => Err(("one expression is wanted, and `;` ends a statement".to_owned(), String::new())),
-        Token::Sign('.') => Err((
-            "a name before a dot stands for a table, and there is none here".to_owned(),
-            "a column whose name has a dot is written in double quotes: `\"trip.distance\"`".to_owned(),
-        )),
-        Token::Quoted(name) if called => Err((format!("a function's name takes no quotes: {name}"), String::new())),
-        Token::Word(word) => {
-            let upper = word.to_ascii_uppercase();
-            match upper.as_str() {
-                "SELECT" => {
-                    Err(("a query cannot stand in an expression".to_owned(), "name columns of this table only; a join belongs in an SQL hook".to_owned()))
-                }
-                "ANY" | "ALL" | "SOME" | "EXISTS" if called => Err((format!("`{upper}` asks a query, which cannot stand in an expression"), String::new())),
-                "OVER" if before == Some(Token::Sign(')')) => Err((
-                    "a window function looks at other rows, so it would leak what a row must not know".to_owned(),
-                    "work out each row by itself".to_owned(),
-                )),
-                _ if called => call(&upper, scope),
-                _ => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
+/// Why a word may not stand where it does.
+struct Refusal {
+    message: String,
+    hint: String,
 }
 
-fn call(name: &str, scope: Scope) -> Result<(), (String, String)> {
-    if SYNTAX.contains(&name) || ROW_FUNCTIONS.contains(&name) {
-        return Ok(());
+fn refuse<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { message: message.into(), hint: hint.into() })
+}
+
+fn judge(tokens: &[Token], i: usize, scope: Scope) -> Result<(), Refusal> {
+    let at = |i: usize| tokens.get(i).copied();
+    let called = at(i + 1) == Some(Token::Sign('('));
+    match at(i) {
+        Some(Token::Sign(';')) => refuse("one expression is wanted, and `;` ends a statement", ""),
+        Some(Token::Sign('[' | ']')) => refuse("lists have no place in an expression", ""),
+        Some(Token::Sign('.')) => refuse(
+            "a name before a dot stands for a table, and there is none here",
+            "a column whose name has a dot is written in double quotes: `\"trip.distance\"`",
+        ),
+        Some(Token::Sign(':')) if at(i + 1) != Some(Token::Sign(':')) => known_type(tokens, i + 1),
+        Some(Token::Quoted(name)) if called => refuse(format!("a function's name takes no quotes: {name}"), ""),
+        Some(Token::Word(word)) => match (word.to_ascii_uppercase().as_str(), at(i + 1)) {
+            ("SELECT", _) => refuse("a query cannot stand in an expression", "name columns of this table only; a join belongs in an SQL hook"),
+            (query @ ("ANY" | "ALL" | "SOME" | "EXISTS"), _) if called => refuse(format!("`{query}` asks a query, which cannot stand in an expression"), ""),
+            ("OVER", _) if i.checked_sub(1).and_then(at) == Some(Token::Sign(')')) => {
+                refuse("a window function looks at other rows, so it would leak what a row must not know", "work out each row by itself")
+            }
+            ("AS", _) => known_type(tokens, i + 1),
+            ("DATE", Some(Token::Text(text))) if chrono::NaiveDate::parse_from_str(text.trim_matches('\''), "%Y-%m-%d").is_err() => {
+                refuse(format!("there is no date {text}"), "a date is written `DATE '2024-06-01'`")
+            }
+            ("INTERVAL", Some(Token::Text(text))) if !is_interval(text.trim_matches('\'')) => {
+                refuse(format!("there is no interval {text}"), "an interval is written `INTERVAL '2 days 30 minutes'`")
+            }
+            (name, _) if called => call(name, at(i + 2) == Some(Token::Sign(')')), scope),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }?;
+    if substr_of_a_column(&tokens[i..]) {
+        return refuse("`SUBSTR` with two arguments wants a plain number for the second", "give the length as third argument: `SUBSTR(text, start, 1000000)`");
     }
-    if AGGREGATES.contains(&name) {
-        return match scope {
-            Scope::Whole => Ok(()),
-            Scope::Row => Err((
-                format!("an aggregate here would leak: `{name}` looks at all rows, and this is worked out a row at a time"),
-                "fit it on training rows with a transform, or use an aggregate in a metric or an `aggregate` test".to_owned(),
-            )),
-        };
+    Ok(())
+}
+
+fn call(name: &str, without_arguments: bool, scope: Scope) -> Result<(), Refusal> {
+    if AGGREGATES.contains(&name) && scope == Scope::Row {
+        return refuse(
+            format!("an aggregate here would leak: `{name}` looks at all rows, and this is worked out a row at a time"),
+            "fit it on training rows with a transform, or use an aggregate in a metric or an `aggregate` test",
+        );
     }
     if OTHERS.contains(&name) {
-        return Err((format!("`{name}` looks at other rows or makes several values of one, which an expression must not"), String::new()));
+        return refuse(format!("`{name}` looks at other rows or makes several values of one, which an expression must not"), "");
     }
-    let aggregates = if scope == Scope::Whole { AGGREGATES } else { &[] };
-    let near = nearest(name, ROW_FUNCTIONS.iter().chain(aggregates).copied());
-    Err((format!("unknown function `{}`", shorten(name)), near.map_or_else(String::new, |near| format!("did you mean `{near}`?"))))
+    if !SYNTAX.contains(&name) && !TYPES.contains(&name) && !ROW_FUNCTIONS.contains(&name) && !AGGREGATES.contains(&name) {
+        let aggregates = if scope == Scope::Whole { AGGREGATES } else { &[] };
+        let near = nearest(name, ROW_FUNCTIONS.iter().chain(aggregates).copied());
+        return refuse(format!("unknown function `{}`", shorten(name)), near.map_or_else(String::new, |near| format!("did you mean `{near}`?")));
+    }
+    if without_arguments && !matches!(name, "PI" | "COUNT") {
+        return refuse(format!("`{name}` wants something in its brackets"), "");
+    }
+    Ok(())
+}
+
+/// The type of a cast: polars stops the whole program at some that it was built without.
+fn known_type(tokens: &[Token], i: usize) -> Result<(), Refusal> {
+    let Some(Token::Word(word)) = tokens.get(i) else { return Ok(()) };
+    let name = word.to_ascii_uppercase();
+    if !TYPES.contains(&name.as_str()) {
+        return refuse(format!("unknown type `{}`", shorten(word)), suggest(&name, TYPES));
+    }
+    let digits = |i: usize| if let Some(Token::Number(digits)) = tokens.get(i) { digits.parse::<u32>().ok() } else { None };
+    if matches!(name.as_str(), "DECIMAL" | "NUMERIC") && tokens.get(i + 1) == Some(&Token::Sign('(')) {
+        let scale = if tokens.get(i + 3) == Some(&Token::Sign(',')) { digits(i + 4) } else { Some(0) };
+        if !matches!((digits(i + 2), scale), (Some(precision @ 1..=38), Some(scale)) if scale <= precision) {
+            return refuse(format!("`{name}` has 1 to 38 digits, and no more than that behind the point"), "");
+        }
+    }
+    Ok(())
+}
+
+/// `2 days 30 minutes`.
+fn is_interval(text: &str) -> bool {
+    const UNITS: &[&str] = &["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond"];
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let is_part = |part: &[String]| matches!(part, [count, unit] if count.parse::<u32>().is_ok() && UNITS.contains(&unit.strip_suffix('s').unwrap_or(unit)));
+    !words.is_empty() && words.chunks(2).all(is_part)
 }
 
 /// polars gives the start plus one, not the text, for `SUBSTR(text, column)`.
-fn substr_from_a_column(tokens: &[(usize, Token)]) -> bool {
-    tokens.iter().enumerate().any(|(i, (_, token))| {
-        if !matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("SUBSTR")) {
-            return false;
+fn substr_of_a_column(tokens: &[Token]) -> bool {
+    if !matches!(tokens.first(), Some(Token::Word(word)) if word.eq_ignore_ascii_case("SUBSTR")) {
+        return false;
+    }
+    let mut depth = 0_usize;
+    let mut arguments: Vec<Vec<Token>> = vec![Vec::new()];
+    for token in &tokens[1..] {
+        match token {
+            Token::Sign('(') => depth += 1,
+            Token::Sign(')') => depth = depth.saturating_sub(1),
+            Token::Sign(',') if depth == 1 => {
+                arguments.push(Vec::new());
+                continue;
+            }
+            _ => {}
         }
-        let mut depth = 0_usize;
-        let mut arguments: Vec<Vec<Token>> = vec![Vec::new()];
-        for (_, token) in tokens.iter().skip(i + 1) {
-            match token {
-                Token::Sign('(') => depth += 1,
-                Token::Sign(')') => depth = depth.saturating_sub(1),
-                Token::Sign(',') if depth == 1 => {
-                    arguments.push(Vec::new());
-                    continue;
-                }
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-            if let Some(last) = arguments.last_mut() {
-                last.push(*token);
-            }
+        if depth == 0 {
+            break;
         }
-        matches!(arguments.as_slice(), [_, start] if !matches!(start.as_slice(), [Token::Number(_)] | [Token::Sign('-'), Token::Number(_)]))
-    })
+        if let Some(last) = arguments.last_mut() {
+            last.push(*token);
+        }
+    }
+    matches!(arguments.as_slice(), [_, start] if !matches!(start.as_slice(), [Token::Number(_)] | [Token::Sign('-'), Token::Number(_)]))
 }
 
 /// The text with `1e-3` as `1.0e-3`, which polars can read.

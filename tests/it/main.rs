@@ -1,0 +1,8 @@
+//! Whole-program tests: what a user types and what they get.
+
+mod bad_inputs;
+mod cache;
+mod commands;
+mod faults;
+mod project;
+mod reference;
