@@ -65,7 +65,7 @@ pub fn column(values: &[f64]) -> Vec<String> {
     if most == 0.0 || sizes().any(is_scientific) || magnitude(most) - magnitude(least) > 1 {
         return values.iter().map(|value| number(*value)).collect();
     }
-    let needed = sizes().map(|size| trimmed_decimals(size)).max().unwrap_or(0);
+    let needed = sizes().map(trimmed_decimals).max().unwrap_or(0);
     let allowed = usize::try_from((4 - magnitude(most)).max(0)).unwrap_or(0);
     let places = needed.min(allowed);
     values.iter().map(|value| odd(*value).filter(|word| word != "0").unwrap_or_else(|| separate(&format!("{:.places$}", value + 0.0), 5))).collect()
@@ -93,7 +93,7 @@ pub fn share(value: f64) -> String {
     }
     let from_whole = (100.0 - size).abs();
     let places = match size.min(if size < 100.0 { from_whole } else { size }) {
-        small if small == 0.0 => 0,
+        0.0 => 0,
         small if small < 0.01 => 3,
         small if small < 0.1 => 2,
         _ => 1,
@@ -111,7 +111,7 @@ pub fn bytes(value: u64) -> String {
     for unit in ["kB", "MB", "GB", "TB", "PB", "EB"] {
         size /= 1000.0;
         if size < 999.5 || unit == "EB" {
-            let places = if size < 9.95 { 1 } else { 0 };
+            let places = usize::from(size < 9.95);
             return format!("{} {unit}", trim_zeros(&format!("{size:.places$}")));
         }
     }
@@ -228,7 +228,7 @@ pub fn ticks(low: f64, high: f64, most: usize) -> (Vec<f64>, f64) {
         return (Vec::new(), 0.0);
     }
     let rough = span / most as f64;
-    let power = 10f64.powf(rough.log10().floor());
+    let power = 10f64.powi(magnitude(rough));
     let step = [1.0, 2.0, 5.0, 10.0].iter().map(|factor| factor * power).find(|step| *step >= rough * (1.0 - 1e-9)).unwrap_or(10.0 * power);
     let first = (low / step - 1e-9).ceil();
     let last = (high / step + 1e-9).floor();

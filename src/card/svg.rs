@@ -168,7 +168,7 @@ pub fn lines(chart: &Lines) -> Option<Drawing> {
     let finite = || chart.series.iter().flat_map(|series| &series.points).filter(|(x, y)| x.is_finite() && y.is_finite());
     let (x, y) = (range(finite().map(|point| point.0))?, range(finite().map(|point| point.1))?);
     let mut frame = Frame::of_points(x, y, &chart.x, &chart.y, chart.diagonal, Fit::Exact);
-    frame.whole = finite().all(|point| point.0.fract() == 0.0);
+    frame.x_axis.whole = finite().all(|point| point.0.fract() == 0.0);
     let mut frame = frame.rebuilt();
     if chart.diagonal {
         frame.diagonal();
@@ -262,17 +262,19 @@ struct Axis {
     high: f64,
     title: String,
     shares: bool,
+    /// Only whole numbers are labelled.
+    whole: bool,
 }
 
 impl Axis {
     fn exact(low: f64, high: f64, title: &str) -> Self {
         let (low, high) = widened(low, high);
-        Self { low, high, title: title.to_owned(), shares: false }
+        Self { low, high, title: title.to_owned(), shares: false, whole: false }
     }
 
     /// From zero to the first tick at or above `most`.
     fn from_zero(most: f64, title: &str, shares: bool) -> Self {
-        Self::rounded(0.0, if most > 0.0 { most } else { 1.0 }, title, shares)
+        Self { whole: !shares, ..Self::rounded(0.0, if most > 0.0 { most } else { 1.0 }, title, shares) }
     }
 
     /// Out to the next ticks on both sides.
@@ -280,16 +282,17 @@ impl Axis {
         let (low, high) = widened(low, high);
         let (_, step) = ticks(low, high, 5);
         let (low, high) = if step > 0.0 { ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step) } else { (low, high) };
-        Self { low, high, title: title.to_owned(), shares }
+        Self { low, high, title: title.to_owned(), shares, whole: false }
     }
 
     fn written(&self, value: f64, step: f64) -> String {
-        if self.shares { share((value * 1e6).round() / 1e6) } else { tick(value, step) }
+        if self.shares { share((value * 1e6).round() / 1e6) } else { tick(value, if self.whole { step.max(1.0) } else { step }) }
     }
 
     fn labels(&self, most: usize) -> Vec<(f64, String)> {
         let (positions, step) = ticks(self.low, self.high, most);
-        positions.into_iter().map(|value| (value, self.written(value, step))).collect()
+        let wanted = positions.into_iter().filter(|value| !self.whole || value.fract() == 0.0);
+        wanted.map(|value| (value, self.written(value, step))).collect()
     }
 }
 
@@ -305,14 +308,12 @@ struct Frame {
     top: f64,
     x_axis: Axis,
     y_axis: Axis,
-    /// Only whole numbers on the horizontal axis.
-    whole: bool,
     drawing: Drawing,
 }
 
 impl Frame {
     fn new(x_axis: Axis, y_axis: Axis) -> Self {
-        Self { left: 0.0, top: 0.0, x_axis, y_axis, whole: false, drawing: Drawing::default() }.rebuilt()
+        Self { left: 0.0, top: 0.0, x_axis, y_axis, drawing: Drawing::default() }.rebuilt()
     }
 
     /// Axes around points. With a diagonal both axes have the same range, so that it means `x = y`.
@@ -367,7 +368,6 @@ impl Frame {
         (2..=8)
             .rev()
             .map(|most| self.x_axis.labels(most))
-            .map(|labels| labels.into_iter().filter(|(value, _)| !self.whole || value.fract() == 0.0).collect::<Vec<_>>())
             .find(|labels| {
                 let widest = labels.iter().map(|(_, text)| measure(text)).fold(0.0, f64::max);
                 labels.len() < 2
@@ -460,10 +460,12 @@ fn dot(x: f64, y: f64) -> String {
     format!("M{} {}h0", n(x), n(y))
 }
 
-/// A coordinate with one decimal at most.
+/// A coordinate with one decimal at most; written from whole tenths, which is several times faster.
 fn n(value: f64) -> String {
-    let tenths = (value * 10.0).round() / 10.0;
-    format!("{}", tenths + 0.0)
+    let tenths = (value * 10.0).round() as i64;
+    let sign = if tenths < 0 { "-" } else { "" };
+    let (whole, rest) = (tenths.unsigned_abs() / 10, tenths.unsigned_abs() % 10);
+    if rest == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
 }
 
 #[cfg(test)]

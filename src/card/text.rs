@@ -195,7 +195,7 @@ impl Page {
     }
 
     fn lines(&mut self, chart: &Lines) {
-        let axes = [&chart.y, &chart.x].map(|axis| axis.as_str()).into_iter().filter(|axis| !axis.is_empty()).collect::<Vec<_>>().join(" against ");
+        let axes = [chart.y.as_str(), chart.x.as_str()].into_iter().filter(|axis| !axis.is_empty()).collect::<Vec<_>>().join(" against ");
         self.caption(&chart.caption, &axes);
         let finite = |points: &[(f64, f64)]| points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect::<Vec<_>>();
         let series: Vec<(&str, Vec<(f64, f64)>)> = chart.series.iter().take(ROWS).map(|line| (line.name.as_str(), finite(&line.points))).collect();
@@ -246,7 +246,7 @@ impl Page {
             let whole = column.rows.max(1) as f64;
             let distinct = column.distinct.map(|value| format!("{}{}", if column.distinct_estimated { "≈" } else { "" }, count(value)));
             let quantile = |i: usize| column.quantiles.map(|values| number(values[i]));
-            let (low, high) = column.range.clone().map_or((quantile(0), quantile(6)), |(low, high)| (Some(low), Some(high)));
+            let (low, high) = column.range.as_ref().map_or((quantile(0), quantile(6)), |(low, high)| (Some(brief(low)), Some(brief(high))));
             let drawn = match &column.histogram {
                 Some(chart) => chart.series.first().map_or(String::new(), |series| sparkline(&series.counts, 12)),
                 None => column.top.first().map_or(String::new(), |(value, rows)| format!("{} {}", shorten(&visible(value), 14), share(*rows as f64 / whole))),
@@ -254,8 +254,7 @@ impl Page {
             let text = |value: Option<String>| value.map_or(Cell::Missing, Cell::Text);
             vec![
                 Cell::Text(column.name.clone()),
-                Cell::Text(column.kind.clone()),
-                Cell::Text(column.role.clone()),
+                Cell::Text([column.kind.as_str(), column.role.as_str()].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" · ")),
                 Cell::Share(column.missing as f64 / whole),
                 text(distinct),
                 Cell::Text(drawn),
@@ -268,7 +267,7 @@ impl Page {
             ]
         };
         let rows: Vec<Vec<Cell>> = shown.iter().map(row).collect();
-        let names = ["column", "type", "role", "missing", "distinct", "values", "mean", "sd", "min", "median", "max", "alerts"];
+        let names = ["column", "type", "missing", "distinct", "values", "mean", "sd", "min", "median", "max", "alerts"];
         let figures = ["distinct", "mean", "sd", "min", "median", "max"];
         let view: Vec<Column> = names
             .iter()
@@ -276,7 +275,8 @@ impl Page {
             .filter(|(i, _)| *i == 0 || rows.iter().any(|row| !matches!(&row[*i], Cell::Missing) && row[*i] != Cell::Text(String::new())))
             .map(|(i, name)| {
                 // Sizes differ from row to row here, so each number is written on its own.
-                let cells: Vec<String> = rows.iter().map(|row| format::cell(&row[i]).text).collect();
+                let limit = if i == 0 { (self.width * 3 / 10).max(16) } else { self.width };
+                let cells: Vec<String> = rows.iter().map(|row| shorten(&format::cell(&row[i]).text, limit).into_owned()).collect();
                 let width = cells.iter().map(|cell| columns_of(cell)).max().unwrap_or(0).max(columns_of(name));
                 Column { name: (*name).to_owned(), cells, width, right: *name == "missing" || figures.contains(name) }
             })
@@ -338,6 +338,14 @@ impl Column {
         let width = written.iter().map(|cell| columns_of(&cell.text)).max().unwrap_or(0).max(columns_of(&name));
         Self { name, cells: written.into_iter().map(|cell| cell.text).collect(), width, right }
     }
+}
+
+/// The day of a date and time, else the text cut short.
+fn brief(text: &str) -> String {
+    let is_moment = text.len() > 10
+        && text.is_char_boundary(10)
+        && text.bytes().take(10).enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+    if is_moment { text[..10].to_owned() } else { shorten(&visible(text), 14).into_owned() }
 }
 
 /// Counts as block characters, neighbours added up where there are too many; a count above zero is never blank.

@@ -33,21 +33,22 @@ impl Limits {
     pub const FULL: Self =
         Self { rows: 500, columns: 100, cells: 8000, points: 2000, bins: 120, labels: 30, series: 12, profiles: 300, items: 60, text: 60_000, cell: 400 };
 
-    /// Half of everything, but never nothing.
+    /// Two thirds of everything, but never nothing.
     #[must_use]
-    pub fn half(self) -> Self {
+    pub fn smaller(self) -> Self {
+        let less = |value: usize, least: usize| (value * 2 / 3).max(least);
         Self {
-            rows: (self.rows / 2).max(2),
-            columns: (self.columns / 2).max(2),
-            cells: (self.cells / 2).max(8),
-            points: (self.points / 2).max(10),
-            bins: (self.bins / 2).max(4),
-            labels: (self.labels / 2).max(2),
-            series: (self.series / 2).max(1),
-            profiles: (self.profiles / 2).max(2),
-            items: (self.items / 2).max(3),
-            text: (self.text / 2).max(200),
-            cell: (self.cell / 2).max(24),
+            rows: less(self.rows, 2),
+            columns: less(self.columns, 2),
+            cells: less(self.cells, 8),
+            points: less(self.points, 10),
+            bins: less(self.bins, 4),
+            labels: less(self.labels, 2),
+            series: less(self.series, 1),
+            profiles: less(self.profiles, 2),
+            items: less(self.items, 3),
+            text: less(self.text, 200),
+            cell: less(self.cell, 24),
         }
     }
 }
@@ -68,21 +69,23 @@ impl Budget {
         self.left == 0
     }
 
-    /// The size as JSON, which is near that as HTML and cheaper to find out.
+    /// The size as JSON, which is a little below that as HTML and cheaper to find out.
     fn spend(&mut self, view: &impl Serialize) {
-        struct Counter(usize);
-        impl std::io::Write for Counter {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0 += bytes.len();
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
+        // Fails, and so stops the serialiser, where there is nothing left.
+        if serde_json::to_writer(&mut *self, view).is_err() {
+            self.left = 0;
         }
-        let mut counter = Counter(0);
-        let written = serde_json::to_writer(&mut counter, view);
-        self.left = if written.is_ok() { self.left.saturating_sub(counter.0) } else { 0 };
+    }
+}
+
+impl std::io::Write for Budget {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::WriteZero)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -418,7 +421,7 @@ fn lines(chart: &Lines, limits: Limits) -> ChartView {
     let all: usize = shown.series.iter().map(|line| line.points.len()).max().unwrap_or(0);
     let mut data = table(&Table { caption: String::new(), columns, rows }, limits);
     if data.rows.len() < all {
-        data.note = "An even sample of the points.".to_owned();
+        "An even sample of the points.".clone_into(&mut data.note);
     }
     let drawing = svg::lines(&shown);
     let note = if drawing.is_none() { "No values to draw.".to_owned() } else { left_out(chart.series.len(), limits.series, "lines").unwrap_or_default() };
