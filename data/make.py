@@ -207,7 +207,7 @@ def party(chance, number):
             "ticket": ticket,
             "fare": round(price * len(people), 2),
             "port": port,
-            "survived": int(chance.chance(logistic(push + fate))),
+            "survived": int(chance.chance(logistic(1.35 * push + fate))),
         })
     return rows
 
@@ -343,7 +343,7 @@ def customers():
             "yearly_contract": yearly,
             "logins_per_month": round(logins, 1) if not chance.chance(0.04) else None,
             "support_tickets": tickets,
-            "churned": "yes" if chance.chance(logistic(push)) else "no",
+            "churned": "yes" if chance.chance(logistic(1.4 * push)) else "no",
         })
     return rows
 
