@@ -136,7 +136,7 @@ impl Recipe {
         if !unused.is_empty() {
             warnings.push(format!("the profile sets variables that the recipe does not use: {}", unused.join(", ")));
         }
-        let name = located.name.clone().or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned)).unwrap_or_else(|| "recipe".to_owned());
+        let name = located.name.clone().or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned)).map_or_else(|| "recipe".to_owned(), |name| tame(&name));
         let cache_dir = selection.environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
     }
@@ -156,6 +156,13 @@ pub fn environment() -> Environment {
 
 fn profile_name(root: &Path, recipe: Option<&str>, asked: Option<&str>) -> Option<String> {
     asked.filter(|name| !name.is_empty()).map(str::to_owned).or_else(|| project::profiles(root, recipe).contains_key("local").then(|| "local".to_owned()))
+}
+
+/// A directory's name as a recipe's: what a model's name may not hold becomes `_`.
+fn tame(name: &str) -> String {
+    let tame: String = name.trim_start_matches('.').chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ') { c } else { '_' }).collect();
+    let tame = tame.replace("..", "_");
+    if tame.is_empty() { "recipe".to_owned() } else { tame }
 }
 
 struct Variables {

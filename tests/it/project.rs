@@ -10,7 +10,9 @@ use tempfile::TempDir;
 
 /// A project that lives as long as this value.
 pub struct Project {
-    dir: TempDir,
+    /// Removed when dropped.
+    _dir: TempDir,
+    root: PathBuf,
     environment: BTreeMap<String, String>,
 }
 
@@ -24,7 +26,10 @@ pub struct Ran {
 impl Project {
     /// An empty directory.
     pub fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), environment: BTreeMap::new() }
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("houses");
+        fs::create_dir(&root).unwrap();
+        Self { _dir: dir, root, environment: BTreeMap::new() }
     }
 
     /// A small regression on `data/houses.csv` (240 rows) with every step configured.
@@ -52,11 +57,11 @@ impl Project {
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join(file)
+        self.root.join(file)
     }
 
     pub fn root(&self) -> &Path {
-        self.dir.path()
+        &self.root
     }
 
     /// Writes a file, making its directory.
@@ -112,7 +117,11 @@ impl Project {
 
 impl Ran {
     pub fn of(output: Output) -> Self {
-        Self { code: output.status.code().unwrap_or(-1), stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// The steps that were executed, from the plain lines on stderr.
