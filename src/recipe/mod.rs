@@ -136,7 +136,11 @@ impl Recipe {
         if !unused.is_empty() {
             warnings.push(format!("the profile sets variables that the recipe does not use: {}", unused.join(", ")));
         }
-        let name = located.name.clone().or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned)).map_or_else(|| "recipe".to_owned(), |name| tame(&name));
+        let name = located
+            .name
+            .clone()
+            .or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned))
+            .map_or_else(|| "recipe".to_owned(), |name| tame(&name));
         let cache_dir = selection.environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
     }

@@ -219,8 +219,8 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         sorted.sort_by(|a, b| size(b).total_cmp(&size(a)));
         let label = |c: &Coefficient| c.class.as_ref().map_or_else(|| c.feature.clone(), |class| format!("{} ({class})", c.feature));
         blocks.push(Block::Bars(Bars {
-            caption: "Coefficients by weight (per standard deviation of the feature)".to_owned(),
-            x: "change of the prediction per standard deviation".to_owned(),
+            caption: "What moves the prediction most, per standard deviation of the feature".to_owned(),
+            x: "per standard deviation".to_owned(),
             bars: sorted.iter().take(20).map(|c| (label(c), c.standardised.unwrap_or(c.value))).collect(),
         }));
         let rows = sorted
