@@ -44,7 +44,7 @@ const CLASSIFICATION: [(&str, &str); 3] = [
     ("profiles/local.yaml", include_str!("../../templates/classification/v1/profiles/local.yaml")),
     ("data/customers.csv", include_str!("../../templates/classification/v1/data/customers.csv")),
 ];
-const IGNORE: &str = ".recipe/\n";
+const IGNORE: &str = ".recipe/\npredictions.*\n";
 
 pub fn new(program: &Program, args: &NewArgs) -> Result<ExitCode> {
     let dir = program.directory.join(&args.name);

@@ -102,6 +102,15 @@ impl Recipe {
                 .and_then(|d| d.value.get("default_recipe").and_then(Value::text)),
             None => None,
         };
+        if let Some(name) = &asked {
+            // A profile that no recipe has is wrong whichever recipe is meant.
+            let is_known = std::iter::once(None)
+                .chain(project::names(&root).into_iter().map(Some))
+                .any(|recipe| project::profiles(&root, recipe.as_deref()).contains_key(name));
+            if !is_known && !name.is_empty() {
+                project::find_profile(&root, None, name)?;
+            }
+        }
         let located = project::choose(&root, &selection.dir, wanted.as_deref(), default.as_deref())?;
         let profile = profile_name(&root, located.name.as_deref(), asked.as_deref());
         let mut over = match &profile {

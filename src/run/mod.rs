@@ -363,6 +363,9 @@ impl Runner<'_> {
         if why.is_empty() {
             why.push(Stale::NeverRun);
         }
+        if let Some(reminder) = step.reminder(&report, &session.around)? {
+            (self.observer)(&Event::Warning { text: &reminder });
+        }
         let done = StepDone { step: name, state: State::Executed, why, seconds, report, run: session.around.run.clone(), key: entry.digest };
         self.learn(step, entry);
         Ok(done)

@@ -50,9 +50,20 @@ impl Step for Register {
     fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
         let version = report.params.get("register.version").and_then(|v| v.parse().ok()).unwrap_or(0);
         Ok(match around.tracker.version(&self.model_name, version)? {
-            Some(found) if Some(&found.digest) == report.params.get("register.digest") => None,
+            Some(found) if Some(&found.digest) == report.params.get("register.digest") => match &self.alias {
+                Some(alias) if around.tracker.alias(&self.model_name, alias)?.is_none() => Some(format!("alias {alias} is not set")),
+                _ => None,
+            },
             _ => Some(format!("{} v{version} is not in the registry", self.model_name)),
         })
+    }
+
+    fn reminder(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
+        let version = report.params.get("register.version").and_then(|v| v.parse().ok()).unwrap_or(0);
+        match &self.alias {
+            Some(alias) => around.tracker.alias_elsewhere(&self.model_name, alias, version),
+            None => Ok(None),
+        }
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {

@@ -286,7 +286,8 @@ fn worst_blocks(model: &Model, training: &crate::data::Table, scored: &Scored) -
 fn overfit_warning(primary: &str, metrics: &BTreeMap<String, f64>) -> Vec<String> {
     let (Some(training), Some(validation)) = (metrics.get(&format!("training_{primary}")), metrics.get(&format!("val_{primary}"))) else { return Vec::new() };
     let worse = if metric::greater_is_better(primary) { training - validation } else { validation - training };
-    if worse > 0.25 * training.abs().max(1e-12) {
+    // A training error near nothing would make any difference look huge.
+    if training.abs() > 1e-9 && worse > 0.25 * training.abs() {
         return vec![format!(
             "validation {primary} is {:.0} % worse than training: the model may be overfitted, or the validation split is small",
             100.0 * worse / training.abs().max(1e-12)
