@@ -474,7 +474,7 @@ impl Builder {
                     return None;
                 }
                 match (using.as_deref(), steps) {
-                    (Some("auto"), None) | (None, None) => auto(),
+                    (Some("auto") | None, None) => auto(),
                     (Some("identity"), None) => Value::List(Vec::new()),
                     (Some("chain") | None, Some(steps)) => {
                         base.push("steps");
