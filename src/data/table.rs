@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
+use polars::io::HiveOptions;
 use polars::prelude::*;
 
 use crate::error::{Error, Kind, Result};
@@ -46,7 +47,8 @@ impl Table {
     /// # Errors
     /// Where the file cannot be read or is not parquet.
     pub fn read(path: &Path) -> Result<Self> {
-        let args = ScanArgsParquet { glob: false, cache: false, ..Default::default() };
+        // A directory called `k=1` on the way makes no column `k`.
+        let args = ScanArgsParquet { glob: false, cache: false, hive_options: HiveOptions::new_disabled(), ..Default::default() };
         Self::from_query(LazyFrame::scan_parquet(polars_path(path)?, args)?)
     }
 
@@ -199,7 +201,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a b.parquet");
+        std::fs::create_dir(dir.path().join("k=1")).unwrap();
+        let path = dir.path().join("k=1/a b.parquet");
         let frame = df!("x" => [1.5, 2.5], "s" => ["a", "b"]).unwrap();
         Table::of(frame.clone()).write(&path).unwrap();
         let table = Table::read(&path).unwrap();

@@ -81,6 +81,8 @@ pub enum Cell {
     /// An integer beyond 64 bits.
     Huge,
     Float,
+    /// `NaN`, `inf`, `-inf`, `infinity` in any case.
+    NotFinite,
     /// `1,5`
     Comma,
     /// Digits with a leading zero or plus.
@@ -112,7 +114,7 @@ pub fn classify(text: &[u8], dates: bool) -> Cell {
     match text.first() {
         Some(b'0'..=b'9' | b'-' | b'+' | b'.') => number(text).unwrap_or_else(|| if dates { moment(text) } else { Cell::Text }),
         Some(b't' | b'T' | b'f' | b'F') if boolean(text).is_some() => Cell::Boolean,
-        Some(b'n' | b'N' | b'i' | b'I') if special(text) => Cell::Float,
+        Some(b'n' | b'N' | b'i' | b'I') if special(text) => Cell::NotFinite,
         _ => Cell::Text,
     }
 }
@@ -158,7 +160,7 @@ fn special(text: &[u8]) -> bool {
 }
 
 fn float(text: &[u8], decimal_comma: bool) -> Option<f64> {
-    let cell = number(text).or_else(|| special(text).then_some(Cell::Float))?;
+    let cell = number(text).or_else(|| special(text).then_some(Cell::NotFinite))?;
     let text = std::str::from_utf8(text).ok()?;
     match cell {
         Cell::Comma => decimal_comma.then(|| text.replacen(',', ".", 1).parse().ok())?,
@@ -174,7 +176,7 @@ fn number(text: &[u8]) -> Option<Cell> {
     };
     if rest.first().is_some_and(u8::is_ascii_alphabetic) {
         let infinite = special(rest) && !rest.eq_ignore_ascii_case(b"nan");
-        return (infinite && sign == Some(b'-')).then_some(Cell::Float);
+        return (infinite && sign == Some(b'-')).then_some(Cell::NotFinite);
     }
     let digits = count_digits(rest);
     let fraction = rest.get(digits..)?;
@@ -230,14 +232,11 @@ fn date(text: &[u8]) -> Option<NaiveDate> {
 fn datetime(text: &[u8]) -> Option<(i64, bool)> {
     let (day, rest) = text.split_at_checked(10)?;
     let day = date(day)?;
-    let rest = match rest.split_first()? {
-        (b'T' | b' ', rest) => rest,
-        _ => return None,
-    };
+    let (b'T' | b' ', rest) = rest.split_first()? else { return None };
     let zone_at = rest.iter().position(|byte| matches!(byte, b'Z' | b'+' | b'-')).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at_checked(zone_at)?;
     let (clock, nanos) = match clock.iter().position(|byte| *byte == b'.') {
-        Some(at) if at == 8 => (clock.get(..8)?, fraction(clock.get(9..)?)?),
+        Some(8) => (clock.get(..8)?, fraction(clock.get(9..)?)?),
         Some(_) => return None,
         None => (clock, 0),
     };
@@ -298,8 +297,8 @@ mod tests {
             ("5.", Cell::Float),
             ("1e-3", Cell::Float),
             ("1.5E+10", Cell::Float),
-            ("NaN", Cell::Float),
-            ("-inf", Cell::Float),
+            ("NaN", Cell::NotFinite),
+            ("-inf", Cell::NotFinite),
             ("1,5", Cell::Comma),
             (".", Cell::Text),
             ("-", Cell::Text),

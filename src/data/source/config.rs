@@ -111,7 +111,7 @@ pub enum Sample {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReadOptions {
-    /// Default: a comma, in `.tsv` files a tab.
+    /// Default: a comma, in `.tsv` files a tab, with `decimal_comma` a semicolon.
     pub separator: Option<char>,
     pub has_header: bool,
     /// Texts that mean missing, besides the empty field; compared exactly, quotes taken off.

@@ -66,7 +66,12 @@ struct Plan<'a> {
 /// quote, a line without end, a column without a type. Malformed rows are counted, not errors, here.
 pub fn check(path: &Path, name: &str, options: &ReadOptions, wanted: &BTreeMap<String, Kind>, scratch: &Path, index: usize) -> Result<Csv> {
     let path = in_utf8(path, name, Format::Csv, options.encoding, scratch, index)?;
-    let separator = options.separator.map_or(if extension(name).as_deref() == Some("tsv") { b'\t' } else { b',' }, |separator| separator as u8);
+    let separator = match options.separator {
+        Some(separator) => separator as u8,
+        None if extension(name).as_deref() == Some("tsv") => b'\t',
+        None if options.decimal_comma => b';',
+        None => b',',
+    };
     let style = Style { separator, decimal_comma: options.decimal_comma };
     let quote = options.quote_char.bytes().next();
 
@@ -93,12 +98,11 @@ pub fn check(path: &Path, name: &str, options: &ReadOptions, wanted: &BTreeMap<S
         keep: usize::try_from(options.max_rejected).unwrap_or(usize::MAX).clamp(5, 100_000),
     };
     let begin = window.position();
-    let (found, tallies) = match plan.quickly(&mut window)? {
-        Some(found) => found,
-        None => {
-            window.seek(begin)?;
-            plan.carefully(&mut window)?
-        }
+    let (found, tallies) = if let Some(found) = plan.quickly(&mut window)? {
+        found
+    } else {
+        window.seek(begin)?;
+        plan.carefully(&mut window)?
     };
     let mut kinds = Vec::new();
     let mut notes = Vec::new();
@@ -109,14 +113,14 @@ pub fn check(path: &Path, name: &str, options: &ReadOptions, wanted: &BTreeMap<S
                 kinds.push(kind);
                 notes.extend(note);
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     // Rows that were refused may be why: then they are what to report.
-    if found.refused_count <= options.max_rejected {
-        if let Some(error) = Error::all(Failure::Data, problems) {
-            return Err(error);
-        }
+    if found.refused_count <= options.max_rejected
+        && let Some(error) = Error::all(Failure::Data, problems)
+    {
+        return Err(error);
     }
     kinds.resize(plan.names.len(), Kind::Text);
 
@@ -182,7 +186,7 @@ impl Csv {
 /// The column names, and whether blank lines stood above them; the window is moved to the first row.
 fn header(window: &mut Window<'_>, name: &str, has_header: bool, dialect: Dialect) -> Result<(Vec<String>, bool)> {
     let mut blank = false;
-    let (names, used, lines) = loop {
+    let (names, other, used, lines) = loop {
         let line = window.line;
         let place = Place::line(name, line as usize);
         let data = window.data();
@@ -205,9 +209,15 @@ fn header(window: &mut Window<'_>, name: &str, has_header: bool, dialect: Dialec
                     return Err(Error::data("the first line is not valid UTF-8").at(&place).hint(LATIN1));
                 }
                 let names: Vec<String> = fields.iter().map(|field| field.text(dialect.quote).trim().to_owned()).collect();
-                break (names, used, lines);
+                break (names, other_separator(raw, dialect), used, lines);
             }
-            Step::Malformed { reason, .. } => return Err(Error::data(format!("the header is malformed: {reason}")).at(&place)),
+            Step::Malformed { reason, used, .. } => {
+                let error = Error::data(format!("the header is malformed: {reason}")).at(&place);
+                return Err(match other_separator(data.get(..used).unwrap_or_default(), dialect) {
+                    Some(other) => error.hint(other),
+                    None => error,
+                });
+            }
             Step::Unclosed { below } => return Err(unclosed(name, line + below)),
             Step::Incomplete { quoted: Some(below) } if data.len() >= LONGEST => return Err(unclosed(name, line + below)),
             Step::Incomplete { .. } if data.len() >= LONGEST => return Err(too_long(name, line)),
@@ -219,7 +229,7 @@ fn header(window: &mut Window<'_>, name: &str, has_header: bool, dialect: Dialec
     }
     let place = Place::line(name, window.line as usize);
     window.used(used, lines);
-    match Error::all(Failure::Data, faults(&names, &place)) {
+    match Error::all(Failure::Data, faults(&names, other, &place)) {
         Some(error) => Err(error),
         None => Ok((names, blank)),
     }
@@ -239,8 +249,18 @@ pub fn header_of(path: &Path, name: &str) -> Result<Vec<String>> {
     }
 }
 
-/// What is wrong with the names in a header line.
-fn faults(names: &[String], place: &Place) -> Vec<Problem> {
+/// A hint at the separator by which a line falls into fields, if it is another one.
+fn other_separator(line: &[u8], dialect: Dialect) -> Option<String> {
+    let other = [b',', b';', b'\t', b'|'].into_iter().filter(|separator| *separator != dialect.separator).find(|separator| {
+        let mut fields = Vec::new();
+        let step = record(line, true, Dialect { separator: *separator, ..dialect }, &mut fields);
+        matches!(step, Step::Record { .. }) && fields.len() > 1
+    })?;
+    Some(format!("is the separator `{0}`? say `options: {{separator: \"{0}\"}}`", other.escape_ascii()))
+}
+
+/// What is wrong with the names in a header line; `other` is a hint at another separator.
+fn faults(names: &[String], other: Option<String>, place: &Place) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, column) in names.iter().enumerate() {
@@ -254,11 +274,8 @@ fn faults(names: &[String], place: &Place) -> Vec<Problem> {
         };
         problems.push(problem.at(place.clone()));
     }
-    if let [only] = names {
-        if let Some(other) = [',', ';', '\t', '|'].into_iter().find(|separator| only.contains(*separator)) {
-            let hint = format!("is the separator `{0}`? say `options: {{separator: \"{0}\"}}`", other.escape_default());
-            problems.push(Problem::new(format!("the header has one column, `{}`", shorten(only))).at(place.clone()).hint(hint));
-        }
+    if let ([only], Some(hint)) = (names, other) {
+        problems.push(Problem::new(format!("the header has one column, `{}`", shorten(only))).at(place.clone()).hint(hint));
     }
     problems
 }
@@ -404,11 +421,12 @@ impl Plan<'_> {
 
     fn misfit(&self, fields: &[Field<'_>]) -> Result<(), String> {
         for ((field, wanted), name) in fields.iter().zip(&self.wanted).zip(&self.names) {
-            if let Some(kind) = wanted {
-                if !self.is_missing(field.bytes) && !self.fits(field.bytes, *kind) {
-                    let article = if *kind == Kind::Integer { "an" } else { "a" };
-                    return Err(format!("`{}` in column `{name}` is not {article} {}", show(field.bytes), kind.name()));
-                }
+            if let Some(kind) = wanted
+                && !self.is_missing(field.bytes)
+                && !self.fits(field.bytes, *kind)
+            {
+                let article = if *kind == Kind::Integer { "an" } else { "a" };
+                return Err(format!("`{}` in column `{name}` is not {article} {}", show(field.bytes), kind.name()));
             }
         }
         Ok(())

@@ -85,13 +85,13 @@ pub fn check(path: &Path, name: &str, options: &ReadOptions, wanted: &BTreeMap<S
                 columns.push((key.clone(), kind));
                 notes.extend(note);
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
-    if all.refused_count <= options.max_rejected {
-        if let Some(error) = Error::all(Failure::Data, problems) {
-            return Err(error);
-        }
+    if all.refused_count <= options.max_rejected
+        && let Some(error) = Error::all(Failure::Data, problems)
+    {
+        return Err(error);
     }
     Ok(Json {
         path,
@@ -267,14 +267,13 @@ impl Found {
     }
 
     fn tally(&mut self, key: &str) -> Option<&mut Tally> {
-        let at = match self.index.get(key) {
-            Some(at) => *at,
-            None => {
-                self.index.insert(key.to_owned(), self.keys.len());
-                self.keys.push(key.to_owned());
-                self.tallies.push(Tally::default());
-                self.keys.len() - 1
-            }
+        let at = if let Some(at) = self.index.get(key) {
+            *at
+        } else {
+            self.index.insert(key.to_owned(), self.keys.len());
+            self.keys.push(key.to_owned());
+            self.tallies.push(Tally::default());
+            self.keys.len() - 1
         };
         self.tallies.get_mut(at)
     }

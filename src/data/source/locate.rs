@@ -64,11 +64,12 @@ fn add(failure: &mut Option<Error>, error: Error) {
 }
 
 fn expand(root: &Path, location: &str, using: Option<Format>) -> Result<Vec<SourceFile>> {
-    if let Some((scheme, _)) = location.split_once("://") {
-        if !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte)) {
-            let hint = if scheme == "file" { "write the path alone" } else { "copy the data here first; remote locations come in a later version" };
-            return Err(Error::config(format!("`{scheme}` locations cannot be read yet: `{location}`")).hint(hint));
-        }
+    if let Some((scheme, _)) = location.split_once("://")
+        && !scheme.is_empty()
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
+    {
+        let hint = if scheme == "file" { "write the path alone" } else { "copy the data here first; remote locations come in a later version" };
+        return Err(Error::config(format!("`{scheme}` locations cannot be read yet: `{location}`")).hint(hint));
     }
     let path = root.join(location);
     match fs::metadata(&path) {
@@ -206,11 +207,11 @@ pub fn format_of(file: &SourceFile, using: Option<Format>) -> Result<Format> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::OneOrMore;
+    use super::super::config::{OneOrMore, ReadOptions};
     use super::*;
 
     fn config(locations: &[&str]) -> SourceConfig {
-        SourceConfig { using: None, location: OneOrMore(locations.iter().map(|l| (*l).to_owned()).collect()), options: Default::default(), sample: None }
+        SourceConfig { using: None, location: OneOrMore(locations.iter().map(|l| (*l).to_owned()).collect()), options: ReadOptions::default(), sample: None }
     }
 
     fn project(files: &[&str]) -> tempfile::TempDir {

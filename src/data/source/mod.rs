@@ -22,7 +22,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use polars::prelude::{DataType, UnionArgs, concat};
+use polars::prelude::{DataType, OptFlags, UnionArgs, concat};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind as Failure, Place, Problem, Result};
@@ -107,7 +107,11 @@ pub fn read(files: &[SourceFile], config: &SourceConfig, wanted: &BTreeMap<Strin
     let frames = parts.iter().map(|part| part.frame(&kinds)).collect::<Result<Vec<_>>>()?;
     let mut frame = match <[_; 1]>::try_from(frames) {
         Ok([frame]) => frame,
-        Err(frames) => concat(frames, UnionArgs { maintain_order: true, rechunk: false, ..Default::default() })?,
+        Err(frames) => {
+            let frame = concat(frames, UnionArgs { maintain_order: true, rechunk: false, ..Default::default() })?;
+            // polars 0.55 counts the rows of a union in 128-bit integers, which panics in a build without them: hide the union from it.
+            frame.map(Ok, OptFlags::STREAMING, None, Some("files"))
+        }
     };
     let mut rows_sampled = None;
     if let Some(sample) = config.sample {

@@ -70,8 +70,7 @@ pub fn record<'a>(bytes: &'a [u8], last: bool, dialect: Dialect, fields: &mut Ve
             fields.push(Field { bytes: inner, quoted: true });
             let behind = rest.get(close + 1..).unwrap_or_default();
             match behind {
-                [] if last => return Step::Record { used: bytes.len(), lines: inside },
-                [b'\r'] if last => return Step::Record { used: bytes.len(), lines: inside },
+                [] | [b'\r'] if last => return Step::Record { used: bytes.len(), lines: inside },
                 [] | [b'\r'] => return Step::Incomplete { quoted: None },
                 [b'\n', ..] => return Step::Record { used: at + close + 2, lines: inside + 1 },
                 [b'\r', b'\n', ..] => return Step::Record { used: at + close + 3, lines: inside + 1 },

@@ -19,13 +19,10 @@ impl Packed {
     /// What a file's name asks for when it is written.
     #[must_use]
     pub fn of_name(file: &str) -> Option<Self> {
-        let lower = file.to_lowercase();
-        if lower.ends_with(".gz") {
-            Some(Self::Gzip)
-        } else if lower.ends_with(".zst") {
-            Some(Self::Zstd)
-        } else {
-            None
+        match Path::new(file).extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "gz" => Some(Self::Gzip),
+            "zst" => Some(Self::Zstd),
+            _ => None,
         }
     }
 

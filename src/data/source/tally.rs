@@ -73,7 +73,7 @@ impl Tally {
             Kind::Boolean => &[Cell::Boolean],
             Kind::Integer => &[Cell::Integer],
             Kind::Float if style.decimal_comma => return false,
-            Kind::Float => &[Cell::Integer, Cell::Float, Cell::Huge],
+            Kind::Float => &[Cell::Integer, Cell::Float, Cell::NotFinite, Cell::Huge],
             Kind::Text => return true,
             Kind::Missing | Kind::Date | Kind::Datetime => return false,
         };
@@ -84,10 +84,10 @@ impl Tally {
     ///
     /// # Errors
     /// An integer beyond 64 bits, and decimal commas that were not announced.
-    pub fn decide(&self, column: &str, file: &str, style: Style) -> Result<(Kind, Option<String>), Problem> {
+    pub fn decide(&self, column: &str, file: &str, style: Style) -> Result<(Kind, Option<String>), Box<Problem>> {
         let present = self.present();
         let all = |cells: &[Cell]| cells.iter().map(|cell| self.of(*cell)).sum::<u64>() == present;
-        let numbers = [Cell::Integer, Cell::Huge, Cell::Float, Cell::Comma];
+        let numbers = [Cell::Integer, Cell::Huge, Cell::Float, Cell::NotFinite, Cell::Comma];
         if present == 0 {
             return Ok((Kind::Missing, None));
         }
@@ -109,7 +109,7 @@ impl Tally {
         if all(&[Cell::Zoned]) {
             return Ok((Kind::Datetime, Some(format!("`{file}`: the times in column `{column}` have a time zone and are read as UTC"))));
         }
-        let numeric = self.of(Cell::Integer) + self.of(Cell::Float);
+        let numeric = self.of(Cell::Integer) + self.of(Cell::Float) + self.of(Cell::NotFinite);
         let note = if numeric * 100 >= present * 99 {
             let others = [Cell::Boolean, Cell::Huge, Cell::Comma, Cell::Coded, Cell::Date, Cell::Datetime, Cell::Zoned, Cell::Text];
             self.first(&others).map(|odd| {
@@ -131,14 +131,15 @@ impl Tally {
     }
 
     /// For columns that are numbers throughout, but not plain integers.
-    fn decide_number(&self, column: &str, file: &str, style: Style) -> Result<(Kind, Option<String>), Problem> {
-        let problem = |message: String, line: u64| Problem::new(message).at(Place::line(file, line as usize));
+    fn decide_number(&self, column: &str, file: &str, style: Style) -> Result<(Kind, Option<String>), Box<Problem>> {
+        let problem = |message: String, line: u64, hint: String| Err(Box::new(Problem::new(message).at(Place::line(file, line as usize)).hint(hint)));
         let comma = self.first(&[Cell::Comma]);
         let point = self.first(&[Cell::Float]);
+        let declare = format!("declare it: `schema: {{{column}: {{type: string}}}}`");
         if style.decimal_comma {
             if let Some(point) = point {
-                return Err(problem(format!("column `{column}` holds `{}` although `decimal_comma` is set", point.value), point.line)
-                    .hint(format!("if it is not a number, declare it: `schema: {{{column}: {{type: string}}}}`")));
+                let message = format!("column `{column}` holds `{}` although `decimal_comma` is set", point.value);
+                return problem(message, point.line, format!("if it is not a number, {declare}"));
             }
         } else if let Some(comma) = comma {
             if style.separator == b',' {
@@ -146,16 +147,16 @@ impl Tally {
                 return Ok((Kind::Text, Some(format!("{note}; if it is a number, use another separator and `decimal_comma: true`"))));
             }
             let mixed = if point.is_some() { " among numbers with a point" } else { "" };
-            return Err(problem(format!("column `{column}` holds a decimal comma{mixed}: `{}`", comma.value), comma.line)
-                .hint(format!("set `options: {{decimal_comma: true}}`, or declare it: `schema: {{{column}: {{type: string}}}}`")));
+            let message = format!("column `{column}` holds a decimal comma{mixed}: `{}`", comma.value);
+            return problem(message, comma.line, format!("set `options: {{decimal_comma: true}}`, or {declare}"));
         }
-        if let Some(huge) = self.first(&[Cell::Huge]) {
-            if point.is_none() && comma.is_none() {
-                return Err(problem(format!("column `{column}` holds an integer beyond 64 bits: `{}`", huge.value), huge.line)
-                    .hint(format!("declare it: `schema: {{{column}: {{type: string}}}}`, or `float`")));
+        match self.first(&[Cell::Huge]) {
+            Some(huge) if point.is_none() && comma.is_none() => {
+                let message = format!("column `{column}` holds an integer beyond 64 bits: `{}`", huge.value);
+                problem(message, huge.line, format!("{declare}, or `float`"))
             }
+            _ => Ok((Kind::Float, None)),
         }
-        Ok((Kind::Float, None))
     }
 }
 
@@ -208,7 +209,9 @@ mod tests {
         assert_eq!(huge.place, Some(Place::line("f.csv", 3)));
         let comma = tally(&["1", "1,5"]).decide("x", "f.csv", SEMICOLON).unwrap_err();
         assert_eq!(comma.message, "column `x` holds a decimal comma: `1,5`");
-        let mixed = tally(&["1.5", "1,5"]).decide("x", "f.csv", Style { decimal_comma: true, ..SEMICOLON }).unwrap_err();
+        let announced = Style { decimal_comma: true, ..SEMICOLON };
+        assert_eq!(tally(&["NaN", "1,5"]).decide("x", "f.csv", announced).unwrap().0, Kind::Float);
+        let mixed = tally(&["1.5", "1,5"]).decide("x", "f.csv", announced).unwrap_err();
         assert_eq!(mixed.message, "column `x` holds `1.5` although `decimal_comma` is set");
     }
 }

@@ -234,6 +234,11 @@ fn bad_csv_is_refused_with_its_place() {
         ),
         ("semicolons", b"a;b\n1;2\n", "the header has one column, `a;b` (data/t.csv:1)\nhint: is the separator `;`? say `options: {separator: \";\"}`"),
         (
+            "semicolons and quotes",
+            b"\"a b\";\"c\"\n1;2\n",
+            "the header is malformed: text behind the closing quote of field 1 (data/t.csv:1)\nhint: is the separator `;`? say `options: {separator: \";\"}`",
+        ),
+        (
             "text behind a quote",
             b"a,b\n1,\"x\"y\n",
             "malformed row: text behind the closing quote of field 2 (data/t.csv:2)\nhint: mend them, or leave them out: `options: {max_rejected: 1}`",
@@ -307,6 +312,7 @@ fn several_files_are_one_table_in_the_order_of_their_names() {
     let read = project.read();
     assert_eq!((types(&read).as_str(), rows(&read)), ("x f64, y str", vec!["1.0|t".to_owned(), "2.5|u".into(), "3.0|v".into()]));
     assert_eq!(read.formats, "csv, json");
+    assert_eq!(read.table.rows().unwrap(), 3);
 }
 
 #[test]
@@ -326,7 +332,7 @@ fn files_that_do_not_fit_are_both_named() {
 
 #[test]
 fn a_sample_has_the_asked_size_and_follows_the_seed() {
-    let csv = format!("x\n{}", (0..100_000).map(|row| format!("{row}\n")).collect::<String>());
+    let csv = std::iter::once("x".to_owned()).chain((0..100_000).map(|row| row.to_string())).collect::<Vec<_>>().join("\n");
     let project = Project::with("t.csv", csv);
     let drawn = |options: &str| {
         let read = project.read_as(options, &[]).unwrap();

@@ -131,19 +131,16 @@ pub fn kinds(parts: &[Part], wanted: &BTreeMap<String, Kind>) -> Result<Vec<(Str
             if wanted.contains_key(name) {
                 continue;
             }
-            match kind.with(*other) {
-                Some(both) => {
-                    if *kind == Kind::Missing {
-                        source.insert(name.clone(), part.name());
-                    }
-                    *kind = both;
+            if let Some(both) = kind.with(*other) {
+                if *kind == Kind::Missing {
+                    source.insert(name.clone(), part.name());
                 }
-                None => {
-                    let earlier = source.get(name).copied().unwrap_or_default();
-                    let message = format!("column `{name}` is {} in `{earlier}` and {} in `{}`", kind.name(), other.name(), part.name());
-                    let hint = format!("declare it: `schema: {{{name}: {{type: string}}}}`, or mend one of the files");
-                    problems.push(Problem::new(message).at(Place::file(part.name())).hint(hint));
-                }
+                *kind = both;
+            } else {
+                let earlier = source.get(name).copied().unwrap_or_default();
+                let message = format!("column `{name}` is {} in `{earlier}` and {} in `{}`", kind.name(), other.name(), part.name());
+                let hint = format!("declare it: `schema: {{{name}: {{type: string}}}}`, or mend one of the files");
+                problems.push(Problem::new(message).at(Place::file(part.name())).hint(hint));
             }
         }
     }
