@@ -199,7 +199,13 @@ impl<'a> Session<'a> {
     /// Where the store cannot be read.
     pub fn latest(&self, step: &str) -> Result<Option<(Entry, Report)>> {
         let Some(entry) = self.store.latest(&self.owner, step)? else { return Ok(None) };
-        Ok(serde_json::from_value(entry.report.clone()).ok().map(|report| (entry, report)))
+        let report: Option<Report> = serde_json::from_value(entry.report.clone()).ok();
+        let Some(report) = report else { return Ok(None) };
+        let report = match self.recipe.step(step) {
+            Some(step) => step.present(report),
+            None => report,
+        };
+        Ok(Some((entry, report)))
     }
 
     /// The verified file of an artifact as it was last made.
@@ -363,7 +369,8 @@ impl Runner<'_> {
         if why.is_empty() {
             why.push(Stale::NeverRun);
         }
-        let done = StepDone { step: name, state: State::Executed, why, seconds, report, run: session.around.run.clone(), key: entry.digest };
+        let done =
+            StepDone { step: name, state: State::Executed, why, seconds, report: step.present(report), run: session.around.run.clone(), key: entry.digest };
         self.learn(step, entry);
         Ok(done)
     }
@@ -378,8 +385,15 @@ impl Runner<'_> {
         if session.store.is_writable() {
             session.store.remember(&session.owner, step.name(), entry)?;
         }
-        let done =
-            StepDone { step: step.name(), state: State::Cached, why: Vec::new(), seconds: entry.seconds, report, run: entry.run.clone(), key: entry.digest };
+        let done = StepDone {
+            step: step.name(),
+            state: State::Cached,
+            why: Vec::new(),
+            seconds: entry.seconds,
+            report: step.present(report),
+            run: entry.run.clone(),
+            key: entry.digest,
+        };
         self.learn(step, entry.clone());
         Ok(Hit::Good(Box::new(done)))
     }

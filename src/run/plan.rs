@@ -75,8 +75,8 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                                     }
                                 }
                                 gate = gate.or_else(|| found.as_ref().and_then(|r| r.verdict.as_ref()).filter(|v| !v.validated).map(|v| v.reason.clone()));
-                                (report, seconds) = (found, Some(entry.seconds));
-                                lost.map(Stale::OutputMissing).into_iter().collect()
+                                (report, seconds) = (found.map(|report| step.present(report)), Some(entry.seconds));
+                                lost.into_iter().collect()
                             }
                         }
                     } else {

@@ -187,6 +187,12 @@ pub trait Step: Send + Sync {
     /// Whatever is wrong with the data, or with the disk.
     fn run(&self, cx: &Context<'_>) -> Result<Report>;
 
+    /// The report as this recipe shows it. What only chooses among findings, such as the primary metric
+    /// in train, is no part of the key and so must not be stored: it is added here.
+    fn present(&self, report: Report) -> Report {
+        report
+    }
+
     /// Does what the step did outside the store still stand? If not, in a few words, what is missing.
     ///
     /// # Errors
