@@ -188,9 +188,10 @@ impl<'a> Session<'a> {
         for file in &needs.files {
             files.insert(file.name.clone(), self.store.fingerprint(&file.path)?);
         }
-        let inputs = needs.reads.iter().filter_map(|slot| known.get(slot.artifact).map(|(digest, _)| (slot.artifact.to_owned(), *digest))).collect();
-        let config = if needs.external.is_empty() { needs.config.clone() } else { serde_json::json!({ "section": needs.config, "external": needs.external }) };
-        Ok(StepKey { step: step.name().to_owned(), algorithms: needs.algorithms.clone(), config, files, inputs, seed: needs.seed })
+        let artifacts = needs.reads.iter().filter_map(|slot| known.get(slot.artifact).map(|(digest, _)| (slot.artifact.to_owned(), *digest)));
+        let external = needs.external.iter().map(|(name, content)| (name.clone(), Digest::of(content.as_bytes())));
+        let inputs = artifacts.chain(external).collect();
+        Ok(StepKey { step: step.name().to_owned(), algorithms: needs.algorithms.clone(), config: needs.config.clone(), files, inputs, seed: needs.seed })
     }
 
     /// The result of a step as it was last used, and the report in it.
@@ -236,6 +237,10 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
         chain(recipe, name)?;
     }
     let session = Session::open(recipe, Access::Write)?;
+    if session.store.is_writable() && steps.iter().any(|step| step.name() == "register") {
+        // Its key names the registry, so there has to be one.
+        session.around.tracker.create()?;
+    }
     let mut record = Record::new(&session, options);
     observer(&Event::Started { recipe });
     for warning in &recipe.warnings {
@@ -323,7 +328,7 @@ impl Runner<'_> {
             (false, Lookup::Miss(why)) => why,
             (false, Lookup::Hit(entry)) => match self.hit(step, &entry)? {
                 Hit::Good(done) => return Ok(*done),
-                Hit::Lost(what) => vec![Stale::OutputMissing(what)],
+                Hit::Lost(why) => vec![why],
             },
         };
         if !session.store.is_writable() {
@@ -334,7 +339,8 @@ impl Runner<'_> {
         (self.observer)(&Event::StepStarted { step: name });
         let start = Instant::now();
         // A result that another run made while this one waited will do, unless it was asked for anew.
-        let reuse = if why.iter().any(|w| matches!(w, Stale::Forced | Stale::OutputMissing(_))) { Reuse::Never } else { Reuse::Allowed };
+        let reuse =
+            if why.iter().any(|w| matches!(w, Stale::Forced | Stale::OutputMissing(_) | Stale::EffectMissing(_))) { Reuse::Never } else { Reuse::Allowed };
         let mut told = false;
         let mut on_wait = |_: Duration| {
             if !told {
@@ -378,9 +384,9 @@ impl Runner<'_> {
     /// A result that was found, unless what it did outside the store is gone.
     fn hit(&mut self, step: &dyn Step, entry: &Entry) -> Result<Hit> {
         let session = self.session;
-        let Ok(report) = serde_json::from_value::<Report>(entry.report.clone()) else { return Ok(Hit::Lost("report".to_owned())) };
+        let Ok(report) = serde_json::from_value::<Report>(entry.report.clone()) else { return Ok(Hit::Lost(Stale::Damaged("report".to_owned()))) };
         if let Some(what) = step.missing_effect(&report, &session.around)? {
-            return Ok(Hit::Lost(what));
+            return Ok(Hit::Lost(Stale::EffectMissing(what)));
         }
         if session.store.is_writable() {
             session.store.remember(&session.owner, step.name(), entry)?;
@@ -430,8 +436,8 @@ impl Runner<'_> {
 
 enum Hit {
     Good(Box<StepDone>),
-    /// What is gone.
-    Lost(String),
+    /// It cannot be used.
+    Lost(Stale),
 }
 
 /// An error about the data that names no file gets the one file that was read.

@@ -66,8 +66,8 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                             Lookup::Hit(entry) => {
                                 let found: Option<Report> = serde_json::from_value(entry.report.clone()).ok();
                                 let lost = match &found {
-                                    Some(found) => step.missing_effect(found, &session.around)?,
-                                    None => Some("report".to_owned()),
+                                    Some(found) => step.missing_effect(found, &session.around)?.map(Stale::EffectMissing),
+                                    None => Some(Stale::Damaged("report".to_owned())),
                                 };
                                 for slot in step.writes() {
                                     if let Some(stored) = entry.outputs.get(slot.artifact) {

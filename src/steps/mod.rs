@@ -163,7 +163,7 @@ pub struct Needs {
     pub files: Vec<SourceFile>,
     /// Artifacts of earlier steps.
     pub reads: Vec<SlotId>,
-    /// Digests of what lies neither in a file nor in an artifact, such as a registered model.
+    /// What lies neither in a file nor in an artifact, such as a registered model: name → what it is known by.
     pub external: BTreeMap<String, String>,
     /// The seed, where the step draws.
     pub seed: Option<u64>,

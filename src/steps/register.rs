@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, EVALUATION, INGESTED, Json, MODEL, Needs, PROFILE, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING};
+use super::{Context, EVALUATION, Json, MODEL, Needs, PROFILE, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::error::{Error, Kind, Result};
 use crate::tracking::bundle::{self, BundleParts};
@@ -34,11 +34,14 @@ impl Step for Register {
         "register"
     }
 
-    fn needs(&self, _around: &Surroundings) -> Result<Needs> {
+    fn needs(&self, around: &Surroundings) -> Result<Needs> {
+        // A version is one registry's own, and several registries may share a cache of results.
+        let registry = around.tracker.identity()?.map(|id| ("registry".to_owned(), id));
         Ok(Needs {
             algorithms: BTreeMap::from([("register".to_owned(), VERSION), ("bundle".to_owned(), bundle::VERSION)]),
             config: serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias }),
-            reads: vec![MODEL.id, EVALUATION.id, INGESTED.id, TRAINING.id, PROFILE.id],
+            reads: vec![MODEL.id, EVALUATION.id, TRAINING.id, PROFILE.id],
+            external: registry.into_iter().collect(),
             ..Needs::default()
         })
     }
@@ -50,7 +53,9 @@ impl Step for Register {
     fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
         let version = report.params.get("register.version").and_then(|v| v.parse().ok()).unwrap_or(0);
         Ok(match around.tracker.version(&self.model_name, version)? {
-            Some(found) if Some(&found.digest) == report.params.get("register.digest") => None,
+            Some(found) if Some(&found.digest) == report.params.get("register.digest") => {
+                (!around.tracker.has_bundle(&found)).then(|| format!("the bundle of {} v{version} is missing", self.model_name))
+            }
             _ => Some(format!("{} v{version} is not in the registry", self.model_name)),
         })
     }
