@@ -363,7 +363,15 @@ impl Runner<'_> {
         let report = {
             let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
             let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress };
-            step.run(&context).map_err(|error| name_files(error, &needs.files))?
+            match step.run(&context) {
+                Ok(report) => report,
+                Err(error) if error.kind == Kind::Data => {
+                    // A file that is being written looks malformed; that is not what is wrong with it.
+                    self.check_files(&key, &needs)?;
+                    return Err(name_files(error, &needs.files));
+                }
+                Err(error) => return Err(name_files(error, &needs.files)),
+            }
         };
         self.check_files(&key, &needs)?;
         let outputs: Vec<Output> =
