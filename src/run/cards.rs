@@ -56,7 +56,7 @@ pub(super) fn write(session: &Session<'_>, steps: &[&dyn Step], done: &[StepDone
     let links = links(session, done, None);
     let mut is_changed = false;
     for step in done {
-        let mark = format!("{} {DRAWING} {}", step.key, session.recipe.profile.as_deref().unwrap_or_default());
+        let mark = format!("{} {DRAWING} {} {}", step.key, session.recipe.primary_metric, session.recipe.profile.as_deref().unwrap_or_default());
         let twin = dir.join(format!("{}.json", step.step));
         let page = dir.join(format!("{}.html", step.step));
         if step.state == State::Cached && page.exists() && std::fs::read(&twin).is_ok_and(|text| has_mark(&text, &mark)) {

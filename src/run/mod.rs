@@ -188,9 +188,10 @@ impl<'a> Session<'a> {
         for file in &needs.files {
             files.insert(file.name.clone(), self.store.fingerprint(&file.path)?);
         }
-        let inputs = needs.reads.iter().filter_map(|slot| known.get(slot.artifact).map(|(digest, _)| (slot.artifact.to_owned(), *digest))).collect();
-        let config = if needs.external.is_empty() { needs.config.clone() } else { serde_json::json!({ "section": needs.config, "external": needs.external }) };
-        Ok(StepKey { step: step.name().to_owned(), algorithms: needs.algorithms.clone(), config, files, inputs, seed: needs.seed })
+        let artifacts = needs.reads.iter().filter_map(|slot| known.get(slot.artifact).map(|(digest, _)| (slot.artifact.to_owned(), *digest)));
+        let external = needs.external.iter().map(|(name, content)| (name.clone(), Digest::of(content.as_bytes())));
+        let inputs = artifacts.chain(external).collect();
+        Ok(StepKey { step: step.name().to_owned(), algorithms: needs.algorithms.clone(), config: needs.config.clone(), files, inputs, seed: needs.seed })
     }
 
     /// The result of a step as it was last used, and the report in it.
@@ -199,7 +200,13 @@ impl<'a> Session<'a> {
     /// Where the store cannot be read.
     pub fn latest(&self, step: &str) -> Result<Option<(Entry, Report)>> {
         let Some(entry) = self.store.latest(&self.owner, step)? else { return Ok(None) };
-        Ok(serde_json::from_value(entry.report.clone()).ok().map(|report| (entry, report)))
+        let report: Option<Report> = serde_json::from_value(entry.report.clone()).ok();
+        let Some(report) = report else { return Ok(None) };
+        let report = match self.recipe.step(step) {
+            Some(step) => step.present(report),
+            None => report,
+        };
+        Ok(Some((entry, report)))
     }
 
     /// The verified file of an artifact as it was last made.
@@ -230,6 +237,10 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
         chain(recipe, name)?;
     }
     let session = Session::open(recipe, Access::Write)?;
+    if session.store.is_writable() && steps.iter().any(|step| step.name() == "register") {
+        // Its key names the registry, so there has to be one.
+        session.around.tracker.create()?;
+    }
     let mut record = Record::new(&session, options);
     observer(&Event::Started { recipe });
     for warning in &recipe.warnings {
@@ -317,7 +328,7 @@ impl Runner<'_> {
             (false, Lookup::Miss(why)) => why,
             (false, Lookup::Hit(entry)) => match self.hit(step, &entry)? {
                 Hit::Good(done) => return Ok(*done),
-                Hit::Lost(what) => vec![Stale::OutputMissing(what)],
+                Hit::Lost(why) => vec![why],
             },
         };
         if !session.store.is_writable() {
@@ -328,7 +339,8 @@ impl Runner<'_> {
         (self.observer)(&Event::StepStarted { step: name });
         let start = Instant::now();
         // A result that another run made while this one waited will do, unless it was asked for anew.
-        let reuse = if why.iter().any(|w| matches!(w, Stale::Forced | Stale::OutputMissing(_))) { Reuse::Never } else { Reuse::Allowed };
+        let reuse =
+            if why.iter().any(|w| matches!(w, Stale::Forced | Stale::OutputMissing(_) | Stale::EffectMissing(_))) { Reuse::Never } else { Reuse::Allowed };
         let mut told = false;
         let mut on_wait = |_: Duration| {
             if !told {
@@ -351,7 +363,15 @@ impl Runner<'_> {
         let report = {
             let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
             let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress };
-            step.run(&context).map_err(|error| name_files(error, &needs.files))?
+            match step.run(&context) {
+                Ok(report) => report,
+                Err(error) if error.kind == Kind::Data => {
+                    // A file that is being written looks malformed; that is not what is wrong with it.
+                    self.check_files(&key, &needs)?;
+                    return Err(name_files(error, &needs.files));
+                }
+                Err(error) => return Err(name_files(error, &needs.files)),
+            }
         };
         self.check_files(&key, &needs)?;
         let outputs: Vec<Output> =
@@ -363,10 +383,8 @@ impl Runner<'_> {
         if why.is_empty() {
             why.push(Stale::NeverRun);
         }
-        if let Some(reminder) = step.reminder(&report, &session.around)? {
-            (self.observer)(&Event::Warning { text: &reminder });
-        }
-        let done = StepDone { step: name, state: State::Executed, why, seconds, report, run: session.around.run.clone(), key: entry.digest };
+        let done =
+            StepDone { step: name, state: State::Executed, why, seconds, report: step.present(report), run: session.around.run.clone(), key: entry.digest };
         self.learn(step, entry);
         Ok(done)
     }
@@ -374,15 +392,25 @@ impl Runner<'_> {
     /// A result that was found, unless what it did outside the store is gone.
     fn hit(&mut self, step: &dyn Step, entry: &Entry) -> Result<Hit> {
         let session = self.session;
-        let Ok(report) = serde_json::from_value::<Report>(entry.report.clone()) else { return Ok(Hit::Lost("report".to_owned())) };
+        let Ok(report) = serde_json::from_value::<Report>(entry.report.clone()) else { return Ok(Hit::Lost(Stale::Damaged("report".to_owned()))) };
         if let Some(what) = step.missing_effect(&report, &session.around)? {
-            return Ok(Hit::Lost(what));
+            return Ok(Hit::Lost(Stale::EffectMissing(what)));
         }
         if session.store.is_writable() {
             session.store.remember(&session.owner, step.name(), entry)?;
         }
-        let done =
-            StepDone { step: step.name(), state: State::Cached, why: Vec::new(), seconds: entry.seconds, report, run: entry.run.clone(), key: entry.digest };
+        if let Some(reminder) = step.reminder(&report, &session.around)? {
+            (self.observer)(&Event::Warning { text: &reminder });
+        }
+        let done = StepDone {
+            step: step.name(),
+            state: State::Cached,
+            why: Vec::new(),
+            seconds: entry.seconds,
+            report: step.present(report),
+            run: entry.run.clone(),
+            key: entry.digest,
+        };
         self.learn(step, entry.clone());
         Ok(Hit::Good(Box::new(done)))
     }
@@ -419,8 +447,8 @@ impl Runner<'_> {
 
 enum Hit {
     Good(Box<StepDone>),
-    /// What is gone.
-    Lost(String),
+    /// It cannot be used.
+    Lost(Stale),
 }
 
 /// An error about the data that names no file gets the one file that was read.

@@ -66,8 +66,8 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                             Lookup::Hit(entry) => {
                                 let found: Option<Report> = serde_json::from_value(entry.report.clone()).ok();
                                 let lost = match &found {
-                                    Some(found) => step.missing_effect(found, &session.around)?,
-                                    None => Some("report".to_owned()),
+                                    Some(found) => step.missing_effect(found, &session.around)?.map(Stale::EffectMissing),
+                                    None => Some(Stale::Damaged("report".to_owned())),
                                 };
                                 for slot in step.writes() {
                                     if let Some(stored) = entry.outputs.get(slot.artifact) {
@@ -75,8 +75,8 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                                     }
                                 }
                                 gate = gate.or_else(|| found.as_ref().and_then(|r| r.verdict.as_ref()).filter(|v| !v.validated).map(|v| v.reason.clone()));
-                                (report, seconds) = (found, Some(entry.seconds));
-                                lost.map(Stale::OutputMissing).into_iter().collect()
+                                (report, seconds) = (found.map(|report| step.present(report)), Some(entry.seconds));
+                                lost.into_iter().collect()
                             }
                         }
                     } else {

@@ -251,16 +251,17 @@ impl Evaluate {
                     .path("custom_metrics")
                     .hint(format!("the expression of `{}` sees `prediction`, `target`, `proba`, `weight` and the columns of the data", custom.name))
             })?;
-            values.insert(custom.name.clone(), value);
+            // As with built-in metrics, one that has no value is left out.
+            values.extend(value.filter(|value| value.is_finite()).map(|value| (custom.name.clone(), value)));
         }
         std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, &error))?;
         Ok((scored, values))
     }
 
-    /// A custom metric's value; not a number where it has none.
-    fn custom(&self, custom: &CustomMetric, rows: &Table) -> Result<f64> {
+    /// A custom metric's value, where it has one.
+    fn custom(&self, custom: &CustomMetric, rows: &Table) -> Result<Option<f64>> {
         custom.expression.check_against(rows.schema(), Wanted::Number)?;
-        Ok(custom.expression.number(rows)?.unwrap_or(f64::NAN))
+        custom.expression.number(rows)
     }
 
     fn outcomes(&self, metrics: &BTreeMap<String, f64>, dummy: &BTreeMap<String, f64>) -> Result<Vec<Outcome>> {

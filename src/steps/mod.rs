@@ -163,7 +163,7 @@ pub struct Needs {
     pub files: Vec<SourceFile>,
     /// Artifacts of earlier steps.
     pub reads: Vec<SlotId>,
-    /// Digests of what lies neither in a file nor in an artifact, such as a registered model.
+    /// What lies neither in a file nor in an artifact, such as a registered model: name → what it is known by.
     pub external: BTreeMap<String, String>,
     /// The seed, where the step draws.
     pub seed: Option<u64>,
@@ -186,6 +186,12 @@ pub trait Step: Send + Sync {
     /// # Errors
     /// Whatever is wrong with the data, or with the disk.
     fn run(&self, cx: &Context<'_>) -> Result<Report>;
+
+    /// The report as this recipe shows it. What only chooses among findings, such as the primary metric
+    /// in train, is no part of the key and so must not be stored: it is added here.
+    fn present(&self, report: Report) -> Report {
+        report
+    }
 
     /// Does what the step did outside the store still stand? If not, in a few words, what is missing.
     ///

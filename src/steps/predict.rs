@@ -100,12 +100,12 @@ impl Step for Predict {
     }
 
     fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
-        let Some(path) = self.output_path(around) else { return Ok(None) };
+        let (Some(output), Some(path)) = (&self.output, self.output_path(around)) else { return Ok(None) };
         let Some(wanted) = report.params.get("predict.output_digest") else { return Ok(None) };
         match digest(&path) {
             Ok(found) if found == *wanted => Ok(None),
-            Ok(_) => Ok(Some(format!("the output `{}` was changed", path.display()))),
-            Err(_) => Ok(Some(format!("the output `{}` is missing", path.display()))),
+            Ok(_) => Ok(Some(format!("the output `{}` was changed", shorten(&output.location)))),
+            Err(_) => Ok(Some(format!("the output `{}` is missing", shorten(&output.location)))),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, EVALUATION, INGESTED, Json, MODEL, Needs, PROFILE, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING};
+use super::{Context, EVALUATION, Json, MODEL, Needs, PROFILE, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::error::{Error, Kind, Result};
 use crate::tracking::bundle::{self, BundleParts};
@@ -34,11 +34,14 @@ impl Step for Register {
         "register"
     }
 
-    fn needs(&self, _around: &Surroundings) -> Result<Needs> {
+    fn needs(&self, around: &Surroundings) -> Result<Needs> {
+        // A version is one registry's own, and several registries may share a cache of results.
+        let registry = around.tracker.identity()?.map(|id| ("registry".to_owned(), id));
         Ok(Needs {
             algorithms: BTreeMap::from([("register".to_owned(), VERSION), ("bundle".to_owned(), bundle::VERSION)]),
             config: serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias }),
-            reads: vec![MODEL.id, EVALUATION.id, INGESTED.id, TRAINING.id, PROFILE.id],
+            reads: vec![MODEL.id, EVALUATION.id, TRAINING.id, PROFILE.id],
+            external: registry.into_iter().collect(),
             ..Needs::default()
         })
     }
@@ -51,6 +54,7 @@ impl Step for Register {
         let version = report.params.get("register.version").and_then(|v| v.parse().ok()).unwrap_or(0);
         Ok(match around.tracker.version(&self.model_name, version)? {
             Some(found) if Some(&found.digest) == report.params.get("register.digest") => match &self.alias {
+                _ if !around.tracker.has_bundle(&found) => Some(format!("the bundle of {} v{version} is missing", self.model_name)),
                 Some(alias) if around.tracker.alias(&self.model_name, alias)?.is_none() => Some(format!("alias {alias} is not set")),
                 _ => None,
             },

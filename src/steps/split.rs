@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, thousands};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::{Overlap, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
+use crate::data::{Overlap, Role, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
 use crate::error::Result;
 
 const VERSION: u32 = 1;
@@ -25,7 +25,8 @@ impl Step for Split {
     }
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
-        let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
+        let roles = self.roles();
+        let roles: BTreeMap<&str, &str> = roles.iter().map(|(name, role)| (name, role.name())).collect();
         Ok(Needs {
             algorithms: BTreeMap::from([("split".to_owned(), VERSION)]),
             config: serde_json::json!({ "split": self.config, "roles": roles, "classification": self.is_classification }),
@@ -44,12 +45,13 @@ impl Step for Split {
         if let Some(filter) = &self.filter {
             filter.check_against(table.schema(), Wanted::Boolean).map_err(|error| error.path("steps.split.post_split_filter"))?;
         }
+        let roles = self.roles();
         let paths = SplitPaths { training: cx.path(&TRAINING), validation: cx.path(&VALIDATION), test: cx.path(&TEST) };
         let filter = self.filter.as_ref().map(RowExpression::expr);
-        let outcome = split(&table, &self.config, filter, &self.roles, self.seed, &paths)?;
+        let outcome = split(&table, &self.config, filter, &roles, self.seed, &paths)?;
 
         let parts = [("training", Table::read(&paths.training)?), ("validation", Table::read(&paths.validation)?), ("test", Table::read(&paths.test)?)];
-        let profiles = parts.iter().map(|(_, part)| profile(part, &self.roles)).collect::<Result<Vec<_>>>()?;
+        let profiles = parts.iter().map(|(_, part)| profile(part, &roles)).collect::<Result<Vec<_>>>()?;
         let width = table.schema().len() as u64;
         let kept: u64 = outcome.rows.iter().sum();
         let dropped: u64 = outcome.dropped.values().sum();
@@ -129,6 +131,15 @@ impl Step for Split {
             shapes: [TRAINING.id, VALIDATION.id, TEST.id].iter().zip(outcome.rows).map(|(id, rows)| (id.artifact.to_owned(), (rows, width))).collect(),
             verdict: None,
         })
+    }
+}
+
+impl Split {
+    /// The roles that say how rows are parted or what is told of the parts; the others are not looked at,
+    /// so that changing them splits nothing anew.
+    fn roles(&self) -> Roles {
+        let matters = |role: Role| matches!(role, Role::Target | Role::Group | Role::Time);
+        Roles::new(self.roles.iter().filter(|(_, role)| matters(*role)).map(|(name, role)| (name.to_owned(), role)).collect())
     }
 }
 

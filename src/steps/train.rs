@@ -90,7 +90,6 @@ impl Step for Train {
                 "goal": self.goal,
                 "target": self.target,
                 "weight": self.roles.first(Role::Weight),
-                "not_features": self.roles.iter().filter(|(name, _)| !self.roles.is_feature(name)).map(|(name, _)| name).collect::<Vec<_>>(),
             }),
             reads: vec![TRANSFORMED_TRAINING.id, TRANSFORMER.id, TRAINING.id, VALIDATION.id],
             seed: Some(self.seed),
@@ -147,45 +146,59 @@ impl Step for Train {
             &Json(serde_json::json!({ "estimator": self.estimator.name(), "parameters": parameters, "metrics": metrics, "features": model.features })),
         )?;
 
-        let primary = metrics.get(&format!("val_{}", self.primary_metric)).copied();
-        let short = metric::short_name(&self.primary_metric);
-        let shown = primary.map_or_else(|| "—".to_owned(), crate::card::format::number);
-        let mut tabs = vec![Tab::new(
-            "metrics",
-            "Metrics",
-            vec![Block::Table(metric::table(&self.primary_metric, &[("training", &metrics, "training_"), ("validation", &metrics, "val_")]))],
-        )];
+        // Filled when it is shown: the primary metric comes first.
+        let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
         let profile = metric::plots::fit_blocks(&on_validation, "validation");
         if !profile.is_empty() {
             tabs.push(Tab::new("profile", if task == Task::Regression { "Residuals" } else { "Scores" }, profile));
         }
         tabs.push(Tab::new("worst", "Worst predictions", worst_blocks(&model, &training, &on_training)?));
-        let warnings = overfit_warning(&self.primary_metric, &metrics);
         let mut params: BTreeMap<String, String> = BTreeMap::from([("train.using".to_owned(), self.estimator.name().to_owned())]);
         if let serde_json::Value::Object(map) = &parameters {
             params.extend(map.iter().map(|(key, value)| (format!("train.{key}"), value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
         }
         Ok(Report {
             line: model.estimator.describe(),
-            note: format!("val {short} {shown}"),
+            note: String::new(),
             card: Card {
-                summary: format!("{} learned from {} rows: validation {short} {shown}.", model.estimator.describe(), super::thousands(training_rows)),
-                headline: vec![
-                    Fact::new(format!("validation {short}"), primary),
-                    Fact::new(format!("training {short}"), metrics.get(&format!("training_{}", self.primary_metric)).copied()),
-                    Fact::new("features", model.features.len()),
-                    Fact::new("training rows", training_rows),
-                ],
-                warnings: warnings.clone(),
+                summary: format!("{} learned from {} rows", model.estimator.describe(), super::thousands(training_rows)),
+                headline: vec![Fact::new("features", model.features.len()), Fact::new("training rows", training_rows)],
+                warnings: Vec::new(),
                 tabs,
             },
             params,
             metrics,
-            warnings,
+            warnings: Vec::new(),
             shapes: BTreeMap::from([(PREDICTED_TRAINING.id.artifact.to_owned(), (training_rows, width))]),
             verdict: None,
         })
+    }
+
+    fn present(&self, mut report: Report) -> Report {
+        let value = |prefix: &str| report.metrics.get(&format!("{prefix}{}", self.primary_metric)).copied();
+        let (training, validation) = (value("training_"), value("val_"));
+        let short = metric::short_name(&self.primary_metric);
+        let shown = validation.map_or_else(|| "—".to_owned(), crate::card::format::number);
+        let warnings = overfit_warning(&self.primary_metric, &report.metrics);
+        let card = &mut report.card;
+        card.summary = format!("{}: validation {short} {shown}.", card.summary);
+        card.headline.splice(0..0, [Fact::new(format!("validation {short}"), validation), Fact::new(format!("training {short}"), training)]);
+        card.warnings.extend(warnings.iter().cloned());
+        if let Some(tab) = card.tabs.iter_mut().find(|tab| tab.id == "metrics") {
+            *tab = self.metrics_tab(&report.metrics);
+        }
+        report.note = format!("val {short} {shown}");
+        report.warnings.extend(warnings);
+        report
+    }
+}
+
+impl Train {
+    /// Training and validation metrics, the primary one first.
+    fn metrics_tab(&self, metrics: &BTreeMap<String, f64>) -> Tab {
+        let table = metric::table(&self.primary_metric, &[("training", metrics, "training_"), ("validation", metrics, "val_")]);
+        Tab::new("metrics", "Metrics", vec![Block::Table(table)])
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making a store operation fail on purpose, so that tests can pull the plug at any of them.
 //!
-//! Every call that changes the disk passes [`point`]. In a debug build the environment variable
+//! Every call with which the store or the registry changes the disk passes [`point`]. In a debug build the environment variable
 //! `RECIPE_FAULT=<n>:<how>` arms the n-th of them, counted from 1 over the process:
 //! - `abort` kills the process there (SIGKILL: no clean-up runs);
 //! - `enospc` makes it and all later ones but removals fail with "no space left on device".
@@ -11,7 +11,7 @@ use std::io;
 
 /// What is about to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Op {
+pub(crate) enum Op {
     /// Making a file or folder, writing bytes, setting permissions.
     Write,
     Rename,
@@ -21,12 +21,12 @@ pub(super) enum Op {
 
 #[cfg(not(any(test, debug_assertions)))]
 #[allow(clippy::unnecessary_wraps, reason = "the debug build's can fail")]
-pub(super) fn point(_: Op) -> io::Result<()> {
+pub(crate) fn point(_: Op) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(any(test, debug_assertions))]
-pub(super) use armed::point;
+pub(crate) use armed::point;
 
 #[cfg(any(test, debug_assertions))]
 mod armed {

@@ -11,6 +11,7 @@
 //! | code of ours: the step, the transforms and the estimator it uses | `algorithms`: name → version |
 //! | files and hooks it reads | `files`: path as written (`/`-separated) → digest of the bytes |
 //! | artifacts of other steps that it reads | `inputs`: name → digest of the bytes (early cut-off) |
+//! | what else it reads or changes: a registered model, a registry | `inputs`: name → digest of its identity |
 //! | the seed, if the step draws | `seed` |
 //!
 //! | stays out | because |

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 
 mod digest;
 mod disk;
-mod fault;
+pub(crate) mod fault;
 mod fingerprint;
 mod gc;
 mod key;

@@ -45,6 +45,8 @@ pub enum Stale {
     },
     /// The result is on record, but this output is gone.
     OutputMissing(String),
+    /// The result is on record, but what the step did outside the store does not stand; a whole sentence.
+    EffectMissing(String),
     /// It ran, but its record is gone.
     RecordMissing,
     /// This output (or `record`, `latest`) does not hash to what was stored.
@@ -163,6 +165,7 @@ impl fmt::Display for Stale {
                 (_, None) => write!(f, "no longer uses the seed"),
             },
             Self::OutputMissing(name) => write!(f, "output `{}` is missing", shorten(name)),
+            Self::EffectMissing(what) => write!(f, "{what}"),
             Self::RecordMissing => write!(f, "its record is missing"),
             Self::Damaged(name) => write!(f, "`{}` is damaged", shorten(name)),
             Self::Forced => write!(f, "forced"),

@@ -14,9 +14,12 @@ use crate::data::rows;
 use crate::error::{Error, Result};
 use crate::ml::model::Model;
 use crate::ml::{Predictions, Task};
+use crate::store::fault::{Op, point};
 
 /// Raised when the layout changes.
 pub const VERSION: u32 = 1;
+/// Written last; names the other files.
+const LINEAGE: &str = "LINEAGE.json";
 /// A bundle's files may be this large.
 const MAX_BYTES: u64 = 4 << 30;
 
@@ -78,12 +81,12 @@ pub fn outputs(model: &Model) -> Result<Vec<(String, String)>> {
     Ok(model.prediction_columns(&nothing)?.iter().map(|column| (column.name().to_string(), rows::kind_name(column.dtype()).to_owned())).collect())
 }
 
-/// Writes a bundle into a new directory; gives its files with their sizes.
+/// Writes a bundle into a new directory.
 ///
 /// # Errors
 /// Where a file cannot be written.
-pub fn write(dir: &Path, parts: &BundleParts<'_>) -> Result<Vec<(String, u64)>> {
-    fs::create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
+pub fn write(dir: &Path, parts: &BundleParts<'_>) -> Result<()> {
+    point(Op::Write).and_then(|()| fs::create_dir_all(dir)).map_err(|error| Error::io("create", dir, &error))?;
     let example = rows::records(&parts.training.head(parts.example_rows)?, &inputs(parts.model).into_iter().map(|(name, _)| name).collect::<Vec<_>>());
     let files: BTreeMap<&str, Vec<u8>> = BTreeMap::from([
         ("MLmodel", mlmodel(parts)?.into_bytes()),
@@ -101,19 +104,37 @@ pub fn write(dir: &Path, parts: &BundleParts<'_>) -> Result<Vec<(String, u64)>> 
         evaluation: parts.evaluation.clone(),
         files: files.iter().map(|(name, bytes)| ((*name).to_owned(), blake3::hash(bytes).to_hex().to_string())).collect(),
     };
-    let mut sizes = Vec::new();
     let lineage = serde_json::to_vec_pretty(&lineage).map_err(|error| Error::bug(error.to_string()))?;
-    for (name, bytes) in files.iter().map(|(name, bytes)| (*name, bytes)).chain([("LINEAGE.json", &lineage)]) {
+    for (name, bytes) in files.iter().map(|(name, bytes)| (*name, bytes)).chain([(LINEAGE, &lineage)]) {
         let path = dir.join(name);
         let write = || -> std::io::Result<()> {
+            point(Op::Write)?;
             let mut file = fs::File::create(&path)?;
             std::io::Write::write_all(&mut file, bytes)?;
             file.sync_all()
         };
         write().map_err(|error| Error::io("write", &path, &error))?;
-        sizes.push((name.to_owned(), bytes.len() as u64));
     }
-    Ok(sizes)
+    Ok(())
+}
+
+/// A bundle's files with their sizes, by name.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn files(dir: &Path) -> Result<Vec<(String, u64)>> {
+    let read = || -> std::io::Result<Vec<(String, u64)>> {
+        fs::read_dir(dir)?.map(|entry| entry.and_then(|entry| Ok((entry.file_name().to_string_lossy().into_owned(), entry.metadata()?.len())))).collect()
+    };
+    let mut files = read().map_err(|error| Error::io("read", dir, &error))?;
+    files.sort();
+    Ok(files)
+}
+
+/// Is there a bundle? Whether it is sound only [`load`] says.
+#[must_use]
+pub fn exists(dir: &Path) -> bool {
+    dir.join(LINEAGE).is_file()
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -166,7 +187,7 @@ pub fn load(dir: &Path) -> Result<Bundle> {
     let damaged = |what: String| {
         Error::model(format!("the bundle `{}` is damaged: {what}", dir.display())).hint("restore it from where it was copied, or register the model again")
     };
-    let lineage: serde_json::Value = serde_json::from_slice(&read("LINEAGE.json")?).map_err(|error| damaged(error.to_string()))?;
+    let lineage: serde_json::Value = serde_json::from_slice(&read(LINEAGE)?).map_err(|error| damaged(error.to_string()))?;
     let version = lineage.get("bundle_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
     if version > u64::from(VERSION) {
         return Err(Error::model(format!("the bundle `{}` is newer than this program: version {version}", dir.display())).hint("update recipe"));

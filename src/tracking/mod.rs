@@ -17,7 +17,7 @@ pub use registry::{AliasRow, Registration, Resolved, VersionRow, check_name};
 pub use runs::{Finished, RunRow, Started, Status, StepRow};
 
 /// Raised with each change of the tables; an older program refuses a newer database.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// The runs and models of a project.
@@ -34,7 +34,7 @@ impl Tracker {
         Self { database, models }
     }
 
-    /// The database for looking; `None` where there is none yet. Makes and writes nothing.
+    /// The database for looking; `None` where there is none yet, or an empty one. Makes and writes nothing.
     fn reader(&self) -> Result<Option<Connection>> {
         if !self.database.exists() {
             return Ok(None);
@@ -50,8 +50,8 @@ impl Tracker {
             })
             .map_err(|error| self.failure(&error))?;
         connection.busy_timeout(BUSY).map_err(|error| self.failure(&error))?;
-        self.check_schema(&connection)?;
-        Ok(Some(connection))
+        // A process killed while it made the database leaves one without tables.
+        Ok((self.check_schema(&connection)? > 0).then_some(connection))
     }
 
     /// The database for writing, made where it is not there.
@@ -87,7 +87,10 @@ impl Tracker {
             Some(DatabaseCorrupt | NotADatabase) => Error::store(format!("the run and model registry is damaged: `{path}`: {error}"))
                 .hint("restore it from a backup, or move it away to begin a new registry; cached results are not affected"),
             Some(DiskFull) => Error::new(Kind::Io, format!("disk full while writing `{path}`")).hint("free some space and run again; nothing was lost"),
-            Some(ReadOnly | PermissionDenied | CannotOpen | SystemIoFailure) => {
+            // A write-ahead log that does not fit on the disk is told as this.
+            Some(SystemIoFailure) => Error::new(Kind::Io, format!("cannot use `{path}`: {error}"))
+                .hint("check that the disk has free space and no errors, and run again; nothing was lost"),
+            Some(ReadOnly | PermissionDenied | CannotOpen) => {
                 Error::new(Kind::Io, format!("cannot use `{path}`: {error}")).hint("check the permissions of that path")
             }
             Some(DatabaseBusy | DatabaseLocked) => Error::new(Kind::Busy, format!("`{path}` is in use by another program")),

@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::Tracker;
 use super::bundle::{self, BundleParts};
+use super::{SCHEMA, Tracker};
 use crate::error::{Error, Result, nearest};
+use crate::store::fault::{Op, point};
 
 pub(super) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS registry (id TEXT NOT NULL);
+INSERT INTO registry SELECT lower(hex(randomblob(16))) WHERE NOT EXISTS (SELECT 1 FROM registry);
 CREATE TABLE IF NOT EXISTS models (name TEXT PRIMARY KEY, description TEXT);
 CREATE TABLE IF NOT EXISTS versions (
   name TEXT NOT NULL REFERENCES models(name), version INTEGER NOT NULL, digest TEXT NOT NULL, run TEXT NOT NULL, created_ms INTEGER NOT NULL,
@@ -84,13 +87,16 @@ impl Tracker {
     pub fn register(&self, name: &str, parts: &BundleParts<'_>, alias: Option<&str>, description: Option<&str>) -> Result<Registration> {
         check_name(name)?;
         let digest = bundle::digest(parts.model);
-        std::fs::create_dir_all(self.models.join(name)).map_err(|error| Error::io("create", &self.models.join(name), &error))?;
-        let scratch = self.models.join(name).join(format!(".new-{}-{}", std::process::id(), &parts.run));
-        let files = bundle::write(&scratch, parts)?;
+        let folder = self.models.join(name);
+        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, &error))?;
+        // Registrations come one after another, so what stands here was left by a killed one.
+        let scratch = folder.join(".new");
         let placed = self.place(name, parts, &digest, &scratch, alias, description);
-        // On success the folder was renamed away; on failure or a known model it goes.
-        std::fs::remove_dir_all(&scratch).ok();
+        if placed.is_err() {
+            std::fs::remove_dir_all(&scratch).ok();
+        }
         let (version, alias_moved, said) = placed?;
+        let files = bundle::files(&self.bundle_dir(name, version))?;
         Ok(Registration { version, digest, alias_moved, said, files, inputs: bundle::inputs(parts.model), outputs: bundle::outputs(parts.model)? })
     }
 
@@ -106,6 +112,18 @@ impl Tracker {
         let mut connection = self.writer()?;
         let fail = |error: rusqlite::Error| self.failure(&error);
         let now = parts.now.timestamp_millis();
+        let move_in = |dir: &Path| -> Result<()> {
+            std::fs::remove_dir_all(scratch).ok();
+            bundle::write(scratch, parts)?;
+            // What stands there has no row, or is damaged.
+            std::fs::remove_dir_all(dir).ok();
+            let rename = || {
+                point(Op::Rename)?;
+                std::fs::rename(scratch, dir)?;
+                std::fs::File::open(dir.parent().unwrap_or(dir))?.sync_all()
+            };
+            rename().map_err(|error| Error::io("write", dir, &error))
+        };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
         let known: Option<i64> = transaction
             .query_row("SELECT version FROM versions WHERE name = ?1 AND digest = ?2", params![name, digest], |row| row.get(0))
@@ -114,10 +132,9 @@ impl Tracker {
         if let Some(version) = known {
             let version = version as u64;
             let dir = self.bundle_dir(name, version);
+            // Where its bundle is damaged or gone, this one has the same digest.
             if bundle::load(&dir).is_err() {
-                // The version is known but its bundle is damaged or gone: this one has the same digest.
-                std::fs::remove_dir_all(&dir).ok();
-                std::fs::rename(scratch, &dir).map_err(|error| Error::io("rename", scratch, &error))?;
+                move_in(&dir)?;
             }
             let pointed = alias.and_then(|alias| alias_version(&transaction, name, alias).ok().flatten().map(|at| (alias, at)));
             let said = pointed.filter(|(_, at)| *at != version).map(|(alias, at)| stays(name, alias, version, at));
@@ -132,9 +149,8 @@ impl Tracker {
         let version: i64 =
             transaction.query_row("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE name = ?1", [name], |row| row.get(0)).map_err(fail)?;
         let dir = self.bundle_dir(name, version as u64);
-        // A folder without a row is what a killed registration left.
-        std::fs::remove_dir_all(&dir).ok();
-        std::fs::rename(scratch, &dir).map_err(|error| Error::io("rename", scratch, &error))?;
+        move_in(&dir)?;
+        point(Op::Write).map_err(|error| Error::io("write to", &self.database, &error))?;
         let write = |transaction: Transaction<'_>| -> rusqlite::Result<()> {
             transaction.execute("INSERT OR IGNORE INTO models (name) VALUES (?1)", [name])?;
             if let Some(description) = description {
@@ -205,6 +221,36 @@ impl Tracker {
             None if names.is_empty() => error.hint("the registry is empty: `recipe run` trains and registers a model"),
             None => error.hint("`recipe models` lists them"),
         }
+    }
+
+    /// Makes the database where there is none yet.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn create(&self) -> Result<()> {
+        if self.identity()?.is_none() {
+            self.writer()?;
+        }
+        Ok(())
+    }
+
+    /// What tells this registry from every other, wherever it is moved; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn identity(&self) -> Result<Option<String>> {
+        let Some(connection) = self.reader()? else { return Ok(None) };
+        // One that an older program made gets its identity with the next write.
+        if self.check_schema(&connection)? < SCHEMA {
+            return Ok(None);
+        }
+        connection.query_row("SELECT id FROM registry", [], |row| row.get(0)).optional().map_err(|error| self.failure(&error))
+    }
+
+    /// Does a version's bundle lie where it was put? Its files are not looked into.
+    #[must_use]
+    pub fn has_bundle(&self, row: &VersionRow) -> bool {
+        bundle::exists(&self.bundle_dir(&row.name, row.version))
     }
 
     /// One version.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 
 use super::Tracker;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::store::fault::{Op, point};
 
 pub(super) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS runs (
@@ -96,6 +97,7 @@ impl Tracker {
     /// # Errors
     /// Where the database cannot be written.
     pub fn record(&self, started: &Started, status: Status, finished: &Finished) -> Result<()> {
+        point(Op::Write).map_err(|error| Error::io("write to", &self.database, &error))?;
         let mut connection = self.writer()?;
         let write = |connection: &mut rusqlite::Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
