@@ -170,13 +170,14 @@ pub fn auc(scored: &Scored, class: usize) -> Option<f64> {
     Some(area / (positives * negatives))
 }
 
+/// Multiclass: a class without rows has no say; `None` where one class has them all.
 pub fn roc_auc(scored: &Scored) -> Option<f64> {
     if let Some((positive, _)) = binary(scored) {
         return auc(scored, positive);
     }
     let mut sum = 0.0;
     let mut total = 0.0;
-    for (class, scores) in per_class(scored).iter().enumerate() {
+    for (class, scores) in per_class(scored).iter().enumerate().filter(|(_, scores)| scores.support > 0.0) {
         sum += scores.support * auc(scored, class)?;
         total += scores.support;
     }

@@ -7,6 +7,9 @@ pub mod classification;
 pub mod plots;
 pub mod regression;
 
+#[cfg(test)]
+mod golden_tests;
+
 use std::collections::BTreeMap;
 
 use super::Task;
@@ -14,7 +17,7 @@ use super::model::Scored;
 use crate::card;
 
 /// Raised whenever a metric's value changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The tasks a metric has a meaning for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -275,3 +275,130 @@ fn thresholds(scored: &Scored, positive: usize) -> Table {
         rows,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::Predictions;
+
+    /// 500 rows of `classes` classes, scores in steps, the true class a little above the others.
+    fn classified(classes: usize, positive: Option<usize>) -> Scored {
+        let names = (0..classes).map(|class| class.to_string()).collect();
+        let mut scored = Scored::empty(&Task::Classification { classes: names, positive });
+        let mut scores = vec![Vec::new(); classes];
+        for row in 0..500 {
+            let truth = row * 7 % classes;
+            scored.y.push(truth as f64);
+            let raw: Vec<f64> = (0..classes).map(|class| 1.0 + (row * (class + 3) % 11) as f64 + if class == truth { 3.0 } else { 0.0 }).collect();
+            let sum: f64 = raw.iter().sum();
+            scores.iter_mut().zip(raw).for_each(|(to, score)| to.push(score / sum));
+        }
+        scored.weight = vec![1.0; 500];
+        scored.push(&Predictions::Scores(scores));
+        scored
+    }
+
+    fn regressed(y: &[f64], prediction: &[f64]) -> Scored {
+        let weight = vec![1.0; y.len()];
+        Scored { task: Task::Regression, y: y.to_vec(), prediction: prediction.to_vec(), scores: Vec::new(), weight }
+    }
+
+    fn names(scored: &Scored) -> Vec<String> {
+        match &scored.task {
+            Task::Classification { classes, .. } => classes.clone(),
+            Task::Regression => Vec::new(),
+        }
+    }
+
+    fn rows_in(block: &Block) -> u64 {
+        match block {
+            Block::Histogram(h) => {
+                assert!(h.series.iter().all(|s| s.counts.len() + 1 == h.edges.len()) && h.edges.is_sorted());
+                h.series.iter().flat_map(|s| &s.counts).sum()
+            }
+            other => panic!("not a histogram: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_histogram_counts_every_row_once() {
+        let y: Vec<f64> = (0..1000).map(f64::from).collect();
+        let p: Vec<f64> = y.iter().map(|y| y + (y * 0.37).sin()).collect();
+        assert_eq!(rows_in(&residual_histogram(&regressed(&y, &p), "test")), 1000);
+        assert_eq!(rows_in(&residual_histogram(&regressed(&[5.0; 3], &[4.0; 3]), "test")), 3);
+        assert_eq!(rows_in(&residual_histogram(&regressed(&[], &[]), "test")), 0);
+        for (classes, positive) in [(2, Some(1)), (2, Some(0)), (4, None)] {
+            let scored = classified(classes, positive);
+            let shown: Vec<usize> = positive.map_or_else(|| (0..classes).collect(), |p| vec![p]);
+            assert_eq!(rows_in(&score_histogram(&scored, &names(&scored), &shown)), 500);
+        }
+    }
+
+    #[test]
+    fn curves_run_from_corner_to_corner_and_never_back() {
+        for (classes, positive) in [(2, Some(1)), (2, Some(0)), (4, None)] {
+            let scored = classified(classes, positive);
+            let shown: Vec<usize> = positive.map_or_else(|| (0..classes).collect(), |p| vec![p]);
+            let curves = roc(&scored, &names(&scored), &shown);
+            assert_eq!(curves.series.len(), shown.len());
+            for line in &curves.series {
+                assert_eq!((line.points.first(), line.points.last()), (Some(&(0.0, 0.0)), Some(&(1.0, 1.0))));
+                assert!(line.points.windows(2).all(|w| w[0].0 <= w[1].0 && w[0].1 <= w[1].1));
+                assert!(line.points.len() <= CURVE_POINTS + 1);
+            }
+            let base = precision_recall(&scored, &names(&scored), &shown);
+            let share = scored.y.iter().filter(|y| **y as usize == shown[0]).count() as f64 / 500.0;
+            assert_eq!(base.series[0].points.last(), Some(&(1.0, share)));
+        }
+        assert_eq!(lift(&classified(2, Some(1)), 1).series[0].points.last(), Some(&(1.0, 1.0)));
+    }
+
+    #[test]
+    fn a_class_without_rows_has_no_curve() {
+        let mut scored = classified(3, None);
+        scored.y.iter_mut().filter(|y| **y == 2.0).for_each(|y| *y = 0.0);
+        let drawn: Vec<String> = roc(&scored, &names(&scored), &[0, 1, 2]).series.into_iter().map(|line| line.name).collect();
+        assert_eq!(drawn, ["0", "1"]);
+    }
+
+    #[test]
+    fn the_confusion_matrix_holds_every_row_and_says_where_it_leaves_classes_out() {
+        let scored = classified(4, None);
+        let heat = confusion_heat(&scored, &names(&scored));
+        for (class, row) in heat.counts.iter().enumerate() {
+            assert_eq!(row.iter().sum::<u64>(), scored.y.iter().filter(|y| **y as usize == class).count() as u64);
+        }
+        let many = classified(25, None);
+        let heat = confusion_heat(&many, &names(&many));
+        assert_eq!((heat.labels.len(), heat.counts.len(), heat.counts[0].len()), (20, 20, 20));
+        assert!(heat.caption.contains("first 20 of 25"));
+    }
+
+    #[test]
+    fn thresholds_count_as_the_prediction_does() {
+        let scored = classified(2, Some(1));
+        let table = thresholds(&scored, 1);
+        let [_, _, precision, recall, f1, accuracy] = table.rows[9].as_slice() else { panic!("six columns") };
+        let metric = |value: Option<f64>| Cell::from(value);
+        assert_eq!(table.rows[9][0], Cell::Number(0.5));
+        assert_eq!(
+            (precision, recall, f1, accuracy),
+            (
+                &metric(super::super::classification::precision_score(&scored)),
+                &metric(super::super::classification::recall_score(&scored)),
+                &metric(super::super::classification::f1_score(&scored)),
+                &metric(super::super::classification::accuracy_score(&scored)),
+            )
+        );
+    }
+
+    #[test]
+    fn every_tab_can_be_made_of_no_rows() {
+        assert_eq!(tabs(&regressed(&[], &[])).len(), 2);
+        let mut none = Scored::empty(&Task::Classification { classes: vec!["no".to_owned(), "yes".to_owned()], positive: Some(1) });
+        assert_eq!(tabs(&none).len(), 5);
+        none.task = Task::Classification { classes: Vec::new(), positive: None };
+        none.scores = Vec::new();
+        assert_eq!(tabs(&none).len(), 3);
+    }
+}
