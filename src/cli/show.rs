@@ -41,7 +41,7 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
     let path = session.artifact(&args.name)?;
     let is_table = ARTIFACTS.iter().any(|slot| slot.artifact == args.name && slot.extension == "parquet");
     if is_table {
-        table(program, args, &Table::read(&path)?)?;
+        table(args, &Table::read(&path)?)?;
     } else if args.name == "transformer" && args.format == Format::Table {
         let fitted = FittedChain::read(&path)?;
         let blocks =
@@ -55,7 +55,7 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(program: &Program, args: &ShowArgs, table: &Table) -> Result<()> {
+fn table(args: &ShowArgs, table: &Table) -> Result<()> {
     let names: Vec<String> = table.names().map(str::to_owned).collect();
     let frame = table.head(args.rows)?;
     match args.format {

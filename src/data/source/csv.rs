@@ -7,7 +7,7 @@
 //! read from one end to the other instead. Only where the file must be mended (rows left out, blank
 //! lines, quotes inside fields) is a clean copy written and read in its place.
 //!
-//! Not done here: guessing the separator, comments, more than one header line.
+//! The separator is guessed from the first line where nothing is said. Not done here: comments, more than one header line.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -66,13 +66,6 @@ struct Plan<'a> {
 /// quote, a line without end, a column without a type. Malformed rows are counted, not errors, here.
 pub fn check(path: &Path, name: &str, options: &ReadOptions, wanted: &BTreeMap<String, Kind>, scratch: &Path, index: usize) -> Result<Csv> {
     let path = in_utf8(path, name, Format::Csv, options.encoding, scratch, index)?;
-    let separator = match options.separator {
-        Some(separator) => separator as u8,
-        None if extension(name).as_deref() == Some("tsv") => b'\t',
-        None if options.decimal_comma => b';',
-        None => b',',
-    };
-    let style = Style { separator, decimal_comma: options.decimal_comma };
     let quote = options.quote_char.bytes().next();
 
     let mut window = Window::new(open(&path, name)?, name);
@@ -85,6 +78,13 @@ pub fn check(path: &Path, name: &str, options: &ReadOptions, wanted: &BTreeMap<S
             return Err(too_long(name, window.line));
         }
     }
+    let separator = match options.separator {
+        Some(separator) => separator as u8,
+        None if extension(name).as_deref() == Some("tsv") => b'\t',
+        None if options.decimal_comma => b';',
+        None => guess(window.data().split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default(), quote),
+    };
+    let style = Style { separator, decimal_comma: options.decimal_comma };
     let (names, blank) = header(&mut window, name, options.has_header, Dialect { separator, quote, columns: 0 })?;
     let dialect = Dialect { separator, quote, columns: names.len() };
     let plan = Plan {
@@ -247,6 +247,19 @@ pub fn header_of(path: &Path, name: &str) -> Result<Vec<String>> {
         Step::Record { .. } => Ok(fields.iter().map(|field| field.text(dialect.quote)).collect()),
         _ => Err(Error::data(format!("`{name}` holds no header line")).at(&Place::line(name, 1))),
     }
+}
+
+/// The separator of a first line: the comma, unless the line is one field by it and several by another.
+fn guess(line: &[u8], quote: Option<u8>) -> u8 {
+    let fields = |separator: u8| {
+        let mut fields = Vec::new();
+        let step = record(line, true, Dialect { separator, quote, columns: 0 }, &mut fields);
+        if matches!(step, Step::Record { .. }) { fields.len() } else { 0 }
+    };
+    if line.is_empty() || fields(b',') > 1 {
+        return b',';
+    }
+    [b';', b'\t', b'|'].into_iter().find(|separator| fields(*separator) > 1).unwrap_or(b',')
 }
 
 /// A hint at the separator by which a line falls into fields, if it is another one.
