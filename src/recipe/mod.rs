@@ -109,7 +109,8 @@ impl Recipe {
             None => Document::empty(),
         };
         if !matches!(over.value, Value::Map(_)) {
-            return Err(Error::config("a profile is a map of keys").at(&Place::file(profile.unwrap_or_default())));
+            let file = over.mark(&[]).map_or_else(|| profile.clone().unwrap_or_default(), |mark| mark.value.file.clone());
+            return Err(Error::config("a profile is a map of keys").at(&Place::file(file)));
         }
         let variables = take_variables(&mut over);
 
@@ -136,7 +137,11 @@ impl Recipe {
         if !unused.is_empty() {
             warnings.push(format!("the profile sets variables that the recipe does not use: {}", unused.join(", ")));
         }
-        let name = located.name.clone().or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned)).map_or_else(|| "recipe".to_owned(), |name| tame(&name));
+        let name = located
+            .name
+            .clone()
+            .or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned))
+            .map_or_else(|| "recipe".to_owned(), |name| tame(&name));
         let cache_dir = selection.environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
     }
@@ -247,7 +252,10 @@ impl Builder {
         if let Value::List(targets) = rest.get("target_col").unwrap_or(&Value::Null) {
             let names: Vec<String> = targets.iter().filter_map(Value::text).collect();
             self.add(&[], vec![Fault::new(&["target_col".to_owned()], format!("one target column is wanted, got {}: {}", names.len(), names.join(", ")))]);
-            rest.take("target_col");
+            // The rest is checked as if the first one were meant.
+            if let Value::Map(map) = &mut rest {
+                map.insert("target_col".to_owned(), Value::String(names.first().cloned().unwrap_or_default()));
+            }
         }
         let root: Option<Root> = self.section(&[], &rest);
         let custom: CustomMetrics = self.section(&[], &custom).unwrap_or_default();

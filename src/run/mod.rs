@@ -149,7 +149,10 @@ pub fn chain<'a>(recipe: &'a Recipe, until: &str) -> Result<Vec<&'a dyn Step>> {
         return Err(Error::config("the recipe has no `steps.ingest_scoring`").hint("say what to score: `ingest_scoring: {location: data/new.csv}`"));
     }
     let known: Vec<&str> = TRAINING_STEPS.iter().chain(&SCORING_STEPS).copied().collect();
-    Err(Error::usage(format!("unknown step `{}`", crate::error::shorten(until))).hint(format!("{}; steps: {}", suggest(until, &known), known.join(", "))))
+    Err(Error::usage(format!("unknown step `{}`", crate::error::shorten(until))).hint(match crate::error::nearest(until, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? the steps are {}", known.join(", ")),
+        None => format!("the steps are {}", known.join(", ")),
+    }))
 }
 
 /// A recipe with its store and registry open.
@@ -351,7 +354,7 @@ impl Runner<'_> {
         let report = {
             let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
             let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress };
-            step.run(&context).map_err(|error| name_files(error, &needs.files))?
+            step.run(&context).map_err(|error| name_files(session.recipe.document.locate(error), &needs.files))?
         };
         self.check_files(&key, &needs)?;
         let outputs: Vec<Output> =
