@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, thousands};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::{Overlap, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
-use crate::error::Result;
+use crate::data::{Overlap, Profile, ProfiledColumn, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
+use crate::error::{Error, Kind, Problem, Result};
 
 const VERSION: u32 = 1;
 
@@ -50,6 +50,7 @@ impl Step for Split {
 
         let parts = [("training", Table::read(&paths.training)?), ("validation", Table::read(&paths.validation)?), ("test", Table::read(&paths.test)?)];
         let profiles = parts.iter().map(|(_, part)| profile(part, &self.roles)).collect::<Result<Vec<_>>>()?;
+        self.refuse_leaks(&profiles[0])?;
         let width = table.schema().len() as u64;
         let kept: u64 = outcome.rows.iter().sum();
         let dropped: u64 = outcome.dropped.values().sum();
@@ -129,6 +130,23 @@ impl Step for Split {
             shapes: [TRAINING.id, VALIDATION.id, TEST.id].iter().zip(outcome.rows).map(|(id, rows)| (id.artifact.to_owned(), (rows, width))).collect(),
             verdict: None,
         })
+    }
+}
+
+impl Split {
+    /// A feature that is an exact copy of the target is a certain leak: the model would learn to copy.
+    fn refuse_leaks(&self, training: &Profile) -> Result<()> {
+        let original = |column: &ProfiledColumn| column.same_as.clone().unwrap_or_else(|| column.summary.name.clone());
+        let Some(target) = training.column(&self.target).filter(|target| target.summary.distinct.is_some_and(|distinct| distinct > 1)).map(original) else {
+            return Ok(());
+        };
+        let copies = training.columns.iter().filter(|column| self.roles.is_feature(&column.summary.name) && original(column) == target);
+        let problem = |column: &ProfiledColumn| {
+            let name = &column.summary.name;
+            Problem::new(format!("column `{name}` is an exact copy of target `{}` in the training rows: a leak", self.target))
+                .hint(format!("leave it out of the features: `roles: {{{name}: ignore}}`"))
+        };
+        Error::all(Kind::Data, copies.map(problem).collect()).map_or(Ok(()), Err)
     }
 }
 
