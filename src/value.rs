@@ -246,11 +246,11 @@ impl de::Error for Fault {
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {expected}, got {}", unexpected_text(&unexpected)))
+        Self::custom(format!("expected {}, got {}", expected_text(expected), unexpected_text(&unexpected)))
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {expected}, got {}", unexpected_text(&unexpected)))
+        Self::custom(format!("expected {}, got {}", expected_text(expected), unexpected_text(&unexpected)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -271,6 +271,20 @@ impl de::Error for Fault {
         fault.path = vec![field.to_owned()];
         fault.missing = true;
         fault
+    }
+}
+
+/// What a type is called by those who do not write Rust.
+fn expected_text(expected: &dyn de::Expected) -> String {
+    let text = expected.to_string();
+    match text.as_str() {
+        "f32" | "f64" => "a number".to_owned(),
+        "i8" | "i16" | "i32" | "i64" => "a whole number".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        _ if text.starts_with("struct ") => "a map".to_owned(),
+        _ => text,
     }
 }
 
@@ -297,6 +311,12 @@ pub fn suggest(name: &str, known: &[&str]) -> String {
     }
 }
 
+/// The path that `steps.transform[1].one_hot` shows.
+#[must_use]
+pub fn path_of(shown: &str) -> Path {
+    shown.split(['.', '[']).map(|part| part.trim_end_matches(']').to_owned()).collect()
+}
+
 /// Reads a typed struct out of a value.
 ///
 /// # Errors
@@ -310,7 +330,7 @@ pub fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
     loop {
         let mut fault = match T::deserialize(Reader { value: &rest, path: Vec::new() }) {
             Ok(parsed) if faults.is_empty() => return Ok(parsed),
-            Ok(_) => return Err(faults),
+            Ok(_) => return Err(without_echoes(faults)),
             Err(fault) => fault.locate(&[]),
         };
         // Go on behind the fault: take the offending entry out, or the map that lacks a key, and read again.
@@ -324,9 +344,20 @@ pub fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
             faults.push(fault);
         }
         if !went_on || faults.len() >= MANY {
-            return Err(faults);
+            return Err(without_echoes(faults));
         }
     }
+}
+
+/// Without the missing keys that are there under a misspelt name: the unknown key says so already.
+fn without_echoes(faults: Vec<Fault>) -> Vec<Fault> {
+    let said: Vec<(Path, String)> =
+        faults.iter().filter_map(|fault| Some((fault.path.iter().rev().skip(1).rev().cloned().collect(), fault.hint.clone()?))).collect();
+    let is_echo = |fault: &Fault| {
+        fault.missing
+            && fault.path.split_last().is_some_and(|(key, above)| said.iter().any(|(path, hint)| path == above && *hint == format!("did you mean `{key}`?")))
+    };
+    faults.into_iter().filter(|fault| !is_echo(fault)).collect()
 }
 
 /// A path in what is left of `value` as one in `value` itself: indices move up where items were taken out of a list.
@@ -371,7 +402,11 @@ impl<'a> Reader<'a> {
         } else if let Ok(n) = text.parse::<i64>() {
             visitor.visit_i64(n)
         } else {
-            visitor.visit_f64(number(text).ok_or_else(|| <Fault as de::Error>::custom(format!("not a number: `{}`", shorten(text))))?)
+            let value = number(text).ok_or_else(|| <Fault as de::Error>::custom(format!("not a number: `{}`", shorten(text))))?;
+            // A message shows the number as it was written.
+            visitor
+                .visit_f64(value)
+                .map_err(|fault: Fault| Fault { message: fault.message.replace(&format!("`{value}`"), &format!("`{}`", shorten(text))), ..fault })
         }
     }
 
@@ -527,11 +562,7 @@ mod tests {
         let inner = map(&[("colums", Value::Null), ("alpha", Value::String("x".into())), ("columns", Value::List(vec![]))]);
         let faults = parse::<Outer>(&map(&[("seed", Value::plain_scalar("-1")), ("inner", inner)])).unwrap_err();
         let shown: Vec<String> = faults.iter().map(|f| format!("{}: {f}", display_path(&f.path))).collect();
-        assert_eq!(
-            shown,
-            ["inner.alpha: expected f64, got `x`", "inner.colums: unknown key `colums`", "seed: invalid value: integer `-1`, expected u64"]
-                .map(|s| s.replace("invalid value: integer `-1`, expected u64", "expected u64, got `-1`"))
-        );
+        assert_eq!(shown, ["inner.alpha: expected a number, got `x`", "inner.colums: unknown key `colums`", "seed: expected a whole number from 0, got `-1`"]);
         assert_eq!(faults[1].hint.as_deref(), Some("did you mean `columns`?"));
     }
 
@@ -550,8 +581,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "[0]: expected struct Inner, got `3`",
-                "[1].columns: expected a sequence, got `3`",
+                "[0]: expected a map, got `3`",
+                "[1].columns: expected a list, got `3`",
                 "[2].columns: missing key `columns`",
                 "[4].column: unknown key `column`",
                 "[4].columns: missing key `columns`",

@@ -8,6 +8,7 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::selector::{ColumnKind, column};
+use crate::data::rows::kind_name;
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 
 /// A column's name and exact type.
@@ -28,6 +29,11 @@ impl InputColumn {
     #[must_use]
     pub fn dtype(&self) -> Option<DataType> {
         type_of(&self.kind)
+    }
+
+    /// The type as messages name it.
+    fn in_words(&self) -> &str {
+        self.dtype().map_or(self.kind.as_str(), |dtype| kind_name(&dtype))
     }
 
     /// Every column of a schema.
@@ -98,13 +104,17 @@ pub fn admit(mut frame: LazyFrame, needed: &[InputColumn]) -> Result<LazyFrame> 
     let schema = frame.collect_schema()?;
     let names = || schema.iter_names().map(PlSmallStr::as_str);
     let absent = |wanted: &InputColumn| {
-        let problem = Problem::new(format!("column `{}` ({}) is missing; the model was trained with it", shorten(&wanted.name), wanted.kind));
+        let problem = Problem::new(format!("column `{}` ({}) is missing; the model was trained with it", shorten(&wanted.name), wanted.in_words()));
         match nearest(&wanted.name, names().filter(|name| needed.iter().all(|n| n.name != *name))) {
             Some(near) => problem.hint(format!("did `{near}` replace it? rename it to `{}`", wanted.name)),
-            None => problem.hint("score data with the columns that training had; `recipe show signature` lists them"),
+            None => problem,
         }
     };
-    let problems: Vec<Problem> = needed.iter().filter(|wanted| !schema.contains(&wanted.name)).map(absent).collect();
+    let mut problems: Vec<Problem> = needed.iter().filter(|wanted| !schema.contains(&wanted.name)).map(absent).collect();
+    if let Some(last) = problems.pop() {
+        let all = needed.iter().map(|column| format!("`{}`", shorten(&column.name))).take(20).collect::<Vec<_>>().join(", ");
+        problems.push(last.hint(format!("score data with the columns that training had: {all}")));
+    }
     Error::all(Kind::Data, problems).map_or(Ok(()), Err)?;
 
     let mut casts: Vec<Expr> = Vec::new();
@@ -121,7 +131,9 @@ pub fn admit(mut frame: LazyFrame, needed: &[InputColumn]) -> Result<LazyFrame> 
                 casts.push(cast.clone());
                 doubtful.push((wanted, cast));
             }
-            Conversion::None => problems.push(Problem::new(format!("column `{}` is {from}; the model was trained with {}", wanted.name, wanted.kind))),
+            Conversion::None => {
+                problems.push(Problem::new(format!("column `{}` is {}; the model was trained with {}", wanted.name, kind_name(from), wanted.in_words())));
+            }
         }
     }
     problems.extend(misfits(&frame, &schema, &doubtful)?);
@@ -213,7 +225,7 @@ fn misfits(frame: &LazyFrame, schema: &Schema, doubtful: &[(&InputColumn, Expr)]
             .map(|(value, row)| format!("`{}` in row {}", shorten(value.unwrap_or_default()), row.unwrap_or_default()))
             .collect();
         let more = if count > shown.len() as u64 { format!(" and {} more", count - shown.len() as u64) } else { String::new() };
-        problems.push(Problem::new(format!("column `{}` has values that are no {}: {}{more}", wanted.name, wanted.kind, shown.join(", "))));
+        problems.push(Problem::new(format!("column `{}` has values that are no {}: {}{more}", wanted.name, wanted.in_words(), shown.join(", "))));
     }
     Ok(problems)
 }
@@ -259,9 +271,9 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "column `s` is f64; the model was trained with string",
-                "column `n` has values that are no i64: `x` in row 3, `1.5` in row 4",
-                "column `i` has values that are no i64: `2.5` in row 2, `1e+300` in row 4",
+                "column `s` is float; the model was trained with string",
+                "column `n` has values that are no integer: `x` in row 3, `1.5` in row 4",
+                "column `i` has values that are no integer: `2.5` in row 2, `1e+300` in row 4",
             ]
         );
     }
@@ -274,8 +286,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "column `trip_distance` (f64) is missing; the model was trained with it; did `trip_dist` replace it? rename it to `trip_distance`",
-                "column `zebra` (string) is missing; the model was trained with it; score data with the columns that training had; `recipe show signature` lists them",
+                "column `trip_distance` (float) is missing; the model was trained with it; did `trip_dist` replace it? rename it to `trip_distance`",
+                "column `zebra` (string) is missing; the model was trained with it; score data with the columns that training had: `trip_distance`, `zebra`",
             ]
         );
     }

@@ -2,6 +2,7 @@
 
 use polars::prelude::*;
 
+use crate::data::rows::kind_name;
 use crate::error::{Error, Result};
 
 /// `rows` × `columns.len()` numbers; a missing value is NaN.
@@ -24,7 +25,7 @@ impl Matrix {
                 Ok(column) if column.dtype().is_primitive_numeric() || column.dtype().is_bool() || column.dtype().is_decimal() || column.dtype().is_null() => {
                     columns.push(numbers(column)?);
                 }
-                Ok(column) => problems.push(format!("column `{name}` is not numeric: {}", column.dtype())),
+                Ok(column) => problems.push(format!("column `{name}` is not numeric: {}", kind_name(column.dtype()))),
                 Err(_) => problems.push(format!("column `{name}` is missing")),
             }
         }

@@ -120,12 +120,16 @@ impl Model {
         }
         let saved: Saved = serde_json::from_value(saved).map_err(|error| Error::model(format!("the model is damaged: {error}")))?;
         let entry = estimators::find(&saved.estimator).ok_or_else(|| Error::model(format!("the model uses an unknown estimator: {}", saved.estimator)))?;
+        let chain = FittedChain::load(saved.chain)?;
+        if chain.features() != saved.features {
+            return Err(Error::model("the model is damaged: its transforms make other features than its estimator reads"));
+        }
         Ok(Self {
             task: saved.task,
             target: saved.target,
             labels: saved.labels,
             output: saved.output,
-            chain: FittedChain::load(saved.chain)?,
+            chain,
             features: saved.features,
             estimator: (entry.load)(saved.fitted)?,
         })

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::matrix::numbers;
 use super::{Matrix, Task};
 use crate::data::Table;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 
 /// Above this many bytes of numbers, chunks are read anew at every pass.
 const MEMORY_BUDGET: usize = 256 << 20;
@@ -190,7 +190,8 @@ pub fn target_numbers(column: &Column, task: &Task) -> Result<Vec<f64>> {
                     let label = label.ok_or_else(|| Error::data(format!("target `{}` is missing in a row", column.name())))?;
                     match classes.iter().position(|class| class == label) {
                         Some(index) => Ok(index as f64),
-                        None => Err(Error::data(format!("target `{}` has a label that training did not: {label}", column.name()))),
+                        None => Err(Error::data(format!("target `{}` has a label that the training split did not have: `{}`", column.name(), shorten(label)))
+                            .hint("a rare class came to one split only: take `split: {using: stratified}`, or leave the class out")),
                     }
                 })
                 .collect()

@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 
 use crate::error::{Error, Kind, Place, Problem, Result};
-use crate::value::{Fault, Path, Value, display_path};
+use crate::value::{Fault, Path, Value, display_path, path_of};
 
 /// A configuration file may be this large.
 pub const MAX_BYTES: u64 = 1 << 20;
@@ -71,14 +71,15 @@ impl Document {
         let message = bare.to_string();
         let first = message.lines().next().unwrap_or_default();
         // The place is shown by itself.
-        let text = first.split(" at line ").next().unwrap_or(first).trim_end_matches([',', ':', ' ']);
+        let text = plain_words(first.split(" at line ").next().unwrap_or(first).trim_end_matches([',', ':', ' ']));
         let place = bare.location().map_or_else(|| Place::file(name), |l| Place::new(name, l.line() as usize, l.column() as usize));
-        let mut failure = Error::config(shorten_message(text));
+        let is_tab = text.starts_with("a tab");
+        let mut failure = Error::config(shorten_message(&text));
         for problem in &mut failure.problems {
             problem.source = self.source_line(&place);
         }
         let failure = failure.at(&place);
-        if text.contains("tab") { failure.hint("YAML is indented with spaces") } else { failure }
+        if is_tab { failure.hint("YAML is indented with spaces") } else { failure }
     }
 
     fn keep(&mut self, name: &str, node: Spanned<Node>, path: &mut Path, key: Option<Place>) -> Value {
@@ -162,7 +163,7 @@ impl Document {
     pub fn problem(&self, base: &[String], fault: Fault) -> Problem {
         let full: Path = base.iter().cloned().chain(fault.path).collect();
         let mut problem = Problem::new(fault.message).path(display_path(&full));
-        let is_key = problem.message.starts_with("unknown key");
+        let is_key = ["unknown key", "unknown transform"].iter().any(|start| problem.message.starts_with(start));
         if let Some(mark) = self.mark(if fault.missing { &full[..full.len().saturating_sub(1)] } else { &full }) {
             let place = if is_key || fault.missing { &mark.key } else { &mark.value };
             problem.source = self.source_line(place);
@@ -170,6 +171,19 @@ impl Document {
         }
         problem.hint = fault.hint;
         problem
+    }
+
+    /// Gives every problem that names a configuration path, and no place, the place where that was set.
+    #[must_use]
+    pub fn locate(&self, mut error: Error) -> Error {
+        for problem in &mut error.problems {
+            let Some(path) = problem.path.as_deref().filter(|_| problem.place.is_none()).map(path_of) else { continue };
+            if let Some(mark) = (1..=path.len()).rev().find_map(|n| self.marks.get(&path[..n])) {
+                problem.source = self.source_line(&mark.value);
+                problem.place = Some(mark.value.clone());
+            }
+        }
+        error
     }
 
     /// Faults below `base` as one failure.
@@ -214,6 +228,32 @@ fn merge_value(base: &mut Value, over: Value, marks: &mut BTreeMap<Path, Mark>, 
             }
         }
     }
+}
+
+/// What the YAML crate says of a file, for a reader who does not know that crate.
+fn plain_words(text: &str) -> String {
+    if let Some(key) = text.strip_prefix("duplicate mapping key: ") {
+        return format!("the key `{}` is there twice", key.split(", set ").next().unwrap_or(key));
+    }
+    if let Some(number) = text.strip_prefix("non-finite float ").and_then(|rest| rest.split(" rejected").next()) {
+        return format!("{number} is no finite number");
+    }
+    if text.starts_with("tabs disallowed") {
+        return "a tab in the indentation".to_owned();
+    }
+    if text.contains("recursion limit") || text.contains("Depth {") {
+        return format!("the file is nested too deeply: more than {MAX_DEPTH} levels");
+    }
+    if text.contains("Documents {") {
+        return "a configuration file is one document: a second one begins here".to_owned();
+    }
+    if text.contains("Nodes {") {
+        return format!("the file says too much: more than {MAX_NODES} values, aliases counted in full");
+    }
+    if text.starts_with("budget breached") {
+        return "the file is too complex for a configuration".to_owned();
+    }
+    text.to_owned()
 }
 
 fn shorten_message(text: &str) -> String {
@@ -383,7 +423,7 @@ mod tests {
 
     #[test]
     fn bad_yaml_is_an_error_with_its_place() {
-        for (text, says) in [("a: 1\na: 2\n", "duplicate"), ("a:\n\t- 1\n", "tab"), ("a: [1\n", ""), ("a: &x [*x]\n", "")] {
+        for (text, says) in [("a: 1\na: 2\n", "the key `a` is there twice"), ("a:\n\t- 1\n", "tab"), ("a: [1\n", ""), ("a: &x [*x]\n", "")] {
             let error = Document::parse("r.yaml", text).unwrap_err();
             assert_eq!(error.kind, Kind::Config, "{text}");
             assert!(error.to_string().contains(says), "{text}: {error}");

@@ -118,7 +118,8 @@ impl Recipe {
             None => Document::empty(),
         };
         if !matches!(over.value, Value::Map(_)) {
-            return Err(Error::config("a profile is a map of keys").at(&Place::file(profile.unwrap_or_default())));
+            let file = over.mark(&[]).map_or_else(|| profile.clone().unwrap_or_default(), |mark| mark.value.file.clone());
+            return Err(Error::config("a profile is a map of keys").at(&Place::file(file)));
         }
         let variables = take_variables(&mut over);
 
@@ -260,7 +261,10 @@ impl Builder {
         if let Value::List(targets) = rest.get("target_col").unwrap_or(&Value::Null) {
             let names: Vec<String> = targets.iter().filter_map(Value::text).collect();
             self.add(&[], vec![Fault::new(&["target_col".to_owned()], format!("one target column is wanted, got {}: {}", names.len(), names.join(", ")))]);
-            rest.take("target_col");
+            // The rest is checked as if the first one were meant.
+            if let Value::Map(map) = &mut rest {
+                map.insert("target_col".to_owned(), Value::String(names.first().cloned().unwrap_or_default()));
+            }
         }
         let root: Option<Root> = self.section(&[], &rest);
         let custom: CustomMetrics = self.section(&[], &custom).unwrap_or_default();

@@ -212,5 +212,5 @@ pub fn later(root: &Value) -> Vec<Fault> {
 
 fn later_fault(path: &[String], what: &str) -> Fault {
     let key = path.iter().rev().find(|part| part.parse::<usize>().is_err()).cloned().unwrap_or_default();
-    Fault::new(path, format!("`{key}` is known, but {what} is not in this version yet"))
+    Fault::new(path, format!("`{key}` is not in this version yet ({what})"))
 }

@@ -149,7 +149,10 @@ pub fn chain<'a>(recipe: &'a Recipe, until: &str) -> Result<Vec<&'a dyn Step>> {
         return Err(Error::config("the recipe has no `steps.ingest_scoring`").hint("say what to score: `ingest_scoring: {location: data/new.csv}`"));
     }
     let known: Vec<&str> = TRAINING_STEPS.iter().chain(&SCORING_STEPS).copied().collect();
-    Err(Error::usage(format!("unknown step `{}`", crate::error::shorten(until))).hint(format!("{}; steps: {}", suggest(until, &known), known.join(", "))))
+    Err(Error::usage(format!("unknown step `{}`", crate::error::shorten(until))).hint(match crate::error::nearest(until, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? the steps are {}", known.join(", ")),
+        None => format!("the steps are {}", known.join(", ")),
+    }))
 }
 
 /// A recipe with its store and registry open.
@@ -363,7 +366,7 @@ impl Runner<'_> {
         let report = {
             let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
             let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress };
-            match step.run(&context) {
+            match step.run(&context).map_err(|error| session.recipe.document.locate(error)) {
                 Ok(report) => report,
                 Err(error) if error.kind == Kind::Data => {
                     // A file that is being written looks malformed; that is not what is wrong with it.

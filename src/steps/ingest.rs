@@ -6,16 +6,18 @@ use std::collections::BTreeMap;
 
 use polars::prelude::{DataType, Expr, col, lit};
 
-use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings, thousands};
+use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings, counted, thousands};
 use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
 use crate::data::source::{self, Reject, SourceConfig};
 use crate::data::{Contract, DataTest, Outcome, Profile, Roles, Table, check, preview, profile};
-use crate::error::{Error, Place, Result, nearest};
+use crate::error::{Error, Kind, Place, Problem, Result, nearest, shorten};
 use crate::ml::model::classes;
 
 const VERSION: u32 = 1;
 const PREVIEW_ROWS: usize = 20;
 const REJECTS_SHOWN: usize = 20;
+/// So many classes are learned from any number of rows; more need two rows each.
+const FEW_CLASSES: usize = 20;
 
 /// What of ingest differs between training and scoring data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,13 +84,13 @@ impl Step for Ingest {
         if let Purpose::Training { target, .. } = &self.purpose
             && !read.table.has(target)
         {
-            let error = Error::data(format!("target column `{target}` is not in the data")).path("target_col");
+            let error = Error::data(format!("target column `{target}` is not in {}", quoted(cx.files))).path("target_col");
             return Err(match nearest(target, read.table.names()) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("the columns are {}", read.table.names().take(20).collect::<Vec<_>>().join(", "))),
             });
         }
-        self.check_roles(&read.table)?;
+        self.check_roles(&read.table, cx.files)?;
         // The source is read once; everything after works on parquet.
         let whole = cx.scratch.join("whole.parquet");
         read.table.write(&whole)?;
@@ -123,7 +125,13 @@ impl Step for Ingest {
                 return Err(Error::data(format!("target `{target}` is missing in every row")));
             }
             if let Goal::Classification { .. } = goal {
-                goal.task(target, &classes(&table, target)?)?;
+                let counts = classes(&table, target)?;
+                if counts.len() > FEW_CLASSES && counts.len() as u64 * 2 > rows {
+                    return Err(Error::data(format!("target `{target}` has {} classes in {} rows", counts.len(), thousands(rows)))
+                        .path("target_col")
+                        .hint("is it a number to predict? then the template is `regression/v1`"));
+                }
+                goal.task(target, &counts)?;
             }
         }
 
@@ -184,15 +192,17 @@ impl Step for Ingest {
 
 impl Ingest {
     /// Columns that were given a role must exist (scoring data may lack target and weight).
-    fn check_roles(&self, table: &Table) -> Result<()> {
+    fn check_roles(&self, table: &Table, files: &[source::SourceFile]) -> Result<()> {
         let is_scoring = self.purpose == Purpose::Scoring;
-        let missing: Vec<&str> = self.roles.iter().map(|(name, _)| name).filter(|name| !table.has(name) && !is_scoring).collect();
-        let Some(first) = missing.first() else { return Ok(()) };
-        let error = Error::data(format!("`roles` names columns that are not in the data: {}", missing.join(", "))).path("roles");
-        Err(match nearest(first, table.names()) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("the columns are {}", table.names().take(20).collect::<Vec<_>>().join(", "))),
-        })
+        let missing = self.roles.iter().map(|(name, _)| name).filter(|name| !table.has(name) && !is_scoring);
+        let problem = |name: &str| {
+            let problem = Problem::new(format!("a role for column `{}`, which is not in {}", shorten(name), quoted(files))).path(format!("roles.{name}"));
+            match nearest(name, table.names()) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("the columns are {}", table.names().take(20).collect::<Vec<_>>().join(", "))),
+            }
+        };
+        Error::all(Kind::Data, missing.map(problem).collect()).map_or(Ok(()), Err)
     }
 
     /// Leaves out rows without a target and columns without a value; says how many and why.
@@ -208,8 +218,8 @@ impl Ingest {
             let is_float = table.schema().get(target).is_some_and(DataType::is_float);
             let numeric = table.schema().get(target).is_some_and(|t| t.is_primitive_numeric() || t.is_bool());
             if *goal == Goal::Regression && !numeric {
-                let found = table.schema().get(target).map_or_else(String::new, ToString::to_string);
-                return Err(Error::data(format!("target `{target}` is not a number: {found}"))
+                let found = table.schema().get(target).map_or("nothing", crate::data::rows::kind_name);
+                return Err(Error::data(format!("target `{target}` is no number: its column is of type {found}"))
                     .path("target_col")
                     .hint("for classes use the template `classification/v1`"));
             }
@@ -225,7 +235,7 @@ impl Ingest {
                     .collect()?;
                 let sum = |name: &str| -> Result<u64> { Ok(sums.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
                 if sum("infinite")? > 0 {
-                    return Err(Error::data(format!("target `{target}` is infinite in {} rows", sum("infinite")?))
+                    return Err(Error::data(format!("target `{target}` is infinite in {}", counted(sum("infinite")?, "row")))
                         .hint("correct the data, or drop the rows before ingest"));
                 }
                 lost += sum("nan")?;
@@ -251,6 +261,13 @@ impl Ingest {
             query = query.drop(polars::prelude::cols(empty));
         }
         Ok((Table::from_query(query)?, dropped, warnings))
+    }
+}
+
+fn quoted(files: &[source::SourceFile]) -> String {
+    match files {
+        [one] => format!("`{}`", one.name),
+        many => format!("the {} files", many.len()),
     }
 }
 

@@ -352,6 +352,12 @@ impl Goal {
     }
 }
 
+/// `1 row`, `2,000 rows`.
+#[must_use]
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
 /// A count with a comma at each thousand.
 #[must_use]
 pub fn thousands(count: u64) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::train::with_columns;
-use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings, thousands};
+use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings, counted, thousands};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{Format, Packed};
@@ -167,7 +167,7 @@ impl Step for Predict {
             }
             for column in moved.iter().filter(|d| !d.new_categories.is_empty()) {
                 let shown = column.new_categories.iter().take(5).map(|c| shorten(c)).collect::<Vec<_>>().join(", ");
-                warnings.push(format!("`{}` has {} values that training did not have: {shown}", column.column, column.new_categories.len()));
+                warnings.push(format!("`{}` has {} that training did not have: {shown}", column.column, counted(column.new_categories.len() as u64, "value")));
             }
             tabs.push(Tab::new(
                 "drift",

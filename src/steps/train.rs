@@ -209,8 +209,12 @@ impl Train {
 pub fn with_columns(mut frame: polars::prelude::DataFrame, columns: Vec<polars::prelude::Column>) -> Result<polars::prelude::DataFrame> {
     for column in columns {
         if frame.get_column_index(column.name()).is_some() {
-            return Err(Error::data(format!("the data already has a column `{}`, which predictions would overwrite", column.name()))
-                .hint("rename it in the data, or set `steps.train.predict_prefix`"));
+            let error = Error::data(format!("the data already has a column `{}`, which predictions would overwrite", column.name()));
+            // A number's prediction has one name; labels and scores have the prefix.
+            return Err(match column.name().as_str() {
+                "prediction" => error.hint("rename it in the data"),
+                _ => error.hint("rename it in the data, or set `steps.train.predict_prefix`"),
+            });
         }
         frame.with_column(column)?;
     }

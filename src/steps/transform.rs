@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Histogram, Tab, Table as CardTable};
-use crate::data::{Profile, Roles, Table, preview, profile};
-use crate::error::{Error, Result};
+use crate::data::{Profile, ProfiledColumn, Role, Roles, Table, preview, profile};
+use crate::error::{Error, Kind, Problem, Result};
 use crate::ml::input::InputColumn;
 use crate::ml::{Chain, FittedChain};
 
@@ -44,6 +44,8 @@ impl Step for Transform {
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let training = cx.read(&TRAINING)?;
         let validation = cx.read(&VALIDATION)?;
+        let before = profile(&training, &self.roles)?;
+        self.refuse_leaks(&before)?;
         let fitted = self.chain.fit(&training, &self.roles, self.seed)?;
         cx.write(&TRANSFORMER, &fitted)?;
         let transformed = Table::from_query(fitted.apply(training.lazy())?)?;
@@ -66,7 +68,7 @@ impl Step for Transform {
         let tabs = vec![
             Tab::new("chain", "Chain", chain_blocks(&fitted)),
             Tab::new("learned", "Learned", learned_blocks(&fitted)),
-            Tab::new("changed", "Before and after", changed_blocks(&profile(&training, &self.roles)?, &after)),
+            Tab::new("changed", "Before and after", changed_blocks(&before, &after)),
             Tab::new("after", "Features", after.into_blocks()),
             Tab::new("traced", "Rows traced", trace_blocks(&fitted, &training)?),
         ];
@@ -97,6 +99,24 @@ impl Step for Transform {
             ]),
             verdict: None,
         })
+    }
+}
+
+impl Transform {
+    /// A feature that is an exact copy of the target is a certain leak: the model would learn to copy.
+    fn refuse_leaks(&self, training: &Profile) -> Result<()> {
+        let original = |column: &ProfiledColumn| column.same_as.clone().unwrap_or_else(|| column.summary.name.clone());
+        let Some(name) = self.roles.first(Role::Target) else { return Ok(()) };
+        let Some(target) = training.column(name).filter(|target| target.summary.distinct.is_some_and(|distinct| distinct > 1)).map(original) else {
+            return Ok(());
+        };
+        let copies = training.columns.iter().filter(|column| self.roles.is_feature(&column.summary.name) && original(column) == target);
+        let problem = |column: &ProfiledColumn| {
+            let copy = &column.summary.name;
+            Problem::new(format!("column `{copy}` is an exact copy of target `{name}` in the training rows: a leak"))
+                .hint(format!("leave it out of the features: `roles: {{{copy}: ignore}}`"))
+        };
+        Error::all(Kind::Data, copies.map(problem).collect()).map_or(Ok(()), Err)
     }
 }
 

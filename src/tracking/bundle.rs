@@ -187,12 +187,12 @@ pub fn load(dir: &Path) -> Result<Bundle> {
     let damaged = |what: String| {
         Error::model(format!("the bundle `{}` is damaged: {what}", dir.display())).hint("restore it from where it was copied, or register the model again")
     };
-    let lineage: serde_json::Value = serde_json::from_slice(&read(LINEAGE)?).map_err(|error| damaged(error.to_string()))?;
+    let lineage: serde_json::Value = serde_json::from_slice(&read(LINEAGE)?).map_err(|error| damaged(format!("`{LINEAGE}`: {error}")))?;
     let version = lineage.get("bundle_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
     if version > u64::from(VERSION) {
         return Err(Error::model(format!("the bundle `{}` is newer than this program: version {version}", dir.display())).hint("update recipe"));
     }
-    let lineage: Lineage = serde_json::from_value(lineage).map_err(|error| damaged(error.to_string()))?;
+    let lineage: Lineage = serde_json::from_value(lineage).map_err(|error| damaged(format!("`LINEAGE.json`: {error}")))?;
     let mut files = BTreeMap::new();
     for (name, wanted) in &lineage.files {
         if Path::new(name).components().count() != 1 || name == ".." || name == "." {

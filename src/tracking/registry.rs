@@ -313,7 +313,8 @@ impl Tracker {
                 let digest = bundle::load(&path)?.digest;
                 return Ok(Resolved { uri: uri.to_owned(), path, digest });
             }
-            return Err(bad());
+            return Err(Error::model(format!("no bundle at `{uri}`, and it is no model URI"))
+                .hint("`models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/NAME/latest`, `runs:/ID` or the path of a bundle"));
         };
         let (name, wanted) = match (rest.split_once("/@").or_else(|| rest.split_once('@')), rest.split_once('/')) {
             (Some((name, alias)), _) => (name, Wanted::Alias(alias)),

@@ -156,7 +156,8 @@ impl Refusals {
             let problem = Problem::new(format!("malformed row: {}", reject.reason)).at(Place::line(&reject.file, reject.line as usize));
             problems.push(if reject.reason.contains("is not valid UTF-8") { problem.hint(csv::LATIN1) } else { problem });
         }
-        let hint = format!("mend them, or leave them out: `options: {{max_rejected: {}}}`", self.count);
+        let them = if self.count == 1 { "it" } else { "them" };
+        let hint = format!("mend {them}, or leave {them} out: `options: {{max_rejected: {}}}`", self.count);
         if self.count > SHOWN as u64 {
             problems.push(Problem::new(format!("{} rows are malformed; the first {SHOWN} are shown", self.count)).hint(hint));
         } else if let Some(last) = problems.pop() {
