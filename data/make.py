@@ -101,12 +101,11 @@ def taxi_trip(chance, first, days):
     minutes = miles / (miles_per_hour(pickup, chance) * fast) * 60.0 + 1.0
     # The tariff: a start, a rate a mile, a rate a minute, a flat fare between the airport and the middle.
     middle = start.startswith("10") or end.startswith("10")
-    if AIRPORT in (start, end) and start != end and middle:
+    if AIRPORT in (start, end) and middle:
         fare = FLAT_FARE
     else:
-        fare = 2.50 + 2.00 * miles + 0.42 * minutes + (15.0 if "07302" in (start, end) and start != end else 0.0)
-    fare = max(2.5, half(fare * math.exp(chance.normal(0.0, 0.03))))
-    fare = FLAT_FARE if abs(fare - FLAT_FARE) < 4 and AIRPORT in (start, end) else fare
+        fare = 2.50 + 2.00 * miles + 0.42 * minutes + (15.0 if ("07302" == start) != ("07302" == end) else 0.0)
+        fare = max(2.5, half(fare * math.exp(chance.normal(0.0, 0.05))))
     return {
         "pickup_datetime": pickup,
         "dropoff_datetime": pickup + timedelta(seconds=int(minutes * 60)),
@@ -234,7 +233,7 @@ def passengers():
 
 
 def passengers_new():
-    rows = ship(Chance(4), 120, 901, 2000)
+    rows = ship(Chance(4), 300, 901, 2000)
     for row in rows:
         del row["survived"]
     return rows
@@ -284,7 +283,7 @@ def wines():
 
 
 def wines_new():
-    rows = wine_list(Chance(8), 0.1)
+    rows = wine_list(Chance(8), 0.4)
     for row in rows:
         del row["cultivar"]
     return rows

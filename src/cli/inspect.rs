@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::run::shown;
+use super::terminal::Terminal;
 use super::{Program, StepArg, out, status};
 use crate::card::{format, text};
 use crate::error::{Error, Kind, Result};
@@ -85,7 +86,7 @@ fn card(program: &Program, args: &InspectArgs, recipe: &crate::recipe::Recipe, s
     if args.json {
         out(&format!("{}\n", serde_json::to_string_pretty(&report).map_err(|error| Error::bug(error.to_string()))?))?;
     } else {
-        out(&format!("{}\n\ncard: {}\n", text::text(&report.card, program.terminal.width()).trim_end(), shown(program, &page)))?;
+        out(&format!("{}\n\ncard: {}\n", text::text(&report.card, Terminal::width()).trim_end(), shown(program, &page)))?;
     }
     if args.open {
         open(&page)?;

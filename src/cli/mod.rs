@@ -49,7 +49,7 @@ struct Global {
     /// The recipe, where a project has several.
     #[arg(short = 'r', long, value_name = "NAME", global = true)]
     recipe: Option<String>,
-    /// The profile (default: RECIPE_PROFILE, else `local` if it exists).
+    /// The profile (default: `RECIPE_PROFILE`, else `local` if it exists).
     #[arg(short = 'p', long, value_name = "NAME", global = true)]
     profile: Option<String>,
     /// Only results and errors.
@@ -115,10 +115,10 @@ impl Program {
     }
 }
 
-/// A step given by position or, as MLflow Recipes has it, with `-s`.
+/// A step given by position or, as in `MLflow` Recipes, with `-s`.
 #[derive(Debug, Args)]
 struct StepArg {
-    /// A step: ingest, split, transform, train, evaluate, register, ingest_scoring, predict.
+    /// A step: ingest, split, transform, train, evaluate, register, `ingest_scoring`, predict.
     #[arg(value_name = "STEP")]
     step: Option<String>,
     #[arg(short = 's', long = "step", value_name = "STEP", hide = true, conflicts_with = "step")]

@@ -44,7 +44,7 @@ const CLASSIFICATION: [(&str, &str); 3] = [
     ("profiles/local.yaml", include_str!("../../templates/classification/v1/profiles/local.yaml")),
     ("data/customers.csv", include_str!("../../templates/classification/v1/data/customers.csv")),
 ];
-const IGNORE: &str = ".recipe/\n";
+const IGNORE: &str = ".recipe/\npredictions.*\n";
 
 pub fn new(program: &Program, args: &NewArgs) -> Result<ExitCode> {
     let dir = program.directory.join(&args.name);
@@ -53,12 +53,11 @@ pub fn new(program: &Program, args: &NewArgs) -> Result<ExitCode> {
     if dir.exists() && fs::read_dir(&dir).map_or(true, |mut entries| entries.next().is_some()) {
         return Err(Error::usage(format!("`{}` exists and is not empty", args.name)).hint("choose another name"));
     }
-    let files = match (&args.from, &args.target) {
-        (Some(from), Some(target)) => from_file(&program.directory.join(from), target, args.template)?,
-        _ => {
-            let template = if args.template == Template::Regression { &REGRESSION } else { &CLASSIFICATION };
-            template.iter().map(|(file, text)| ((*file).to_owned(), text.as_bytes().to_vec())).collect()
-        }
+    let files = if let (Some(from), Some(target)) = (&args.from, &args.target) {
+        from_file(&program.directory.join(from), target, args.template)?
+    } else {
+        let template = if args.template == Template::Regression { &REGRESSION } else { &CLASSIFICATION };
+        template.iter().map(|(file, text)| ((*file).to_owned(), text.as_bytes().to_vec())).collect()
     };
     for (file, bytes) in files.iter().map(|(f, b)| (f.as_str(), b.as_slice())).chain([(".gitignore", IGNORE.as_bytes())]) {
         let path = dir.join(file);

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::terminal::Terminal;
 use super::{Program, out};
 use crate::card::text;
 use crate::card::{Block, Card, Tab, Table as CardTable};
@@ -45,7 +46,7 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
         let fitted = FittedChain::read(&path)?;
         let blocks =
             fitted.trace().into_iter().flat_map(|step| std::iter::once(Block::Heading(step.name)).chain(step.learned.into_iter().map(Block::Table))).collect();
-        out(&text::text(&Card { tabs: vec![Tab::new("learned", "Learned", blocks)], ..Card::default() }, program.terminal.width()))?;
+        out(&text::text(&Card { tabs: vec![Tab::new("learned", "Learned", blocks)], ..Card::default() }, Terminal::width()))?;
     } else {
         let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| Error::store(format!("`{}` is damaged: {error}", args.name)))?;
@@ -65,7 +66,7 @@ fn table(program: &Program, args: &ShowArgs, table: &Table) -> Result<()> {
                 rows: (0..frame.height()).map(|row| rows::cells(&frame, row, &names)).collect(),
                 columns: names,
             };
-            out(&text::table(&shown, program.terminal.width()))?;
+            out(&text::table(&shown, Terminal::width()))?;
         }
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(Vec::new());

@@ -75,7 +75,7 @@ impl Terminal {
 
     /// Columns of the terminal, or 100.
     #[must_use]
-    pub fn width(&self) -> usize {
+    pub fn width() -> usize {
         std::env::var("COLUMNS")
             .ok()
             .and_then(|c| c.parse().ok())
@@ -108,21 +108,21 @@ impl<'a> Narrator<'a> {
             Event::Progress { step, doing } => self.live(step, doing),
             Event::Waiting { step } => {
                 self.clear();
-                self.line(&format!("{step}: waiting for another run"));
+                line(&format!("{step}: waiting for another run"));
             }
             Event::StepDone { done } => {
                 self.clear();
-                self.line(&self.done(done));
+                line(&self.done(done));
                 if self.terminal.verbose && done.state == State::Executed {
                     for reason in &done.why {
-                        self.line(&self.terminal.paint(&format!("      because {reason}"), Style::Dim));
+                        line(&self.terminal.paint(&format!("      because {reason}"), Style::Dim));
                     }
                 }
             }
             Event::StepFailed { step, seconds } => {
                 self.clear();
                 let time = format::seconds(*seconds);
-                self.line(&if self.terminal.is_rich {
+                line(&if self.terminal.is_rich {
                     format!("  {} {step:<14} {:>40}", self.terminal.paint("✗", Style::Bad), self.terminal.paint(&time, Style::Dim))
                 } else {
                     format!("{step}: failed after {time}")
@@ -130,7 +130,7 @@ impl<'a> Narrator<'a> {
             }
             Event::Warning { text } => {
                 self.clear();
-                self.line(&if self.terminal.is_rich { format!("    {} {text}", self.terminal.paint("!", Style::Warn)) } else { format!("warning: {text}") });
+                line(&if self.terminal.is_rich { format!("    {} {text}", self.terminal.paint("!", Style::Warn)) } else { format!("warning: {text}") });
             }
         }
     }
@@ -140,7 +140,7 @@ impl<'a> Narrator<'a> {
             return;
         }
         let profile = recipe.profile.as_ref().map_or_else(String::new, |p| format!(" · profile {p}"));
-        self.line(&format!("{} · {}{profile} · seed {}\n", self.terminal.paint(&recipe.name, Style::Bold), recipe.template, recipe.seed));
+        line(&format!("{} · {}{profile} · seed {}\n", self.terminal.paint(&recipe.name, Style::Bold), recipe.template, recipe.seed));
     }
 
     fn done(&self, done: &StepDone) -> String {
@@ -193,13 +193,13 @@ impl<'a> Narrator<'a> {
         }
     }
 
-    fn line(&self, text: &str) {
-        writeln!(std::io::stderr().lock(), "{text}").ok();
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
         self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+fn line(text: &str) {
+    writeln!(std::io::stderr().lock(), "{text}").ok();
 }
 
 /// Events as JSON, a line each, on stdout.

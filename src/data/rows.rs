@@ -39,7 +39,7 @@ pub fn pick(table: &Table, positions: &[usize]) -> Result<DataFrame> {
     }
     found.sort_by_key(|(i, _)| *i);
     let mut frames = found.into_iter().map(|(_, frame)| frame);
-    let Some(mut whole) = frames.next() else { return Ok(table.head(0)?) };
+    let Some(mut whole) = frames.next() else { return table.head(0) };
     for frame in frames {
         whole.vstack_mut(&frame)?;
     }

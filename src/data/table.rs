@@ -50,7 +50,6 @@ impl Table {
         Self::from_query(LazyFrame::scan_parquet(polars_path(path)?, args)?)
     }
 
-    #[must_use]
     pub fn lazy(&self) -> LazyFrame {
         self.frame.clone()
     }

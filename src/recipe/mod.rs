@@ -102,6 +102,15 @@ impl Recipe {
                 .and_then(|d| d.value.get("default_recipe").and_then(Value::text)),
             None => None,
         };
+        if let Some(name) = &asked {
+            // A profile that no recipe has is wrong whichever recipe is meant.
+            let is_known = std::iter::once(None)
+                .chain(project::names(&root).into_iter().map(Some))
+                .any(|recipe| project::profiles(&root, recipe.as_deref()).contains_key(name));
+            if !is_known && !name.is_empty() {
+                project::find_profile(&root, None, name)?;
+            }
+        }
         let located = project::choose(&root, &selection.dir, wanted.as_deref(), default.as_deref())?;
         let profile = profile_name(&root, located.name.as_deref(), asked.as_deref());
         let mut over = match &profile {
@@ -136,7 +145,11 @@ impl Recipe {
         if !unused.is_empty() {
             warnings.push(format!("the profile sets variables that the recipe does not use: {}", unused.join(", ")));
         }
-        let name = located.name.clone().or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned)).map_or_else(|| "recipe".to_owned(), |name| tame(&name));
+        let name = located
+            .name
+            .clone()
+            .or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned))
+            .map_or_else(|| "recipe".to_owned(), |name| tame(&name));
         let cache_dir = selection.environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
     }
@@ -461,7 +474,7 @@ impl Builder {
                     return None;
                 }
                 match (using.as_deref(), steps) {
-                    (Some("auto"), None) | (None, None) => auto(),
+                    (Some("auto") | None, None) => auto(),
                     (Some("identity"), None) => Value::List(Vec::new()),
                     (Some("chain") | None, Some(steps)) => {
                         base.push("steps");

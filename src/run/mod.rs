@@ -396,6 +396,9 @@ impl Runner<'_> {
         if let Some(what) = step.missing_effect(&report, &session.around)? {
             return Ok(Hit::Lost(Stale::EffectMissing(what)));
         }
+        if let Some(reminder) = step.reminder(&report, &session.around)? {
+            (self.observer)(&Event::Warning { text: &reminder });
+        }
         if session.store.is_writable() {
             session.store.remember(&session.owner, step.name(), entry)?;
         }

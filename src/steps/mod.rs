@@ -201,6 +201,14 @@ pub trait Step: Send + Sync {
         Ok(None)
     }
 
+    /// What to tell of a result that was found in the cache, because the world around it moved on.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    fn reminder(&self, _report: &Report, _around: &Surroundings) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// May the result be taken from the cache?
     fn is_cacheable(&self) -> bool {
         true

@@ -10,12 +10,14 @@ use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surr
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{Format, Packed};
-use crate::data::{ParquetSink, Profile, Roles, Table, drift, preview, profile};
+use crate::data::{ColumnDrift, ParquetSink, Profile, Roles, Table, drift, preview, profile};
 use crate::error::{Error, Result, shorten};
 use crate::ml::Task;
 use crate::tracking::bundle;
 
 const VERSION: u32 = 1;
+/// Below this many rows a drift figure says more of chance than of the data.
+const DRIFT_ROWS: u64 = 200;
 
 /// `output:` of recipe.yaml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,7 +129,7 @@ impl Step for Predict {
             let columns = model.prediction_columns(&predictions)?;
             sink.write(&with_columns(frame, columns)?)
         })?;
-        let (rows, width) = sink.finish()?;
+        let (count, width) = sink.finish()?;
         let scored = Table::read(&cx.path(&SCORED))?;
 
         let mut params = BTreeMap::from([("predict.model".to_owned(), resolved.uri.clone()), ("predict.model_digest".to_owned(), resolved.digest.clone())]);
@@ -157,10 +159,10 @@ impl Step for Predict {
             tabs.push(Tab::new("predictions", "Predictions", shown));
         }
         if let Ok(reference) = serde_json::from_value::<Profile>(bundle.profile) {
-            let moved = drift(&reference, &found);
+            let moved: Vec<ColumnDrift> = drift(&reference, &found).into_iter().filter(|d| self.roles.is_feature(&d.column)).collect();
             let rows: Vec<Vec<Cell>> =
                 moved.iter().map(|d| vec![d.column.as_str().into(), d.psi.into(), d.new_categories.len().into(), Cell::Share(d.missing_change)]).collect();
-            for column in moved.iter().filter(|d| d.psi.is_some_and(|psi| psi > 0.25)) {
+            for column in moved.iter().filter(|d| count >= DRIFT_ROWS && d.psi.is_some_and(|psi| psi > 0.25)) {
                 warnings.push(format!("`{}` differs from training: PSI {}", column.column, crate::card::format::number(column.psi.unwrap_or(0.0))));
             }
             for column in moved.iter().filter(|d| !d.new_categories.is_empty()) {
@@ -191,18 +193,18 @@ impl Step for Predict {
             ])],
         ));
         Ok(Report {
-            line: format!("{} rows scored", thousands(rows)),
+            line: format!("{} rows scored", thousands(count)),
             note,
             card: Card {
-                summary: format!("{} rows were scored with {}.", thousands(rows), resolved.uri),
-                headline: vec![Fact::new("rows", rows), Fact::new("model", resolved.uri.as_str())],
+                summary: format!("{} rows were scored with {}.", thousands(count), resolved.uri),
+                headline: vec![Fact::new("rows", count), Fact::new("model", resolved.uri.as_str())],
                 warnings: warnings.clone(),
                 tabs,
             },
             params,
             metrics: BTreeMap::new(),
             warnings,
-            shapes: BTreeMap::from([(SCORED.id.artifact.to_owned(), (rows, width))]),
+            shapes: BTreeMap::from([(SCORED.id.artifact.to_owned(), (count, width))]),
             verdict: None,
         })
     }

@@ -54,10 +54,24 @@ impl Step for Register {
         let version = report.params.get("register.version").and_then(|v| v.parse().ok()).unwrap_or(0);
         Ok(match around.tracker.version(&self.model_name, version)? {
             Some(found) if Some(&found.digest) == report.params.get("register.digest") => {
-                (!around.tracker.has_bundle(&found)).then(|| format!("the bundle of {} v{version} is missing", self.model_name))
+                if !around.tracker.has_bundle(&found) {
+                    return Ok(Some(format!("the bundle of {} v{version} is missing", self.model_name)));
+                }
+                match &self.alias {
+                    Some(alias) if around.tracker.alias(&self.model_name, alias)?.is_none() => Some(format!("alias {alias} is not set")),
+                    _ => None,
+                }
             }
             _ => Some(format!("{} v{version} is not in the registry", self.model_name)),
         })
+    }
+
+    fn reminder(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
+        let version = report.params.get("register.version").and_then(|v| v.parse().ok()).unwrap_or(0);
+        match &self.alias {
+            Some(alias) => around.tracker.alias_elsewhere(&self.model_name, alias, version),
+            None => Ok(None),
+        }
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {

@@ -232,8 +232,8 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         sorted.sort_by(|a, b| size(b).total_cmp(&size(a)));
         let label = |c: &Coefficient| c.class.as_ref().map_or_else(|| c.feature.clone(), |class| format!("{} ({class})", c.feature));
         blocks.push(Block::Bars(Bars {
-            caption: "Coefficients by weight (per standard deviation of the feature)".to_owned(),
-            x: "change of the prediction per standard deviation".to_owned(),
+            caption: "What moves the prediction most, per standard deviation of the feature".to_owned(),
+            x: "per standard deviation".to_owned(),
             bars: sorted.iter().take(20).map(|c| (label(c), c.standardised.unwrap_or(c.value))).collect(),
         }));
         let rows = sorted
@@ -299,7 +299,8 @@ fn worst_blocks(model: &Model, training: &crate::data::Table, scored: &Scored) -
 fn overfit_warning(primary: &str, metrics: &BTreeMap<String, f64>) -> Vec<String> {
     let (Some(training), Some(validation)) = (metrics.get(&format!("training_{primary}")), metrics.get(&format!("val_{primary}"))) else { return Vec::new() };
     let worse = if metric::greater_is_better(primary) { training - validation } else { validation - training };
-    if worse > 0.25 * training.abs().max(1e-12) {
+    // A training error near nothing would make any difference look huge.
+    if training.abs() > 1e-9 && worse > 0.25 * training.abs() {
         return vec![format!(
             "validation {primary} is {:.0} % worse than training: the model may be overfitted, or the validation split is small",
             100.0 * worse / training.abs().max(1e-12)

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
-use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::{Roles, Table, preview, profile};
+use crate::card::{Block, Card, Cell, Fact, Histogram, Tab, Table as CardTable};
+use crate::data::{Profile, Roles, Table, preview, profile};
 use crate::error::{Error, Result};
 use crate::ml::input::InputColumn;
 use crate::ml::{Chain, FittedChain};
@@ -62,17 +62,23 @@ impl Step for Transform {
         let rows = training.rows()? as u64;
         let validation_rows = validation.rows()? as u64;
         let width = written.schema().len() as u64;
+        let after = profile(&written, &self.roles)?;
         let tabs = vec![
             Tab::new("chain", "Chain", chain_blocks(&fitted)),
             Tab::new("learned", "Learned", learned_blocks(&fitted)),
-            Tab::new("after", "After", profile(&written, &self.roles)?.into_blocks()),
+            Tab::new("changed", "Before and after", changed_blocks(&profile(&training, &self.roles)?, &after)),
+            Tab::new("after", "Features", after.into_blocks()),
             Tab::new("traced", "Rows traced", trace_blocks(&fitted, &training)?),
         ];
         Ok(Report {
             line: format!("{raw_features} → {} features", features.len()),
             note: String::new(),
             card: Card {
-                summary: format!("{raw_features} input columns became {} features, learned from {rows} training rows only.", features.len()),
+                summary: format!(
+                    "{raw_features} input columns became {} features, learned from {} training rows only.",
+                    features.len(),
+                    super::thousands(rows)
+                ),
                 headline: vec![
                     Fact::new("input columns", raw_features),
                     Fact::new("features", features.len()),
@@ -140,6 +146,20 @@ fn learned_blocks(fitted: &FittedChain) -> Vec<Block> {
         }
     }
     blocks
+}
+
+/// The distributions of columns that kept their name and changed, before and after.
+fn changed_blocks(before: &Profile, after: &Profile) -> Vec<Block> {
+    const SHOWN: usize = 8;
+    let histogram = |profile: &Profile, name: &str, when: &str| {
+        let found = profile.column(name)?.summary.histogram.clone()?;
+        Some(Histogram { caption: format!("{name}, {when}"), ..found })
+    };
+    let changed = before.columns.iter().map(|column| column.summary.name.as_str()).filter_map(|name| {
+        let pair = (histogram(before, name, "before")?, histogram(after, name, "after")?);
+        (pair.0.edges != pair.1.edges || pair.0.series.iter().map(|s| &s.counts).ne(pair.1.series.iter().map(|s| &s.counts))).then_some(pair)
+    });
+    changed.take(SHOWN).flat_map(|(before, after)| [Block::Histogram(before), Block::Histogram(after)]).collect()
 }
 
 /// The first training rows, before and after.

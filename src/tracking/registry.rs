@@ -137,14 +137,14 @@ impl Tracker {
                 move_in(&dir)?;
             }
             let pointed = alias.and_then(|alias| alias_version(&transaction, name, alias).ok().flatten().map(|at| (alias, at)));
-            let said = match pointed {
-                Some((alias, at)) if at != version => Some(format!(
-                    "this model is already {name} v{version}; alias {alias} stays at v{at}; `recipe models alias {name} {alias} {version}` moves it back"
-                )),
-                _ => None,
-            };
+            let said = pointed.filter(|(_, at)| *at != version).map(|(alias, at)| stays(name, alias, version, at));
+            // An alias that points nowhere yet is nobody's to keep.
+            let moved = alias.filter(|_| pointed.is_none());
+            if let Some(alias) = moved {
+                move_alias(&transaction, name, alias, version as i64, now, Some(parts.run)).map_err(fail)?;
+            }
             transaction.commit().map_err(fail)?;
-            return Ok((version, None, said));
+            return Ok((version, moved.map(str::to_owned), said));
         }
         let version: i64 =
             transaction.query_row("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE name = ?1", [name], |row| row.get(0)).map_err(fail)?;
@@ -168,6 +168,24 @@ impl Tracker {
         };
         write(transaction).map_err(fail)?;
         Ok((version as u64, alias.map(str::to_owned), None))
+    }
+
+    /// What should be said of a version that is registered already and asked for again: that its alias
+    /// points elsewhere.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn alias_elsewhere(&self, name: &str, alias: &str, version: u64) -> Result<Option<String>> {
+        Ok(self.alias(name, alias)?.filter(|at| *at != version).map(|at| stays(name, alias, version, at)))
+    }
+
+    /// The version that an alias points to.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn alias(&self, name: &str, alias: &str) -> Result<Option<u64>> {
+        let Some(connection) = self.reader()? else { return Ok(None) };
+        alias_version(&connection, name, alias).map_err(|error| self.failure(&error))
     }
 
     /// Points an alias at a version.
@@ -326,6 +344,10 @@ enum Wanted<'a> {
     Alias(&'a str),
     Latest,
     Version(u64),
+}
+
+fn stays(name: &str, alias: &str, version: u64, at: u64) -> String {
+    format!("this model is already {name} v{version}; alias {alias} stays at v{at}; `recipe models alias {name} {alias} {version}` moves it back")
 }
 
 fn aliases(connection: &Connection, name: &str) -> rusqlite::Result<Vec<AliasRow>> {

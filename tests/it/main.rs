@@ -4,5 +4,6 @@ mod bad_inputs;
 mod cache;
 mod commands;
 mod faults;
+mod floors;
 mod project;
 mod reference;

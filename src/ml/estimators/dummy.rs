@@ -169,7 +169,7 @@ impl Predict for FittedDummy {
 
     fn describe(&self) -> String {
         match self {
-            Self::Number { strategy, value } => format!("dummy, {strategy} {value}"),
+            Self::Number { strategy, value } => format!("dummy, {strategy} {}", crate::card::format::number(*value)),
             Self::Shares { strategy, shares } => format!("dummy, {strategy} of {} classes", shares.len()),
             Self::Draws { shares, .. } => format!("dummy, stratified over {} classes", shares.len()),
         }
