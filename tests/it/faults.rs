@@ -58,7 +58,7 @@ fn litter(project: &Project) -> Vec<String> {
     list(".recipe/v1/tmp").into_iter().chain(bundles).collect()
 }
 
-/// Some of the changes of the disk in a whole run, by number; one makes about 250.
+/// Some of the changes of the disk in a whole run, by number; one makes about 210.
 fn points(every: usize) -> Vec<usize> {
     let every = if long() { 1 } else { every };
     (1..=300).filter(|n| *n <= 2 || n % every == every / 2).collect()
@@ -70,7 +70,7 @@ fn a_run_killed_at_any_change_of_the_disk_loses_nothing() {
         let project = Project::regression();
         let killed = Ran::of(project.command(&["run"]).env("RECIPE_FAULT", format!("{point}:abort")).output().unwrap());
         // The last points lie behind the end of a run.
-        assert!(killed.code == -1 || (*point > 200 && killed.code == 0), "{point}: {}", killed.stderr);
+        assert!(killed.code == -1 || (*point > 150 && killed.code == 0), "{point}: {}", killed.stderr);
         // Looking is possible at once, and finds no fault in what is there.
         assert_eq!(project.recipe(&["status"]).code, 0, "{point}");
         assert_eq!(project.ok(&["cache", "verify"]).stdout, SOUND, "{point}");
@@ -88,7 +88,7 @@ fn a_full_disk_is_said_and_the_next_run_goes_on() {
         let project = Project::regression();
         let full = Ran::of(project.command(&["run"]).env("RECIPE_FAULT", format!("{point}:enospc")).output().unwrap());
         // At its end a run only removes its scratch space, for which a full disk has room.
-        if full.code != 0 || *point <= 200 {
+        if full.code != 0 || *point <= 150 {
             assert_eq!(full.code, 6, "{point}: {}", full.stderr);
             assert!(full.stderr.contains("No space left on device") && full.stderr.contains("free some space"), "{point}: {}", full.stderr);
         }
