@@ -10,7 +10,7 @@ mod plan;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
 
@@ -320,6 +320,7 @@ impl Runner<'_> {
         let session = self.session;
         let name = step.name();
         let needs = step.needs(&session.around)?;
+        let times = modified(&needs.files);
         let key = session.key(step, &needs, &self.known)?;
         let is_forced = match &self.options.force {
             Force::Nothing => false,
@@ -370,13 +371,13 @@ impl Runner<'_> {
                 Ok(report) => report,
                 Err(error) if error.kind == Kind::Data => {
                     // A file that is being written looks malformed; that is not what is wrong with it.
-                    self.check_files(&key, &needs)?;
+                    self.check_files(&key, &needs.files, &times)?;
                     return Err(name_files(error, &needs.files));
                 }
                 Err(error) => return Err(name_files(error, &needs.files)),
             }
         };
-        self.check_files(&key, &needs)?;
+        self.check_files(&key, &needs.files, &times)?;
         let outputs: Vec<Output> =
             step.writes().iter().map(|slot| Output::new(slot.artifact, &output_path(Path::new(""), *slot).to_string_lossy(), slot.extension)).collect();
         let seconds = start.elapsed().as_secs_f64();
@@ -398,6 +399,9 @@ impl Runner<'_> {
         let Ok(report) = serde_json::from_value::<Report>(entry.report.clone()) else { return Ok(Hit::Lost(Stale::Damaged("report".to_owned()))) };
         if let Some(what) = step.missing_effect(&report, &session.around)? {
             return Ok(Hit::Lost(Stale::EffectMissing(what)));
+        }
+        if let Some(reminder) = step.reminder(&report, &session.around)? {
+            (self.observer)(&Event::Warning { text: &reminder });
         }
         if session.store.is_writable() {
             session.store.remember(&session.owner, step.name(), entry)?;
@@ -436,16 +440,21 @@ impl Runner<'_> {
     }
 
     /// Inputs that changed while they were read must not be stored under the old key.
-    fn check_files(&self, key: &StepKey, needs: &Needs) -> Result<()> {
-        for file in &needs.files {
+    fn check_files(&self, key: &StepKey, files: &[SourceFile], times: &[Option<SystemTime>]) -> Result<()> {
+        // A time that moved tells of a change that was taken back.
+        for ((file, before), now) in files.iter().zip(times).zip(modified(files)) {
             if let Some(digest) = key.files.get(&file.name)
-                && !self.session.store.unchanged(&file.path, digest)?
+                && (*before != now || !self.session.store.unchanged(&file.path, digest)?)
             {
                 return Err(Error::data(format!("`{}` changed while it was read", file.name)).hint("run again when it is complete; nothing was stored"));
             }
         }
         Ok(())
     }
+}
+
+fn modified(files: &[SourceFile]) -> Vec<Option<SystemTime>> {
+    files.iter().map(|file| std::fs::metadata(&file.path).and_then(|metadata| metadata.modified()).ok()).collect()
 }
 
 enum Hit {

@@ -491,6 +491,13 @@ fn scoring_runs_for_new_rows_a_new_champion_and_a_lost_output() {
     assert!(why.contains("input `model` changed"), "{why}");
     assert_eq!(project.executed(&["run", "predict"]), "predict");
     assert_ne!(project.read("out/scored.csv"), first);
+
+    // Back again: found in the cache, but the champion stays, and the run says so.
+    project.edit("profiles/local.yaml", "50", "0.5");
+    let ran = project.ok(&["run"]);
+    assert_eq!(ran.executed(), "");
+    assert!(ran.stderr.contains("alias champion stays at v2; `recipe models alias houses champion 1` moves it back"), "{}", ran.stderr);
+    assert_eq!(project.executed(&["run", "predict"]), "");
 }
 
 #[test]
