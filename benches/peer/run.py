@@ -1,0 +1,302 @@
+"""The benchmarks: prints tables of our figures beside the peers' (see run.sh, which starts this)."""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import measure
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+JOBS = Path(__file__).with_name("jobs.py")
+
+TRIPS = """recipe: regression/v1
+name: trips
+target_col: fare_amount
+steps:
+  ingest: {location: rows.csv}
+  split: {split_ratios: [0.75, 0.125, 0.125]}
+  transform:
+    - date_parts: {columns: [pickup_datetime], parts: [hour, day_of_week]}
+    - impute: {columns: [passenger_count], strategy: median}
+    - one_hot: {columns: [payment_type]}
+    - ordinal_encode: {columns: [pickup_zone, dropoff_zone]}
+    - standard_scale: {columns: [trip_distance, minutes, tolls, tip, speed, temperature]}
+"""
+
+SCORING = """recipe: regression/v1
+name: scoring
+target_col: fare_amount
+steps:
+  ingest: {location: head.csv}
+  transform:
+    - select: {columns: [trip_distance, minutes, passenger_count, tolls, tip, speed, temperature]}
+    - impute: {columns: [passenger_count], strategy: median}
+    - standard_scale: {columns: numeric()}
+  train: {using: linear}
+  ingest_scoring: {location: rows.parquet}
+  predict: {output: {location: scored.parquet}}
+"""
+
+FIT = """recipe: TEMPLATE
+name: NAME
+target_col: TARGET
+ROLES
+steps:
+  ingest: {location: numbers.parquet}
+  split: {split_ratios: [0.8, 0.1, 0.1]}
+  transform: []
+  train: {using: USING}
+"""
+
+
+class Bench:
+    def __init__(self, options, temp):
+        self.options, self.temp = options, Path(temp)
+
+    def recipe(self, project, *arguments, accept=(0, 10)):
+        return measure([self.options.program, "-C", str(project), "run", "--json", *arguments], accept)
+
+    def job(self, *arguments):
+        measured = measure([sys.executable, str(JOBS), *map(str, arguments)])
+        return measured, measured.events[-1]
+
+    def project(self, name, recipe):
+        place = self.temp / name
+        place.mkdir(exist_ok=True)
+        (place / "recipe.yaml").write_text(recipe)
+        return place
+
+
+def median(runs, of):
+    return statistics.median(of(run) for run in runs)
+
+
+def table(title, head, rows):
+    rows = [head, *([str(cell) for cell in row] for row in rows)]
+    print(f"\n### {title}\n")
+    for i, row in enumerate(rows):
+        print("| " + " | ".join(row) + " |")
+        if i == 0:
+            print("|" + "---|" * len(head))
+    sys.stdout.flush()
+
+
+def seconds(value):
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def megabytes(value):
+    return f"{value:.0f} MB"
+
+
+def ratio(ours, theirs):
+    return f"{ours / theirs:.2f}×"
+
+
+def taxi(bench):
+    """A whole training run on the example with 10,000 trips, and the same again with nothing changed."""
+    place = bench.temp / "taxi"
+    shutil.copytree(ROOT / "recipes", place / "recipes")
+    shutil.copytree(ROOT / "profiles", place / "profiles")
+    (place / "data").mkdir()
+    bench.job("make_taxi", bench.options.taxi_rows, place / "data" / "taxi.csv")
+    whole, again = [], []
+    for _ in range(max(5, bench.options.repeat)):
+        shutil.rmtree(place / ".recipe", ignore_errors=True)
+        whole.append(bench.recipe(place, "-r", "taxi_fare", "-p", "local"))
+        again += [bench.recipe(place, "-r", "taxi_fare", "-p", "local") for _ in range(3)]
+    rows = [
+        (what, seconds(median(runs, lambda m: m.wall)), seconds(median(runs, lambda m: m.cpu)), megabytes(median(runs, lambda m: m.rss)), len(runs))
+        for what, runs in [("whole training run", whole), ("nothing changed", again)]
+    ]
+    table(f"taxi, {bench.options.taxi_rows:,} rows, cards written", ["work", "wall", "CPU", "largest RSS", "runs"], rows)
+    steps = [e["step"] for e in whole[0].events if e.get("event") == "step_done"]
+    table("of that, each step", ["step", "wall"], [(step, seconds(median(whole, lambda m: m.step(step)["seconds"]))) for step in steps])
+
+
+def trips(bench):
+    """The file that `stream` and `predict` share."""
+    place = bench.temp / "trips"
+    if not place.exists():
+        place.mkdir()
+        bench.job("make_trips", bench.options.rows, place / "rows.csv")
+    return place
+
+
+def sunk(bench, place, runs):
+    """polars' figures; its parquet file is what `predict` scores."""
+    measured = []
+    for _ in range(runs):
+        # What was written before should not be written out while this is timed.
+        os.sync()
+        measured.append(bench.job("sink", place / "rows.csv", place / "rows.parquet"))
+    return measured
+
+
+def stream(bench):
+    """ingest, split and transform of a csv with 12 columns, each beside polars' streaming csv to parquet sink."""
+    place = trips(bench)
+    (place / "recipe.yaml").write_text(TRIPS)
+    peers = sunk(bench, place, bench.options.repeat)
+    theirs = statistics.median(result["seconds"] for _, result in peers)
+    runs = []
+    for _ in range(bench.options.repeat):
+        shutil.rmtree(place / ".recipe", ignore_errors=True)
+        os.sync()
+        runs.append(bench.recipe(place, "transform"))
+    size = (place / "rows.csv").stat().st_size / 1e6
+    rows = [("polars csv → parquet", seconds(theirs), seconds(median(peers, lambda m: m[0].cpu)), megabytes(median(peers, lambda m: m[0].anonymous)), "1")]
+    for step in ("ingest", "split", "transform"):
+        done = [run.step(step) for run in runs]
+        wall = median(done, lambda e: e["seconds"])
+        rows.append((step, seconds(wall), seconds(median(done, lambda e: e["cpu"])), megabytes(median(done, lambda e: e["anonymous"])), ratio(wall, theirs)))
+    wall = median(runs, lambda m: m.wall)
+    rows.append(("all three", seconds(wall), seconds(median(runs, lambda m: m.cpu)), megabytes(median(runs, lambda m: m.anonymous)), ratio(wall, theirs)))
+    table(
+        f"{bench.options.rows:,} rows × 12 columns of csv ({size:,.0f} MB), {len(runs)} runs",
+        ["work", "wall", "CPU", "peak anonymous memory", "wall, of polars'"],
+        rows,
+    )
+    shutil.rmtree(place / ".recipe", ignore_errors=True)
+
+
+def predict(bench):
+    """The scoring chain with a linear model, beside scikit-learn's predict; and with a tenth of the rows, for memory."""
+    place = trips(bench)
+    if not (place / "rows.parquet").exists():
+        sunk(bench, place, 1)
+    tenth = max(1, bench.options.rows // 10)
+    bench.job("head", place / "rows.parquet", tenth, place / "tenth.parquet")
+    (place / "recipe.yaml").write_text(SCORING)
+    shutil.rmtree(place / ".recipe", ignore_errors=True)
+    bench.recipe(place, accept=(0,))
+    peers, ours, small = [], [], []
+    for _ in range(bench.options.repeat):
+        os.sync()
+        peers.append(bench.job("predict", place / "head.csv", place / "rows.parquet", place / "peer.parquet"))
+        (place / "peer.parquet").unlink()
+        for runs, name in [(small, "tenth.parquet"), (ours, "rows.parquet")]:
+            (place / "scored.parquet").unlink(missing_ok=True)
+            os.sync()
+            runs.append(bench.recipe(place, "predict", "--force", f"steps.ingest_scoring.location={name}"))
+    rows = bench.options.rows
+    whole = statistics.median(result["seconds"] for _, result in peers)
+    alone = statistics.median(result["alone"] for _, result in peers)
+
+    def line(what, wall, anonymous=""):
+        return what, seconds(wall), f"{rows / wall / 1e6:.1f} M", ratio(wall, whole), ratio(wall, alone), anonymous
+
+    def step(name):
+        done = [run.step(name) for run in ours]
+        return line(f"recipe, {name}", median(done, lambda e: e["seconds"]), megabytes(median(done, lambda e: e["anonymous"])))
+
+    table(
+        f"predict {rows:,} rows, linear, {len(ours)} runs",
+        ["work", "wall", "rows/s", "of the peer's job", "of the peer's predict", "peak anonymous memory"],
+        [
+            line("scikit-learn, predict alone (matrix in memory)", alone),
+            line("scikit-learn, parquet → predict → parquet", whole, megabytes(median(peers, lambda m: m[0].anonymous))),
+            step("ingest_scoring"),
+            step("predict"),
+            line("recipe, whole program", median(ours, lambda m: m.wall), megabytes(median(ours, lambda m: m.anonymous))),
+        ],
+    )
+    print(f"\nPeak anonymous memory of recipe with {tenth:,} rows: {megabytes(median(small, lambda m: m.anonymous))}.")
+    shutil.rmtree(place / ".recipe", ignore_errors=True)
+
+
+def fitted_after(bench, place):
+    """Seconds from the start of `train` until the model's file is there; other things follow in that step."""
+    tmp = place / ".recipe" / "v1" / "tmp"
+    process = subprocess.Popen([bench.options.program, "-C", str(place), "run", "train", "--json", "--force=train"], stdout=subprocess.PIPE, text=True)
+    for event in process.stdout:
+        if '"step_started"' in event and '"train"' in event:
+            break
+    begin = time.perf_counter()
+    while process.poll() is None and not any("model" in path.name for path in tmp.rglob("*")):
+        time.sleep(0.002)
+    took = time.perf_counter() - begin
+    process.communicate()
+    return took
+
+
+def fit(bench):
+    """ridge and logistic regression, beside scikit-learn's fit on the same training rows."""
+    width, rows = bench.options.width, []
+    numbers = bench.temp / "numbers.parquet"
+    bench.job("make_numbers", int(bench.options.fit_rows * 1.25), width, numbers)
+    for kind, template, target, other, metric in [
+        ("ridge", "regression/v1", "y", "z", "root_mean_squared_error"),
+        ("logistic", "classification/v1", "z", "y", "log_loss"),
+    ]:
+        roles = f"roles: {{{other}: ignore}}" + ("\npositive_class: 'yes'" if kind == "logistic" else "")
+        recipe = FIT.replace("TEMPLATE", template).replace("NAME", kind).replace("TARGET", target).replace("ROLES", roles).replace("USING", kind)
+        place = bench.project(kind, recipe)
+        os.link(numbers, place / "numbers.parquet")
+        bench.recipe(place, "train")
+        trained = [bench.recipe(place, "train", "--force=train") for _ in range(bench.options.repeat)]
+        scored = bench.recipe(place, "evaluate").step("evaluate")["metrics"][f"test_{metric}"]
+        alone = statistics.median(fitted_after(bench, place) for _ in range(bench.options.repeat))
+        path = {
+            name: subprocess.run([bench.options.program, "-C", str(place), "artifact", name], capture_output=True, text=True, check=True).stdout.strip()
+            for name in ("training_data", "test_data")
+        }
+        peers = [bench.job("fit", kind, path["training_data"], path["test_data"]) for _ in range(bench.options.repeat)]
+        solvers = {
+            name: (statistics.median(result["solvers"][name]["seconds"] for _, result in peers), solver["score"])
+            for name, solver in peers[0][1]["solvers"].items()
+        }
+        best = min(wall for wall, _ in solvers.values())
+        for name, (wall, score) in solvers.items():
+            rows.append((f"scikit-learn {kind}, {name}, fit alone", seconds(wall), ratio(wall, best), f"{score:.6f}", megabytes(median(peers, lambda m: m[0].anonymous))))
+        whole, memory = (median([run.step("train") for run in trained], lambda e: e[key]) for key in ("seconds", "anonymous"))
+        rows.append((f"recipe {kind}, reading and fit", seconds(alone), ratio(alone, best), f"{scored:.6f}", ""))
+        rows.append((f"recipe {kind}, whole train step", seconds(whole), ratio(whole, best), "", megabytes(memory)))
+    table(
+        f"fit {bench.options.fit_rows:,} rows × {width} features, {bench.options.repeat} runs",
+        ["work", "wall", "of the best peer", "test RMSE or log loss", "peak anonymous memory"],
+        rows,
+    )
+
+
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit)}
+
+
+def main():
+    parts = "\n".join(f"  {name:8} {part.__doc__}" for name, part in PARTS.items())
+    parser = argparse.ArgumentParser(description=f"Our figures beside the peers'.\n\nparts:\n{parts}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", required=True, help="the `recipe` to measure (run.sh sets it)")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of `stream` and `predict` (default 10 million)")
+    parser.add_argument("--fit-rows", type=int, default=1_000_000, help="training rows of `fit` (default 1 million)")
+    parser.add_argument("--width", type=int, default=20, help="features of `fit` (default 20)")
+    parser.add_argument("--taxi-rows", type=int, default=10_000)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median is shown (default 3)")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (default: all)")
+    parser.add_argument("--temp", help="where the data is made (default: the system's place)")
+    options = parser.parse_args()
+    wanted = options.only.split(",")
+    if unknown := sorted(set(wanted) - set(PARTS)):
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    if not os.access(options.program, os.X_OK):
+        parser.error(f"no program at {options.program}: `cargo build --release` makes it")
+    options.program = os.path.abspath(options.program)
+    for name in ("RECIPE_PROFILE", "RECIPE_CACHE_DIR"):
+        os.environ.pop(name, None)
+    with tempfile.TemporaryDirectory(dir=options.temp) as temp:
+        os.environ["BENCH_TEMP"] = temp
+        bench = Bench(options, temp)
+        version = subprocess.run([options.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        print(f"{version}, {os.cpu_count()} cores")
+        for name, part in PARTS.items():
+            if name in wanted:
+                part(bench)
+
+
+if __name__ == "__main__":
+    main()
