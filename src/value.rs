@@ -428,7 +428,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Fault> for Reader<'_> {
+impl IntoDeserializer<'_, Fault> for Reader<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -183,7 +183,7 @@ struct Variables {
     values: BTreeMap<String, Value>,
 }
 
-/// A profile's UPPER_CASE top-level keys are variables; the rest is merged.
+/// A profile's `UPPER_CASE` top-level keys are variables; the rest is merged.
 fn take_variables(profile: &mut Document) -> Variables {
     let is_variable = |key: &str| key.chars().any(|c| c.is_ascii_uppercase()) && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     let mut values = BTreeMap::new();

@@ -267,7 +267,7 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone]) -> Result<Index<'
             verdict = Some(if found.validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) });
             headline = report.map(|r| r.card.headline.iter().skip(1).cloned().collect()).unwrap_or_default();
         }
-        let written = session.recipe.step(&name).map(|step| step.writes()).unwrap_or_default();
+        let written = session.recipe.step(&name).map(super::super::steps::Step::writes).unwrap_or_default();
         let shape = report.and_then(|r| written.iter().find_map(|slot| r.shapes.get(slot.artifact)).copied());
         let state = if found.is_some() && matches!(link.state, StepState::Waiting) { StepState::Cached } else { link.state };
         steps.push(IndexStep {

@@ -63,7 +63,7 @@ impl Criterion {
         }
         match (self.threshold, self.baseline) {
             (None, None) => {
-                faults.push(Fault::new(&[], "a criterion needs `threshold` or `baseline`").hint("for example `{metric: r2_score, threshold: 0.5}`"))
+                faults.push(Fault::new(&[], "a criterion needs `threshold` or `baseline`").hint("for example `{metric: r2_score, threshold: 0.5}`"));
             }
             (Some(_), Some(_)) => faults.push(Fault::new(&path("baseline"), "a criterion has `threshold` or `baseline`, not both")),
             _ => {}
@@ -246,7 +246,7 @@ impl Evaluate {
         let rows = Table::read(&path)?;
         let mut values = BTreeMap::new();
         for custom in &self.custom_metrics {
-            let value = self.custom(custom, &rows).map_err(|error| {
+            let value = Self::custom(custom, &rows).map_err(|error| {
                 error
                     .path("custom_metrics")
                     .hint(format!("the expression of `{}` sees `prediction`, `target`, `proba`, `weight` and the columns of the data", custom.name))
@@ -259,7 +259,7 @@ impl Evaluate {
     }
 
     /// A custom metric's value, where it has one.
-    fn custom(&self, custom: &CustomMetric, rows: &Table) -> Result<Option<f64>> {
+    fn custom(custom: &CustomMetric, rows: &Table) -> Result<Option<f64>> {
         custom.expression.check_against(rows.schema(), Wanted::Number)?;
         custom.expression.number(rows)
     }

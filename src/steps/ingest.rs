@@ -1,4 +1,4 @@
-//! ingest and ingest_scoring: source files become one checked parquet file.
+//! ingest and `ingest_scoring`: source files become one checked parquet file.
 //!
 //! Both run the same code; scoring data has no target, and its contract is the same.
 
@@ -26,7 +26,7 @@ pub enum Purpose {
     Scoring,
 }
 
-/// The ingest step, and the ingest_scoring step.
+/// The ingest step, and the `ingest_scoring` step.
 pub struct Ingest {
     pub purpose: Purpose,
     pub source: SourceConfig,

@@ -66,7 +66,7 @@ pub fn digest(model: &Model) -> String {
 /// Column and type of what the model asks for.
 #[must_use]
 pub fn inputs(model: &Model) -> Vec<(String, String)> {
-    model.chain.inputs.iter().map(|column| (column.name.clone(), column.kind.to_string())).collect()
+    model.chain.inputs.iter().map(|column| (column.name.clone(), column.kind.clone())).collect()
 }
 
 /// Column and type of what it gives.

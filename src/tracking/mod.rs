@@ -1,4 +1,4 @@
-//! The embedded record of runs and registry of models: SQLite at `.recipe/runs.db`, bundles beside it.
+//! The embedded record of runs and registry of models: `SQLite` at `.recipe/runs.db`, bundles beside it.
 //!
 //! The registry is no cache: nothing here is ever cleaned, and a registered version owns its bundle.
 

@@ -389,7 +389,7 @@ fn data_that_is_not_there_or_not_a_table_is_refused() {
                         let good = ingested(p);
                         let half = good.len() / 2;
                         good[..half].to_vec()
-                    })
+                    });
                 },
                 4,
                 &["data/h.parquet", "damaged"],
@@ -402,7 +402,7 @@ fn data_that_is_not_there_or_not_a_table_is_refused() {
                         let at = bytes.len() - 8;
                         bytes[at..at + 4].fill(0xff);
                         bytes
-                    })
+                    });
                 },
                 4,
                 &["data/h.parquet", "damaged"],
@@ -510,7 +510,7 @@ fn data_that_cannot_be_learned_from_is_refused() {
                             .enumerate()
                             .map(|(i, l)| if i == 5 { format!("{},inf\n", l.rsplit_once(',').unwrap().0) } else { format!("{l}\n") })
                             .collect::<String>(),
-                    )
+                    );
                 },
                 4,
                 &["target `price` is infinite in 1 row\n"],
@@ -652,7 +652,7 @@ fn classes_that_cannot_be_learned_are_refused() {
                     p.write(
                         "data/loans.csv",
                         loans(300).lines().map(|l| format!("{l},{}\n", l.rsplit_once(',').unwrap().1.replace("repaid", "paid_back"))).collect::<String>(),
-                    )
+                    );
                 },
                 4,
                 &["`paid_back`", "roles: {paid_back: ignore}"],
@@ -843,7 +843,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
         std::io::Write::write_all(&mut writer, b"9,100,3,Lake,120000.0\n").unwrap();
         std::thread::sleep(Duration::from_millis(1));
     }
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::of(&child.wait_with_output().unwrap());
     assert_eq!(ran.code, 4, "{}", ran.stderr);
     assert!(ran.stderr.contains("data/houses.csv") && ran.stderr.contains("changed while"), "{}", ran.stderr);
     project.write("data/houses.csv", houses(240));
@@ -901,10 +901,10 @@ fn a_store_that_is_none_newer_or_busy_is_refused() {
 fn odd_surroundings_are_no_hindrance() {
     use std::os::unix::ffi::OsStrExt;
     let project = Project::regression();
-    let ran = Ran::of(project.command(&["run", "evaluate"]).env_remove("HOME").env("TERM", "dumb").output().unwrap());
+    let ran = Ran::of(&project.command(&["run", "evaluate"]).env_remove("HOME").env("TERM", "dumb").output().unwrap());
     assert_eq!(ran.code, 0, "76 and 80: {}", ran.stderr);
     assert_eq!(ran.executed(), "ingest split transform train evaluate");
-    let ran = Ran::of(project.command(&["run"]).arg(std::ffi::OsStr::from_bytes(b"tr\xffin")).output().unwrap());
+    let ran = Ran::of(&project.command(&["run"]).arg(std::ffi::OsStr::from_bytes(b"tr\xffin")).output().unwrap());
     assert_eq!(ran.code, 2, "75: {}", ran.stderr);
     assert!(ran.stderr.contains("not UTF-8"), "{}", ran.stderr);
     let ran = project.recipe(&["run", "train\u{1b}[31m"]);
@@ -918,7 +918,7 @@ fn odd_surroundings_are_no_hindrance() {
         .spawn()
         .unwrap();
     drop(child.stdout.take());
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::of(&child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "74");
 }
 

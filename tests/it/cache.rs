@@ -433,18 +433,34 @@ fn place_environment_and_threads_run_nothing() {
     let run = |what: &str, change: &dyn Fn(&mut Command)| {
         let mut command = project.command(&["run"]);
         change(&mut command);
-        let ran = Ran::of(command.output().unwrap());
+        let ran = Ran::of(&command.output().unwrap());
         assert_eq!((ran.code, ran.executed().as_str()), (0, ""), "{what}: {}", ran.stderr);
         assert_eq!(differences(&snapshot(&project), &base), [""; 0], "{what}");
     };
-    run("a subdirectory", &|c| drop(c.current_dir(project.path("data"))));
-    run("-C", &|c| drop(c.current_dir("/").args(["-C", project.root().to_str().unwrap()])));
-    run("-C, relative", &|c| drop(c.current_dir(project.path("data")).args(["-C", ".."])));
-    run("an unrelated variable", &|c| drop(c.env("HOUSES", "1")));
-    run("TZ and the locale", &|c| drop(c.env("TZ", "Pacific/Kiritimati").env("LC_ALL", "de_DE.UTF-8")));
-    run("one thread", &|c| drop(c.env("POLARS_MAX_THREADS", "1").env("RAYON_NUM_THREADS", "1")));
-    run("quiet", &|c| drop(c.arg("--quiet")));
-    run("another HOME", &|c| drop(c.env("HOME", "/nonexistent").env_remove("USER")));
+    run("a subdirectory", &|c| {
+        c.current_dir(project.path("data"));
+    });
+    run("-C", &|c| {
+        c.current_dir("/").args(["-C", project.root().to_str().unwrap()]);
+    });
+    run("-C, relative", &|c| {
+        c.current_dir(project.path("data")).args(["-C", ".."]);
+    });
+    run("an unrelated variable", &|c| {
+        c.env("HOUSES", "1");
+    });
+    run("TZ and the locale", &|c| {
+        c.env("TZ", "Pacific/Kiritimati").env("LC_ALL", "de_DE.UTF-8");
+    });
+    run("one thread", &|c| {
+        c.env("POLARS_MAX_THREADS", "1").env("RAYON_NUM_THREADS", "1");
+    });
+    run("quiet", &|c| {
+        c.arg("--quiet");
+    });
+    run("another HOME", &|c| {
+        c.env("HOME", "/nonexistent").env_remove("USER");
+    });
 
     // Another profile with the same values finds the same results.
     project.write("profiles/prod.yaml", "ALPHA: 0.5\n");
@@ -453,12 +469,12 @@ fn place_environment_and_threads_run_nothing() {
     let moved = project.root().with_file_name("elsewhere").join("houses");
     fs::create_dir(moved.parent().unwrap()).unwrap();
     fs::rename(project.root(), &moved).unwrap();
-    let ran = Ran::of(project.command(&["run"]).current_dir(&moved).output().unwrap());
+    let ran = Ran::of(&project.command(&["run"]).current_dir(&moved).output().unwrap());
     assert_eq!((ran.code, ran.executed().as_str()), (0, ""), "moved: {}", ran.stderr);
     // Under another name, too, for the recipe has one of its own.
     let renamed = moved.with_file_name("homes");
     fs::rename(&moved, &renamed).unwrap();
-    let ran = Ran::of(project.command(&["run"]).current_dir(&renamed).output().unwrap());
+    let ran = Ran::of(&project.command(&["run"]).current_dir(&renamed).output().unwrap());
     assert_eq!((ran.code, ran.executed().as_str()), (0, ""), "renamed: {}", ran.stderr);
 }
 

@@ -68,7 +68,7 @@ fn points(every: usize) -> Vec<usize> {
 fn a_run_killed_at_any_change_of_the_disk_loses_nothing() {
     side_by_side(&points(29), |point| {
         let project = Project::regression();
-        let killed = Ran::of(project.command(&["run"]).env("RECIPE_FAULT", format!("{point}:abort")).output().unwrap());
+        let killed = Ran::of(&project.command(&["run"]).env("RECIPE_FAULT", format!("{point}:abort")).output().unwrap());
         // The last points lie behind the end of a run.
         assert!(killed.code == -1 || (*point > 150 && killed.code == 0), "{point}: {}", killed.stderr);
         // Looking is possible at once, and finds no fault in what is there.
@@ -86,7 +86,7 @@ fn a_run_killed_at_any_change_of_the_disk_loses_nothing() {
 fn a_full_disk_is_said_and_the_next_run_goes_on() {
     side_by_side(&points(43), |point| {
         let project = Project::regression();
-        let full = Ran::of(project.command(&["run"]).env("RECIPE_FAULT", format!("{point}:enospc")).output().unwrap());
+        let full = Ran::of(&project.command(&["run"]).env("RECIPE_FAULT", format!("{point}:enospc")).output().unwrap());
         // At its end a run only removes its scratch space, for which a full disk has room.
         if full.code != 0 || *point <= 150 {
             assert_eq!(full.code, 6, "{point}: {}", full.stderr);
@@ -107,7 +107,7 @@ fn mounted(project: &Project, script: &str) -> Option<Ran> {
     let mut inner = Command::new("unshare");
     inner.args(["-rm", "sh", "-c", script]).current_dir(project.root()).env("RECIPE", env!("CARGO_BIN_EXE_recipe")).env("NO_COLOR", "1").stdin(Stdio::null());
     command.env_clear();
-    Some(Ran::of(inner.output().unwrap()))
+    Some(Ran::of(&inner.output().unwrap()))
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn start(project: &Project, arguments: &[&str]) -> Child {
 }
 
 fn end(child: Child) -> Ran {
-    Ran::of(child.wait_with_output().unwrap())
+    Ran::of(&child.wait_with_output().unwrap())
 }
 
 fn signal(child: &Child, name: &str) {

@@ -1,5 +1,8 @@
 //! Whole-program tests: what a user types and what they get.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 mod bad_inputs;
 mod cache;
 mod commands;

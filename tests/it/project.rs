@@ -92,7 +92,7 @@ impl Project {
 
     /// Runs the program to its end.
     pub fn recipe(&self, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(arguments).output().unwrap())
+        Ran::of(&self.command(arguments).output().unwrap())
     }
 
     /// Runs the program; it must succeed.
@@ -116,7 +116,7 @@ impl Project {
 }
 
 impl Ran {
-    pub fn of(output: Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

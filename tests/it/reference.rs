@@ -28,7 +28,7 @@ fn agrees(project: &Project, compared: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer/parity.py");
     let mut command = Command::new(python);
     command.arg(script).arg(env!("CARGO_BIN_EXE_recipe")).arg(project.root()).env_remove("RECIPE_PROFILE").env_remove("RECIPE_CACHE_DIR");
-    let ran = Ran::of(command.output().unwrap());
+    let ran = Ran::of(&command.output().unwrap());
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.starts_with(compared) && ran.stdout.matches("same  ").count() == 2, "{}", ran.stdout);
 }

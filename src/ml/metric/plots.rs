@@ -158,7 +158,7 @@ fn class_table(scored: &Scored, classes: &[String]) -> Table {
     }
 }
 
-fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let keep: Vec<usize> = every(points.len(), CURVE_POINTS).collect();
     let last = points.len().saturating_sub(1);
     points.iter().enumerate().filter(|(i, _)| *i == last || keep.binary_search(i).is_ok()).map(|(_, p)| *p).collect()
@@ -174,7 +174,7 @@ fn roc(scored: &Scored, classes: &[String], shown: &[usize]) -> Lines {
             (positives > 0.0 && negatives > 0.0).then(|| {
                 let mut points = vec![(0.0, 0.0)];
                 points.extend(steps.iter().map(|s| ((s.all - s.positives) / negatives, s.positives / positives)));
-                Line { name: classes[*class].clone(), points: thin(points) }
+                Line { name: classes[*class].clone(), points: thin(&points) }
             })
         })
         .collect();
@@ -189,7 +189,7 @@ fn precision_recall(scored: &Scored, classes: &[String], shown: &[usize]) -> Lin
             let positives = steps.last()?.positives;
             (positives > 0.0).then(|| Line {
                 name: classes[*class].clone(),
-                points: thin(steps.iter().filter(|s| s.all > 0.0).map(|s| (s.positives / positives, s.positives / s.all)).collect()),
+                points: thin(&steps.iter().filter(|s| s.all > 0.0).map(|s| (s.positives / positives, s.positives / s.all)).collect::<Vec<_>>()),
             })
         })
         .collect();
@@ -221,22 +221,17 @@ fn calibration(scored: &Scored, classes: &[String], shown: &[usize]) -> Lines {
 }
 
 fn score_histogram(scored: &Scored, classes: &[String], shown: &[usize]) -> Block {
-    match shown {
-        [positive] => {
-            let scores = &scored.scores[*positive];
-            let by_class: Vec<(String, Vec<f64>)> = classes
-                .iter()
-                .enumerate()
-                .map(|(class, name)| {
-                    (format!("actually {name}"), scored.y.iter().zip(scores).filter(|(y, _)| **y as usize == class).map(|(_, s)| *s).collect())
-                })
-                .collect();
-            Block::Histogram(histogram(format!("Score of {}", classes[*positive]), "score", &by_class))
-        }
-        _ => {
-            let top: Vec<f64> = (0..scored.rows()).map(|row| scored.scores.iter().map(|s| s[row]).fold(0.0, f64::max)).collect();
-            Block::Histogram(histogram("Score of the predicted class".to_owned(), "score", &[("rows".to_owned(), top)]))
-        }
+    if let [positive] = shown {
+        let scores = &scored.scores[*positive];
+        let by_class: Vec<(String, Vec<f64>)> = classes
+            .iter()
+            .enumerate()
+            .map(|(class, name)| (format!("actually {name}"), scored.y.iter().zip(scores).filter(|(y, _)| **y as usize == class).map(|(_, s)| *s).collect()))
+            .collect();
+        Block::Histogram(histogram(format!("Score of {}", classes[*positive]), "score", &by_class))
+    } else {
+        let top: Vec<f64> = (0..scored.rows()).map(|row| scored.scores.iter().map(|s| s[row]).fold(0.0, f64::max)).collect();
+        Block::Histogram(histogram("Score of the predicted class".to_owned(), "score", &[("rows".to_owned(), top)]))
     }
 }
 
@@ -250,7 +245,7 @@ fn lift(scored: &Scored, positive: usize) -> Lines {
         caption: "Lift: how much more often the class occurs among the rows with the highest scores".to_owned(),
         x: "share of rows, highest scores first".to_owned(),
         y: "lift".to_owned(),
-        series: vec![Line { name: "lift".to_owned(), points: thin(points) }],
+        series: vec![Line { name: "lift".to_owned(), points: thin(&points) }],
         diagonal: false,
     }
 }
