@@ -580,13 +580,7 @@ mod tests {
         let shown: Vec<String> = faults.iter().map(|f| format!("{}: {f}", display_path(&f.path))).collect();
         assert_eq!(
             shown,
-            [
-                "[0]: expected a map, got `3`",
-                "[1].columns: expected a list, got `3`",
-                "[2].columns: missing key `columns`",
-                "[4].column: unknown key `column`",
-                "[4].columns: missing key `columns`",
-            ]
+            ["[0]: expected a map, got `3`", "[1].columns: expected a list, got `3`", "[2].columns: missing key `columns`", "[4].column: unknown key `column`",]
         );
     }
 }

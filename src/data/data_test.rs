@@ -572,7 +572,7 @@ mod tests {
                 "[0]: unknown value `row_cuont` | did you mean `row_count`?",
                 "[1].row_count.mn: unknown key `mn` | did you mean `min`?",
                 "[2].expression.sql: an aggregate here would leak: `SUM` looks at all rows, and this is worked out a row at a time: `SUM(a) > 0` (fit it on training rows with a transform, or use an aggregate in a metric or an `aggregate` test) | ",
-                "[3].mean.min: expected f64, got `x` | ",
+                "[3].mean.min: expected a number, got `x` | ",
                 "[3].mean.mostly: unknown key `mostly` | known here: `column`, `min`, `max`, `severity`, `where`",
                 "[4].freshness.max_age: not a length of time: `2 days`; write `36h`, `2d` or `90m` | ",
                 "[5]: a test is a map of one name: found `constant` and `row_count`; its settings stand a level deeper, or `-` begins the next test | ",

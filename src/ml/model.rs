@@ -302,7 +302,7 @@ impl Scored {
 pub fn classes(table: &Table, target: &str) -> Result<BTreeMap<String, u64>> {
     const MANY: usize = 1_000;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    let only = Table::from_query(table.lazy().select([col(target)]))?;
+    let only = Table::from_query(table.lazy().select([Expr::Column(target.into())]))?;
     for batch in only.batches()? {
         let labels = batch?.column(target)?.cast(&DataType::String)?;
         for label in labels.str()?.iter().flatten() {

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::matrix::numbers;
 use super::{Matrix, Task};
 use crate::data::Table;
+use crate::data::rows::kind_name;
 use crate::error::{Error, Result, shorten};
 
 /// Above this many bytes of numbers, chunks are read anew at every pass.
@@ -45,6 +46,23 @@ pub struct TrainingSet {
 enum Source {
     Memory(Vec<Chunk>),
     Table(Table),
+}
+
+/// A weight column's numbers.
+fn weights(column: &Column) -> Result<Vec<f64>> {
+    let name = column.name();
+    let refuse = |what: &str| {
+        Err(Error::data(format!("weight column `{name}` {what}")).path(&format!("roles.{name}")).hint("weights are numbers ≥ 0 and never missing"))
+    };
+    if !(column.dtype().is_primitive_numeric() || column.dtype().is_bool() || column.dtype().is_decimal()) {
+        return refuse(&format!("is not numeric: {}", kind_name(column.dtype())));
+    }
+    let weights = numbers(column)?;
+    match weights.iter().find(|weight| !weight.is_finite() || **weight < 0.0) {
+        Some(weight) if weight.is_nan() => refuse("has a missing value"),
+        Some(weight) => refuse(&format!("holds a value that is no weight: {weight}")),
+        None => Ok(weights),
+    }
 }
 
 impl TrainingSet {
@@ -92,15 +110,9 @@ impl TrainingSet {
         let x = Matrix::of(frame, &self.features)?;
         let y = target_numbers(frame.column(&self.target)?, &self.task)?;
         let mut w = match &self.weight {
-            Some(name) => numbers(frame.column(name)?)?,
+            Some(name) => weights(frame.column(name)?)?,
             None => vec![1.0; x.rows],
         };
-        if let Some(bad) = w.iter().position(|w| !w.is_finite() || *w < 0.0) {
-            let name = self.weight.as_deref().unwrap_or_default();
-            return Err(
-                Error::data(format!("weight column `{name}` holds a value that is no weight: {}", w[bad])).hint("weights are numbers ≥ 0 and never missing")
-            );
-        }
         if !self.class_weight.is_empty() {
             for (w, class) in w.iter_mut().zip(&y) {
                 *w *= self.class_weight.get(*class as usize).copied().unwrap_or(1.0);

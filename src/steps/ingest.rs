@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use polars::prelude::{DataType, Expr, col, lit};
+use polars::prelude::{DataType, Expr, lit};
 
 use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings, counted, thousands};
 use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
@@ -124,6 +124,10 @@ impl Step for Ingest {
             if rows == 0 {
                 return Err(Error::data(format!("target `{target}` is missing in every row")));
             }
+            // One row is the split's to refuse.
+            if *goal == Goal::Regression && rows > 1 {
+                refuse_constant(&table, target)?;
+            }
             if let Goal::Classification { .. } = goal {
                 let counts = classes(&table, target)?;
                 if counts.len() > FEW_CLASSES && counts.len() as u64 * 2 > rows {
@@ -211,7 +215,7 @@ impl Ingest {
         let mut dropped = BTreeMap::new();
         let mut query = table.lazy();
         let counts =
-            table.lazy().select(table.names().map(|name| col(name).null_count().cast(DataType::UInt64).alias(name)).collect::<Vec<Expr>>()).collect()?;
+            table.lazy().select(table.schema().iter().map(|(name, dtype)| missing_in(name, dtype).alias(name.as_str())).collect::<Vec<Expr>>()).collect()?;
         let missing = |name: &str| -> Result<u64> { Ok(counts.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
         let rows = table.rows()? as u64;
         if let Purpose::Training { target, goal } = &self.purpose {
@@ -223,23 +227,16 @@ impl Ingest {
                     .path("target_col")
                     .hint("for classes use the template `classification/v1`"));
             }
-            let mut lost = missing(target)?;
-            let mut keep = col(target.as_str()).is_not_null();
+            let lost = missing(target)?;
+            let mut keep = column(target).is_not_null();
             if is_float {
-                let sums = table
-                    .lazy()
-                    .select([
-                        col(target.as_str()).is_nan().sum().cast(DataType::UInt64).alias("nan"),
-                        col(target.as_str()).is_infinite().sum().cast(DataType::UInt64).alias("infinite"),
-                    ])
-                    .collect()?;
-                let sum = |name: &str| -> Result<u64> { Ok(sums.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
-                if sum("infinite")? > 0 {
-                    return Err(Error::data(format!("target `{target}` is infinite in {}", counted(sum("infinite")?, "row")))
+                let infinite = table.lazy().select([column(target).is_infinite().sum().cast(DataType::UInt64).alias("infinite")]).collect()?;
+                let infinite = infinite.column("infinite")?.get(0)?.extract::<u64>().unwrap_or(0);
+                if infinite > 0 {
+                    return Err(Error::data(format!("target `{target}` is infinite in {}", counted(infinite, "row")))
                         .hint("correct the data, or drop the rows before ingest"));
                 }
-                lost += sum("nan")?;
-                keep = keep.and(col(target.as_str()).is_nan().fill_null(lit(true)).not());
+                keep = keep.and(column(target).is_nan().fill_null(lit(true)).not());
             }
             if lost == rows {
                 return Err(Error::data(format!("target `{target}` is missing in every row")));
@@ -258,9 +255,34 @@ impl Ingest {
         // A column without a value says nothing in training; scoring keeps what the model may ask for.
         if !empty.is_empty() && self.purpose != Purpose::Scoring {
             warnings.push(format!("columns without any value were dropped: {}", empty.join(", ")));
-            query = query.drop(polars::prelude::cols(empty));
+            let kept = table.names().filter(|name| !empty.iter().any(|e| e == name));
+            query = query.select(kept.map(column).collect::<Vec<Expr>>());
         }
         Ok((Table::from_query(query)?, dropped, warnings))
+    }
+}
+
+/// The column of that very name: `col` would read `*` and `^…$` as patterns.
+fn column(name: &str) -> Expr {
+    Expr::Column(name.into())
+}
+
+/// How many rows have no value; NaN is none.
+fn missing_in(name: &str, dtype: &DataType) -> Expr {
+    let absent = if dtype.is_float() { column(name).is_null().or(column(name).is_nan()) } else { column(name).is_null() };
+    absent.sum().cast(DataType::UInt64)
+}
+
+/// A number that never varies leaves nothing to learn.
+fn refuse_constant(table: &Table, target: &str) -> Result<()> {
+    let ends = table.lazy().select([column(target).min().cast(DataType::Float64).alias("least"), column(target).max().cast(DataType::Float64).alias("most")]);
+    let ends = ends.collect()?;
+    let end = |name: &str| -> Result<Option<f64>> { Ok(ends.column(name)?.get(0)?.extract::<f64>()) };
+    match (end("least")?, end("most")?) {
+        (Some(least), Some(most)) if least == most => Err(Error::data(format!("target `{target}` is {least} in every row"))
+            .path("target_col")
+            .hint("there is nothing to learn: check the data and what is left out of it")),
+        _ => Ok(()),
     }
 }
 

@@ -342,7 +342,8 @@ impl Goal {
             ))
             .path("positive_class")
             .hint("leave `positive_class` out for several classes")),
-            Some(wanted) => match labels.iter().position(|label| label == wanted) {
+            // A number may be written otherwise: the labels of a column of floats are `0.0` and `1.0`.
+            Some(wanted) => match labels.iter().position(|label| label == wanted).or_else(|| labels.iter().position(|label| is_same_number(label, wanted))) {
                 Some(index) => Ok(Task::Classification { classes: labels, positive: Some(index) }),
                 None => Err(Error::data(format!("`positive_class` does not occur in target `{target}`: {wanted}"))
                     .path("positive_class")
@@ -350,6 +351,10 @@ impl Goal {
             },
         }
     }
+}
+
+fn is_same_number(one: &str, other: &str) -> bool {
+    matches!((one.parse::<f64>(), other.parse::<f64>()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// `1 row`, `2,000 rows`.

@@ -139,7 +139,7 @@ impl Step for Predict {
                 None => scored.clone(),
                 Some(columns) => {
                     crate::data::rows::require_columns(&scored, columns, "steps.predict.output.columns")?;
-                    Table::from_query(scored.lazy().select(columns.iter().map(|c| polars::prelude::col(c.as_str())).collect::<Vec<_>>()))?
+                    Table::from_query(scored.lazy().select(columns.iter().map(|c| polars::prelude::Expr::Column(c.as_str().into())).collect::<Vec<_>>()))?
                 }
             };
             output.write(&written, &path)?;

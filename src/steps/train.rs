@@ -10,7 +10,7 @@ use super::{
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles};
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, nearest, shorten};
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::{Coefficient, Task, TrainingSet, UnfittedEstimator};
@@ -112,6 +112,14 @@ impl Step for Train {
             Goal::Regression => BTreeMap::new(),
             Goal::Classification { .. } => classes(&training, &self.target)?,
         };
+        if let Goal::Classification { .. } = self.goal {
+            let unlearned: Vec<String> =
+                classes(&validation, &self.target)?.into_keys().filter(|label| !counts.contains_key(label)).map(|l| shorten(&l)).collect();
+            if !unlearned.is_empty() {
+                return Err(Error::data(format!("target `{}` has classes that no training row has: {}", self.target, unlearned.join(", ")))
+                    .hint("share classes out with `split: {using: stratified}`, or leave rare ones out"));
+            }
+        }
         let task = self.goal.task(&self.target, &counts)?;
         if !self.estimator.supports(&task) {
             return Err(Error::config(format!("`{}` cannot do {}", self.estimator.name(), metric::task_name(&task)))

@@ -156,6 +156,16 @@ fn houses_with(from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
+/// The houses with other values in the last column.
+fn with_last(name: &str, value: impl Fn(usize, &str) -> String) -> String {
+    let cut = |line: &str| line.rsplit_once(',').map(|(rest, last)| (rest.to_owned(), last.to_owned())).unwrap();
+    houses(240).lines().enumerate().fold(String::new(), |mut text, (i, line)| {
+        let (rest, last) = cut(line);
+        writeln!(text, "{rest},{}", if i == 0 { name.to_owned() } else { value(i, &last) }).unwrap();
+        text
+    })
+}
+
 /// The houses with one more column, made from the fields of a row.
 fn houses_and(name: &str, value: impl Fn(usize, &[&str]) -> String) -> String {
     let mut lines = houses(240).lines().map(str::to_owned).collect::<Vec<_>>().into_iter();
@@ -380,6 +390,15 @@ fn data_that_is_not_there_or_not_a_table_is_refused() {
                 &["data/houses.csv:4", "encoding: latin1"],
             ),
             bad("47 NUL bytes", |p| data(p, houses_with("North", "No\0th")), 4, &["data/houses.csv:2", "NUL"]),
+        ],
+    );
+}
+
+#[test]
+fn files_that_are_not_what_they_seem_are_refused() {
+    check(
+        &Project::regression(),
+        &[
             bad("48 gzip named .csv", |p| data(p, gzip(houses(240).as_bytes())), 0, &["csv (gzip)"]),
             bad("49 csv named .parquet", |p| data_in(p, "data/houses.parquet", houses(240)), 4, &["`data/houses.parquet`", "csv"]),
             bad(
@@ -533,6 +552,82 @@ fn data_that_cannot_be_learned_from_is_refused() {
                 4,
                 &["column `Area`, which is not in `data/houses.csv`", "`zzz`", "did you mean `area`?", "recipe.yaml:21:15 at roles.Area"],
             ),
+            bad(
+                "a target that never varies",
+                |p| data(p, with_last("price", |_, _| "70000".into())),
+                4,
+                &["target `price` is 70000 in every row", "recipe.yaml:2:13"],
+            ),
+            bad(
+                "a column that is NaN in every row",
+                |p| data(p, houses_and("notes", |_, _| "nan".into())),
+                0,
+                &["columns without any value were dropped: notes"],
+            ),
+            bad(
+                "weights that are negative",
+                |p| {
+                    data(p, houses_and("w", |i, _| (3 - i as i64).to_string()));
+                    append(p, "roles: {w: weight}\n");
+                },
+                4,
+                &["weight column `w` holds a value that is no weight: -", "recipe.yaml:21:", "numbers ≥ 0"],
+            ),
+            bad(
+                "weights that are missing",
+                |p| {
+                    data(p, houses_and("w", |i, _| if i % 3 == 0 { String::new() } else { "1".into() }));
+                    append(p, "roles: {w: weight}\n");
+                },
+                4,
+                &["weight column `w` has a missing value"],
+            ),
+            bad(
+                "weights that are text",
+                |p| {
+                    data(p, houses_and("w", |_, _| "heavy".into()));
+                    append(p, "roles: {w: weight}\n");
+                },
+                4,
+                &["weight column `w` is not numeric: string"],
+            ),
+            bad(
+                "weights that are all 0",
+                |p| {
+                    data(p, houses_and("w", |_, _| "0".into()));
+                    append(p, "roles: {w: weight}\n");
+                },
+                4,
+                &["no row with a weight above 0"],
+            ),
+            bad("a column named like a pattern", |p| data(p, houses_and("^.*$", |i, _| (i % 7).to_string())), 0, &[]),
+            bad("a column named *", |p| data(p, houses_and("*", |i, _| (i % 7).to_string())), 0, &[]),
+            bad("a column named like an SQL word", |p| data(p, houses_and("select", |i, _| (i % 7).to_string())), 0, &[]),
+            bad("a column named like markup", |p| data(p, houses_and("\"<img src=x>{{7*7}}\n'\"\"\"", |i, _| (i % 7).to_string())), 0, &[]),
+            bad(
+                "a column named like the prediction",
+                |p| data(p, houses_and("prediction", |i, _| (i % 7).to_string())),
+                4,
+                &["already has a column `prediction`", "rename it in the data"],
+            ),
+            bad(
+                "numbers too large to add up",
+                |p| data(p, houses_and("big", |i, _| if i % 2 == 0 { "1e308".into() } else { "1.5e308".into() })),
+                4,
+                &["too large", "`big`"],
+            ),
+            bad(
+                "infinite features",
+                |p| data(p, houses_and("odd", |i, _| if i == 4 { "inf".into() } else { format!("{i}.5") })),
+                4,
+                &["`ridge` cannot take missing or infinite values", "`odd`"],
+            ),
+            bad(
+                "duplicate rows only",
+                |p| data(p, houses(2).lines().take(1).chain(std::iter::repeat_n("1,50,2,Lake,7.5", 50)).map(|l| format!("{l}\n")).collect::<String>()),
+                4,
+                &["target `price` is 7.5 in every row"],
+            ),
             bad("the contract", |p| edit(p, "min: 0}", "min: 50000}"), 4, &["price", "data/houses.csv"]),
             bad(
                 "a filter on a column that is not there",
@@ -640,6 +735,66 @@ fn classes_that_cannot_be_learned_are_refused() {
                 &["target `income` has 300", "classes in 300 rows", "regression/v1", "recipe.yaml:2:13"],
             ),
             bad("27 metric of another task", |p| append(p, "primary_metric: r2_score\n"), 3, &["`r2_score` is not a metric for this classification"]),
+            bad(
+                "labels that are floats",
+                |p| {
+                    labels(p, |_, l| if l == "yes" { "1.0".into() } else { "0.0".into() });
+                    edit(p, "\"yes\"", "1");
+                },
+                0,
+                &[],
+            ),
+            bad(
+                "labels that are booleans",
+                |p| {
+                    labels(p, |_, l| if l == "yes" { "true".into() } else { "false".into() });
+                    edit(p, "\"yes\"", "true");
+                },
+                0,
+                &[],
+            ),
+            bad(
+                "labels that are dates",
+                |p| {
+                    labels(p, |i, _| format!("2020-01-0{}", 1 + i % 3));
+                    edit(p, "positive_class: \"yes\"\n", "");
+                    append(p, "  evaluate: {validation_criteria: [{metric: accuracy_score, threshold: 0}]}\n");
+                },
+                0,
+                &[],
+            ),
+            bad(
+                "labels with quotes and line breaks",
+                |p| {
+                    labels(p, |i, _| ["\"it's \"\"x\"\"\"", "\"a\nb\"", "<b>"][i % 3].into());
+                    edit(p, "positive_class: \"yes\"\n", "");
+                    append(p, "  evaluate: {validation_criteria: [{metric: accuracy_score, threshold: 0}]}\n");
+                },
+                0,
+                &[],
+            ),
+            bad(
+                "a class that no training row has",
+                |p| {
+                    p.write(
+                        "data/loans.csv",
+                        loans(300)
+                            .lines()
+                            .enumerate()
+                            .map(|(i, l)| match i % 3 {
+                                _ if i == 0 => format!("{l},part\n"),
+                                0 => format!("{l},train\n"),
+                                1 => format!("{}late,val\n", l.trim_end_matches("yes").trim_end_matches("no")),
+                                _ => format!("{l},test\n"),
+                            })
+                            .collect::<String>(),
+                    );
+                    edit(p, "positive_class: \"yes\"\n", "");
+                    append(p, "  split: {using: column, columns: [part]}\n");
+                },
+                4,
+                &["classes that no training row has: late", "stratified"],
+            ),
             bad(
                 "a class weight for no class",
                 |p| append(p, "  train: {class_weight: {yess: 2}}\n"),

@@ -232,7 +232,7 @@ fn kind_of(dtype: &ArrowDataType) -> Result<(Kind, Option<&'static str>), String
 
 /// A column in the type of its kind.
 fn brought(name: &str, own: &ArrowDataType, kind: Kind) -> Expr {
-    let column = col(PlSmallStr::from(name));
+    let column = Expr::Column(PlSmallStr::from(name));
     match own {
         ArrowDataType::Timestamp(unit, _) => micros(column, *unit),
         ArrowDataType::Date64 => micros(column, ArrowTimeUnit::Millisecond),

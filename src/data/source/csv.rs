@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polars::prelude::{Expr, LazyCsvReader, LazyFileListReader, LazyFrame, NullValues, PlSmallStr, Schema, col};
+use polars::prelude::{Expr, LazyCsvReader, LazyFileListReader, LazyFrame, NullValues, PlSmallStr, Schema};
 use rayon::prelude::*;
 
 use crate::data::table::polars_path;
@@ -163,7 +163,7 @@ impl Csv {
             let kind = kinds_by_name.get(name.as_str()).copied().unwrap_or(*own);
             let plain = tally.is_plain(kind, self.style);
             schema.with_column(PlSmallStr::from(name.as_str()), if plain { kind.dtype() } else { Kind::Text.dtype() });
-            let column = col(PlSmallStr::from(name.as_str()));
+            let column = Expr::Column(PlSmallStr::from(name.as_str()));
             select.insert(name, if plain { column } else { text_as(column, name, kind, self.style.decimal_comma) });
         }
         let columns: Vec<Expr> = kinds.iter().filter_map(|(name, _)| select.remove(name.as_str())).collect();

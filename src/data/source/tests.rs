@@ -159,7 +159,7 @@ fn the_contract_decides_types_and_its_misfits_are_malformed_rows() {
     let wanted = [("id", DataType::String), ("n", DataType::Int32), ("f", DataType::Float64)];
     assert_eq!(
         tell(project.read_as("", &wanted)),
-        "malformed row: `x` in column `n` is not an integer (data/t.csv:3)\nhint: mend them, or leave them out: `options: {max_rejected: 1}`"
+        "malformed row: `x` in column `n` is not an integer (data/t.csv:3)\nhint: mend it, or leave it out: `options: {max_rejected: 1}`"
     );
     let read = project.read_as(r#", "options": {"max_rejected": 1}"#, &wanted).unwrap();
     assert_eq!((types(&read).as_str(), rows(&read)), ("id str, n i64, f f64", vec!["7|1|1.8447e19".to_owned()]));
@@ -186,7 +186,7 @@ fn pieces_side_by_side_find_what_one_reading_finds() {
     let project = Project::with("t.csv", &csv);
     assert_eq!(
         project.fails(""),
-        format!("malformed row: expected 2 fields, found 3 (data/t.csv:{lines})\nhint: mend them, or leave them out: `options: {{max_rejected: 1}}`")
+        format!("malformed row: expected 2 fields, found 3 (data/t.csv:{lines})\nhint: mend it, or leave it out: `options: {{max_rejected: 1}}`")
     );
     let read = project.read_as(r#", "options": {"max_rejected": 1}"#, &[]).unwrap();
     assert_eq!((read.rows_read, read.table.rows().unwrap()), (120_000, 120_000));
@@ -207,7 +207,7 @@ fn bad_csv_is_refused_with_its_place() {
         (
             "44 ragged row",
             b"a,b\n1,2\n\"x\ny\",2\n3\n",
-            "malformed row: expected 2 fields, found 1 (data/t.csv:5)\nhint: mend them, or leave them out: `options: {max_rejected: 1}`",
+            "malformed row: expected 2 fields, found 1 (data/t.csv:5)\nhint: mend it, or leave it out: `options: {max_rejected: 1}`",
         ),
         (
             "45 unclosed quote",
@@ -226,7 +226,7 @@ fn bad_csv_is_refused_with_its_place() {
         ),
         ("46 utf16", b"\xff\xfea\0,\0b\0\n\0", "`data/t.csv` is UTF-16 text (data/t.csv)\nhint: say so: `options: {encoding: utf16}`"),
         ("46 utf16 without mark", b"a\0,\0b\0\n\x001\0,\x002\0\n\0", "`data/t.csv` is UTF-16 text (data/t.csv)\nhint: say so: `options: {encoding: utf16}`"),
-        ("47 NUL", b"a,b\n1,x\0y\n", "malformed row: a NUL byte (data/t.csv:2)\nhint: mend them, or leave them out: `options: {max_rejected: 1}`"),
+        ("47 NUL", b"a,b\n1,x\0y\n", "malformed row: a NUL byte (data/t.csv:2)\nhint: mend it, or leave it out: `options: {max_rejected: 1}`"),
         (
             "61 overflow",
             b"a,b\n1,x\n18446744073709551616,y\n",
@@ -241,7 +241,7 @@ fn bad_csv_is_refused_with_its_place() {
         (
             "text behind a quote",
             b"a,b\n1,\"x\"y\n",
-            "malformed row: text behind the closing quote of field 2 (data/t.csv:2)\nhint: mend them, or leave them out: `options: {max_rejected: 1}`",
+            "malformed row: text behind the closing quote of field 2 (data/t.csv:2)\nhint: mend it, or leave it out: `options: {max_rejected: 1}`",
         ),
         (
             "parquet named csv",
@@ -367,7 +367,7 @@ fn bad_json_is_refused_with_its_line() {
     let cases = [
         (
             format!("{good}{{\"a\": 1\n"),
-            "malformed row: EOF while parsing an object (column 7) (data/t.jsonl:7)\nhint: mend them, or leave them out: `options: {max_rejected: 1}`",
+            "malformed row: EOF while parsing an object (column 7) (data/t.jsonl:7)\nhint: mend it, or leave it out: `options: {max_rejected: 1}`",
         ),
         (
             "[{\"a\": 1},\n {\"a\": 2}]".to_owned(),
@@ -383,7 +383,7 @@ fn bad_json_is_refused_with_its_line() {
         ),
         (
             "{\"a\": 1, \"a\": 2}\n".to_owned(),
-            "malformed row: key `a` stands twice (column 12) (data/t.jsonl:1)\nhint: mend them, or leave them out: `options: {max_rejected: 1}`",
+            "malformed row: key `a` stands twice (column 12) (data/t.jsonl:1)\nhint: mend it, or leave it out: `options: {max_rejected: 1}`",
         ),
         ("a,b\n1,2\n".to_owned(), "malformed row: expected value (column 1) (data/t.jsonl:1)"),
     ];

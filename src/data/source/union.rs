@@ -194,7 +194,7 @@ impl Draw {
         let index = PlSmallStr::from(index.as_str());
         let chosen = Arc::clone(&self.chosen);
         let is_chosen = col(index.clone()).map(move |rows| chosen_of(&rows, &chosen), |_, field| Ok(Field::new(field.name().clone(), DataType::Boolean)));
-        let columns: Vec<Expr> = kinds.iter().map(|(name, _)| col(PlSmallStr::from(name.as_str()))).collect();
+        let columns: Vec<Expr> = kinds.iter().map(|(name, _)| Expr::Column(PlSmallStr::from(name.as_str()))).collect();
         frame.with_row_index(index, None).filter(is_chosen).select(columns)
     }
 }

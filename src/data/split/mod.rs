@@ -63,7 +63,7 @@ pub fn split(table: &Table, config: &SplitConfig, filter: Option<Expr>, roles: &
     assigner.finish()?;
     files.finish()?;
     let report = watch.finish(|label| assigner.reason(label));
-    all_filled(&report)?;
+    all_filled(&report, config.using)?;
     Ok(with_share_warnings(report, config))
 }
 
@@ -113,7 +113,7 @@ fn apply_filter(condition: &BooleanChunked, apply_to: &[Part], labels: &mut [u8]
 }
 
 /// Refuses a split with an empty part.
-fn all_filled(report: &SplitReport) -> Result<()> {
+fn all_filled(report: &SplitReport, method: Method) -> Result<()> {
     let empty: Vec<String> = Part::ALL.into_iter().filter(|part| report.rows[*part as usize] == 0).map(|part| format!("`{part}`")).collect();
     if empty.is_empty() {
         return Ok(());
@@ -126,7 +126,13 @@ fn all_filled(report: &SplitReport) -> Result<()> {
     let hint = match (report.rows_in, report.dropped.iter().max_by_key(|(_, rows)| **rows)) {
         (0..3, _) => "three rows are the least; models want hundreds".to_owned(),
         (_, Some((reason, rows))) => format!("most were dropped because {reason}: {rows} rows"),
-        (_, None) => "use `using: random` for exact sizes, other ratios, or more rows".to_owned(),
+        (_, None) => match method {
+            Method::SplitRatios => "equal rows share a split: use `using: random` for exact sizes, other ratios, or more rows",
+            Method::Group => "a group is never divided: use more groups, or other ratios",
+            Method::Column => "rows must name each of TRAINING, VALIDATION and TEST",
+            Method::Random | Method::Stratified | Method::Time => "use other ratios, or more rows",
+        }
+        .to_owned(),
     };
     Err(Error::data(format!("cannot split: {rows}")).hint(hint))
 }
