@@ -450,7 +450,12 @@ fn files_that_are_not_what_they_seem_are_refused() {
                 4,
                 &["data/houses.csv:6", "18446744073709551616"],
             ),
-            bad("62 decimal comma", |p| data(p, houses(240).replace(',', ";").replace('.', ",")), 4, &["data/houses.csv", "separator"]),
+            bad(
+                "62 decimal comma",
+                |p| data(p, houses(240).replace(',', ";").replace('.', ",")),
+                4,
+                &["data/houses.csv:2", "`40000,0` in column `price` is not a float", "decimal_comma: true"],
+            ),
             bad(
                 "62 decimal comma in one row",
                 |p| data(p, houses_and("rate", |i, _| if i == 9 { "\"1,5\"".into() } else { format!("1.{i}") })),
@@ -464,7 +469,7 @@ fn files_that_are_not_what_they_seem_are_refused() {
                     edit(p, "      price:", "      rate: {type: float}\n      price:");
                 },
                 4,
-                &["data/houses.csv:11", "`1,5` in column `rate` is not a float"],
+                &["data/houses.csv:11", "`1,5` in column `rate` is not a float", "decimal_comma: true"],
             ),
             bad(
                 "63 other columns in another file",

@@ -29,6 +29,9 @@ use super::tally::{Style, Tally};
 use super::unpack::{create, in_utf8, open};
 use super::window::{Window, pieces};
 
+/// How the reason ends for a row that a decimal comma alone makes malformed.
+pub const DECIMAL_COMMA: &str = ": it has a decimal comma";
+
 /// A checked file.
 pub struct Csv {
     path: PathBuf,
@@ -439,7 +442,8 @@ impl Plan<'_> {
                 && !self.fits(field.bytes, *kind)
             {
                 let article = if *kind == Kind::Integer { "an" } else { "a" };
-                return Err(format!("`{}` in column `{name}` is not {article} {}", show(field.bytes), kind.name()));
+                let comma = if *kind == Kind::Float && parse(field.bytes, *kind, true).is_some() { DECIMAL_COMMA } else { "" };
+                return Err(format!("`{}` in column `{name}` is not {article} {}{comma}", show(field.bytes), kind.name()));
             }
         }
         Ok(())

@@ -154,7 +154,11 @@ impl Refusals {
         let mut problems: Vec<Problem> = Vec::new();
         for reject in self.rejects.iter().take(SHOWN) {
             let problem = Problem::new(format!("malformed row: {}", reject.reason)).at(Place::line(&reject.file, reject.line as usize));
-            problems.push(if reject.reason.contains("is not valid UTF-8") { problem.hint(csv::LATIN1) } else { problem });
+            problems.push(match &reject.reason {
+                reason if reason.contains("is not valid UTF-8") => problem.hint(csv::LATIN1),
+                reason if reason.ends_with(csv::DECIMAL_COMMA) => problem.hint("if all its numbers have one: `options: {decimal_comma: true}`"),
+                _ => problem,
+            });
         }
         let them = if self.count == 1 { "it" } else { "them" };
         let hint = format!("mend {them}, or leave {them} out: `options: {{max_rejected: {}}}`", self.count);
