@@ -72,9 +72,7 @@ pub fn write(table: &Table, path: &Path, format: Format, compression: Option<Pac
         }
         Format::Arrow => {
             let options = IpcWriterOptions { compat_level: CompatLevel::oldest(), record_batch_size: Some(BATCH_ROWS), ..Default::default() };
-            let target = SinkDestination::File { target: SinkTarget::Path(polars_path(&beside.path)?) };
-            let arguments = UnifiedSinkArgs { maintain_order: true, ..Default::default() };
-            table.lazy().sink(target, FileWriteFormat::Ipc(options), arguments)?.collect_with_engine(Engine::Streaming)?;
+            table.sink(&beside.path, FileWriteFormat::Ipc(options))?;
             let arguments = UnifiedScanArgs { glob: false, cache: false, ..Default::default() };
             Table::from_query(LazyFrame::scan_ipc(polars_path(&beside.path)?, IpcScanOptions::default(), arguments)?)?.rows()? as u64
         }

@@ -4,11 +4,14 @@
 //! [`BATCH_ROWS`] rows in the table's order, at any thread count, so that sums taken a batch at a time
 //! are the same everywhere.
 
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use polars::io::HiveOptions;
+use polars::io::utils::file::Writable;
+use polars::lazy::dsl::SpecialEq;
 use polars::prelude::*;
 
 use crate::error::{Error, Kind, Result};
@@ -110,8 +113,19 @@ impl Table {
     /// # Errors
     /// Where the query or the writing fails.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let target = SinkDestination::File { target: SinkTarget::Path(polars_path(path)?) };
-        let format = FileWriteFormat::Parquet(Arc::new(parquet_options()));
+        self.sink(path, FileWriteFormat::Parquet(Arc::new(parquet_options())))
+    }
+
+    /// Writes all rows, in order, in a format of polars.
+    ///
+    /// The file is opened here: polars opens one that it gets by its name in the background, even after the query failed.
+    ///
+    /// # Errors
+    /// Where the query or the writing fails.
+    pub fn sink(&self, path: &Path, format: FileWriteFormat) -> Result<()> {
+        let file = File::create(path).map_err(|error| Error::io("write", path, &error))?;
+        let file = SpecialEq::new(Arc::new(Mutex::new(Some(Writable::Local(file)))));
+        let target = SinkDestination::File { target: SinkTarget::Dyn(file) };
         self.lazy().sink(target, format, UnifiedSinkArgs { maintain_order: true, ..Default::default() })?.collect_with_engine(Engine::Streaming)?;
         Ok(())
     }
