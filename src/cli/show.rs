@@ -9,7 +9,7 @@ use super::{Program, out};
 use crate::card::text;
 use crate::card::{Block, Card, Tab, Table as CardTable};
 use crate::data::{Table, rows};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, thousands};
 use crate::ml::FittedChain;
 use crate::run::Session;
 use crate::steps::{ARTIFACTS, Artifact};
@@ -62,7 +62,7 @@ fn table(args: &ShowArgs, table: &Table) -> Result<()> {
         Format::Table => {
             let total = table.rows()?;
             let shown = CardTable {
-                caption: format!("{} × {}", crate::steps::thousands(total as u64), names.len()),
+                caption: format!("{} × {}", thousands(total as u64), names.len()),
                 rows: (0..frame.height()).map(|row| rows::cells(&frame, row, &names)).collect(),
                 columns: names,
             };

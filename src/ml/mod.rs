@@ -55,5 +55,5 @@ pub use chain::{Chain, FittedChain};
 pub use estimator::{Coefficient, Estimator, EstimatorEntry, FittedEstimator, Predict, Predictions, Task, UnfittedEstimator};
 pub use matrix::Matrix;
 pub use selector::Selector;
-pub use training::{Chunk, TrainingSet};
+pub use training::{Chunk, TrainingSet, refuse_missing};
 pub use transform::{Apply, Fit, FittedTransform, Transformer, TransformerEntry, UnfittedTransform};

@@ -65,6 +65,20 @@ impl Default for OutputNames {
     }
 }
 
+impl OutputNames {
+    /// The names of the prediction columns, in their order.
+    #[must_use]
+    pub fn columns(&self, task: &Task) -> Vec<String> {
+        let Task::Classification { classes, .. } = task else { return vec!["prediction".to_owned()] };
+        let prefix = &self.prefix;
+        let mut names = vec![format!("{prefix}label"), format!("{prefix}score")];
+        if self.all_scores {
+            names.extend(classes.iter().map(|class| format!("{prefix}score_{class}")));
+        }
+        names
+    }
+}
+
 /// A chain and an estimator, fitted, with the names of what goes in and comes out.
 pub struct Model {
     pub task: Task,
@@ -150,25 +164,23 @@ impl Model {
     /// # Errors
     /// As [`Model::predict`].
     pub fn prediction_columns(&self, predictions: &Predictions) -> Result<Vec<Column>> {
+        let mut names = self.output.columns(&self.task).into_iter();
+        let mut name = || PlSmallStr::from(names.next().unwrap_or_default());
         match (predictions, &self.task) {
-            (Predictions::Values(values), _) => Ok(vec![Column::new("prediction".into(), values)]),
+            (Predictions::Values(values), _) => Ok(vec![Column::new(name(), values)]),
             (Predictions::Scores(scores), Task::Classification { classes, .. }) => {
                 let rows = scores.first().map_or(0, Vec::len);
                 let best: Vec<usize> = (0..rows).map(|row| self.choose(scores, row)).collect();
-                let prefix = &self.output.prefix;
                 let labels: Vec<&str> = best.iter().map(|class| classes.get(*class).map_or("", String::as_str)).collect();
-                let label = Column::new(format!("{prefix}label").into(), labels);
                 // Booleans do not parse from text in polars, so they are compared.
                 let label = match self.labels {
-                    LabelType::Boolean => {
-                        Column::new(format!("{prefix}label").into(), best.iter().map(|c| classes.get(*c).is_some_and(|c| c == "true")).collect::<Vec<_>>())
-                    }
-                    other => label.cast(&other.dtype())?,
+                    LabelType::Boolean => Column::new(name(), labels.iter().map(|label| *label == "true").collect::<Vec<_>>()),
+                    other => Column::new(name(), labels).cast(&other.dtype())?,
                 };
                 let top: Vec<f64> = best.iter().enumerate().map(|(row, class)| scores[*class][row]).collect();
-                let mut columns = vec![label, Column::new(format!("{prefix}score").into(), top)];
+                let mut columns = vec![label, Column::new(name(), top)];
                 if self.output.all_scores {
-                    columns.extend(classes.iter().zip(scores).map(|(class, score)| Column::new(format!("{prefix}score_{class}").into(), score)));
+                    columns.extend(scores.iter().map(|score| Column::new(name(), score)));
                 }
                 Ok(columns)
             }

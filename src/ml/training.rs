@@ -11,7 +11,7 @@ use super::matrix::numbers;
 use super::{Matrix, Task};
 use crate::data::Table;
 use crate::data::rows::kind_name;
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, counted, shorten};
 
 /// Above this many bytes of numbers, chunks are read anew at every pass.
 const MEMORY_BUDGET: usize = 256 << 20;
@@ -177,13 +177,21 @@ impl TrainingSet {
             |chunk| Ok(chunk.x.columns.iter().map(|column| column.iter().filter(|v| !v.is_finite()).count()).collect()),
             |a, b| a.iter().zip(b).map(|(a, b)| a + b).collect(),
         )?;
-        let bad: Vec<String> = self.features.iter().zip(counts).filter(|(_, n)| *n > 0).map(|(name, n)| format!("`{name}` ({n} rows)")).collect();
-        if bad.is_empty() {
-            return Ok(());
-        }
-        Err(Error::data(format!("`{estimator}` cannot take missing or infinite values: {}", bad.join(", ")))
-            .hint("add `- impute: {columns: has_missing()}` to steps.transform, or use `transform: auto`"))
+        refuse_missing(estimator, self.features.iter().zip(counts))
     }
+}
+
+/// What an estimator that takes only numbers says of features that have something else, and in how many rows.
+///
+/// # Errors
+/// Exit code 4, with the columns and how many rows, where a count is not 0.
+pub fn refuse_missing<'a>(estimator: &str, features: impl Iterator<Item = (&'a String, usize)>) -> Result<()> {
+    let bad: Vec<String> = features.filter(|(_, n)| *n > 0).map(|(name, n)| format!("`{name}` ({})", counted(n as u64, "row"))).collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Error::data(format!("`{estimator}` cannot take missing or infinite values: {}", bad.join(", ")))
+        .hint("add `- impute: {columns: has_missing()}` to steps.transform, or use `transform: auto`"))
 }
 
 /// The target column as numbers: values, or class indices.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use polars::prelude::{DataType, Expr, lit};
 
-use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings, counted, thousands};
+use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings};
 use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
 use crate::data::source::{self, Reject, SourceConfig};
 use crate::data::{Contract, DataTest, Outcome, Profile, Roles, Table, check, preview, profile};
-use crate::error::{Error, Kind, Place, Problem, Result, nearest, shorten};
+use crate::error::{Error, Kind, Place, Problem, Result, counted, nearest, shorten, thousands};
 use crate::ml::model::classes;
 
 const VERSION: u32 = 1;

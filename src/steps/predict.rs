@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::train::with_columns;
-use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings, counted, thousands};
+use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{Format, Packed};
 use crate::data::{ColumnDrift, ParquetSink, Profile, Roles, Table, drift, preview, profile};
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, counted, shorten, thousands};
 use crate::ml::Task;
 use crate::tracking::bundle;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, thousands};
+use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{Overlap, Role, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
-use crate::error::Result;
+use crate::error::{Result, thousands};
 
 const VERSION: u32 = 1;
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles};
-use crate::error::{Error, Result, nearest, shorten};
+use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::{Coefficient, Task, TrainingSet, UnfittedEstimator};
@@ -126,6 +126,10 @@ impl Step for Train {
                 .path("steps.train.using")
                 .hint("`recipe list estimators` shows what each can do"));
         }
+        // Now, not after hours of fitting.
+        for name in self.output.columns(&task) {
+            refuse_taken(training.names(), &name)?;
+        }
         let factors = self.class_weight.as_ref().map(|weights| weights.factors(&counts)).transpose()?.unwrap_or_default();
         let features = chain.features().to_vec();
         let set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?;
@@ -170,7 +174,7 @@ impl Step for Train {
             line: model.estimator.describe(),
             note: String::new(),
             card: Card {
-                summary: format!("{} learned from {} rows", model.estimator.describe(), super::thousands(training_rows)),
+                summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(training_rows)),
                 headline: vec![Fact::new("features", model.features.len()), Fact::new("training rows", training_rows)],
                 warnings: Vec::new(),
                 tabs,
@@ -213,20 +217,27 @@ impl Train {
 /// A frame with prediction columns added.
 ///
 /// # Errors
-/// Exit code 4 where a column of that name is there already.
+/// As [`refuse_taken`].
 pub fn with_columns(mut frame: polars::prelude::DataFrame, columns: Vec<polars::prelude::Column>) -> Result<polars::prelude::DataFrame> {
     for column in columns {
-        if frame.get_column_index(column.name()).is_some() {
-            let error = Error::data(format!("the data already has a column `{}`, which predictions would overwrite", column.name()));
-            // A number's prediction has one name; labels and scores have the prefix.
-            return Err(match column.name().as_str() {
-                "prediction" => error.hint("rename it in the data"),
-                _ => error.hint("rename it in the data, or set `steps.train.predict_prefix`"),
-            });
-        }
+        refuse_taken(frame.schema().iter_names().map(polars::prelude::PlSmallStr::as_str), column.name())?;
         frame.with_column(column)?;
     }
     Ok(frame)
+}
+
+/// # Errors
+/// Exit code 4 where the data has a column of that name already.
+fn refuse_taken<'a>(mut taken: impl Iterator<Item = &'a str>, name: &str) -> Result<()> {
+    if !taken.any(|column| column == name) {
+        return Ok(());
+    }
+    let error = Error::data(format!("the data already has a column `{name}`, which predictions would overwrite"));
+    // A number's prediction has one name; labels and scores have the prefix.
+    Err(match name {
+        "prediction" => error.hint("rename it in the data"),
+        _ => error.hint("rename it in the data, or set `steps.train.predict_prefix`"),
+    })
 }
 
 /// Metric names with a prefix.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Histogram, Tab, Table as CardTable};
 use crate::data::{Profile, ProfiledColumn, Role, Roles, Table, preview, profile};
-use crate::error::{Error, Kind, Problem, Result};
+use crate::error::{Error, Kind, Problem, Result, thousands};
 use crate::ml::input::InputColumn;
 use crate::ml::{Chain, FittedChain};
 
@@ -76,11 +76,7 @@ impl Step for Transform {
             line: format!("{raw_features} → {} features", features.len()),
             note: String::new(),
             card: Card {
-                summary: format!(
-                    "{raw_features} input columns became {} features, learned from {} training rows only.",
-                    features.len(),
-                    super::thousands(rows)
-                ),
+                summary: format!("{raw_features} input columns became {} features, learned from {} training rows only.", features.len(), thousands(rows)),
                 headline: vec![
                     Fact::new("input columns", raw_features),
                     Fact::new("features", features.len()),

@@ -5,7 +5,7 @@
 //! case also shows that a failure leaves no wrong result behind.
 //!
 //! Rows of the table that are not here, and why:
-//! - 18, 74, 79 (waiting): no input; they are in `commands.rs`, `cache.rs` and `faults.rs`
+//! - 18, 79: no input; they are in `cache.rs` and `faults.rs`
 //! - 32, 33: profiles cannot name step files or extend each other yet; what a recipe that tries gets is here
 //! - 83: there is no server yet
 //! - 84, HTTP: likewise; the registry's side is here

@@ -272,7 +272,7 @@ fn a_missing_value_is_refused_with_its_column_in_training_and_in_scoring() {
             holed.x.columns[2][5] = f64::INFINITY;
             let scored = defaults(entry).fit(&fine).unwrap().predict(&holed.x).err().unwrap();
             let trained = defaults(entry).fit(&TrainingSet::in_memory(task, fine.features.clone(), holed, 1)).err().unwrap();
-            let expected = format!("`{}` cannot take missing or infinite values: `f1` (1 rows), `f2` (1 rows)", entry.name);
+            let expected = format!("`{}` cannot take missing or infinite values: `f1` (1 row), `f2` (1 row)", entry.name);
             assert_eq!((trained.to_string(), scored.to_string()), (expected.clone(), expected));
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result, nearest};
 use crate::ml::linalg::{Block, ROWS, dot};
-use crate::ml::{Chunk, Matrix, Task, TrainingSet};
+use crate::ml::{Chunk, Matrix, Task, TrainingSet, refuse_missing};
 use crate::value::Fault;
 
 /// More features than this and a Gram matrix would outgrow the memory that is promised.
@@ -262,13 +262,7 @@ pub fn require_width(features: &[String], matrix: &Matrix) -> Result<()> {
 /// The columns and how many rows.
 pub fn require_finite(name: &str, features: &[String], matrix: &Matrix) -> Result<()> {
     let count = |column: &[f64]| column.iter().filter(|x| !x.is_finite()).count();
-    let counts = features.iter().zip(&matrix.columns).map(|(feature, column)| (feature, count(column)));
-    let bad: Vec<String> = counts.filter(|(_, n)| *n > 0).map(|(feature, n)| format!("`{feature}` ({n} rows)")).collect();
-    if bad.is_empty() {
-        return Ok(());
-    }
-    Err(Error::data(format!("`{name}` cannot take missing or infinite values: {}", bad.join(", ")))
-        .hint("add `- impute: {columns: has_missing()}` to steps.transform, or use `transform: auto`"))
+    refuse_missing(name, features.iter().zip(matrix.columns.iter().map(|column| count(column))))
 }
 
 /// Scores of one row from their logarithms up to a constant.
