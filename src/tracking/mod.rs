@@ -7,7 +7,7 @@ mod registry;
 mod runs;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -39,23 +39,37 @@ impl Tracker {
         if !self.database.exists() {
             return Ok(None);
         }
-        // A write-ahead log cannot be read on a read-only disk without being told so.
-        let open = |flags: OpenFlags, name: &str| Connection::open_with_flags(name, flags);
-        let plain = self.database.to_string_lossy().into_owned();
-        let connection = open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, &plain)
-            .and_then(|connection| connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map(|()| connection))
-            .or_else(|_| {
-                let uri = format!("file:{}?immutable=1", plain.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
-                open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI, &uri)
-            })
-            .map_err(|error| self.failure(&error))?;
-        connection.busy_timeout(BUSY).map_err(|error| self.failure(&error))?;
+        let connection = Self::patiently(|| self.open_to_read())?;
         // A process killed while it made the database leaves one without tables.
         Ok((self.check_schema(&connection)? > 0).then_some(connection))
     }
 
+    fn open_to_read(&self) -> Result<Connection> {
+        let open = |flags: OpenFlags, name: &str| {
+            let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            connection.busy_timeout(BUSY)?;
+            connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+            Ok(connection)
+        };
+        let plain = self.database.to_string_lossy().into_owned();
+        open(OpenFlags::empty(), &plain)
+            .or_else(|error| {
+                if is_busy(&error) {
+                    return Err(error);
+                }
+                // A write-ahead log cannot be read on a read-only disk without being told so.
+                let uri = format!("file:{}?immutable=1", plain.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
+                open(OpenFlags::SQLITE_OPEN_URI, &uri)
+            })
+            .map_err(|error| self.failure(&error))
+    }
+
     /// The database for writing, made where it is not there.
     fn writer(&self) -> Result<Connection> {
+        Self::patiently(|| self.open_to_write())
+    }
+
+    fn open_to_write(&self) -> Result<Connection> {
         let connection = Connection::open(&self.database).map_err(|error| self.failure(&error))?;
         connection.busy_timeout(BUSY).map_err(|error| self.failure(&error))?;
         let version = self.check_schema(&connection)?;
@@ -70,6 +84,18 @@ impl Tracker {
         Ok(connection)
     }
 
+    /// Does it again while another program is at the same. `SQLite` waits by itself for a lock, but gives up at once
+    /// where two programs change a new database to a write-ahead log.
+    fn patiently<T>(open: impl Fn() -> Result<T>) -> Result<T> {
+        let start = Instant::now();
+        loop {
+            match open() {
+                Err(error) if error.kind == Kind::Busy && start.elapsed() < BUSY => std::thread::sleep(Duration::from_millis(20)),
+                outcome => return outcome,
+            }
+        }
+    }
+
     fn check_schema(&self, connection: &Connection) -> Result<i64> {
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(|error| self.failure(&error))?;
         if version > SCHEMA {
@@ -79,9 +105,7 @@ impl Tracker {
     }
 
     fn failure(&self, error: &rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{
-            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure,
-        };
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure};
         let path = self.database.display();
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => Error::store(format!("the run and model registry is damaged: `{path}`: {error}"))
@@ -93,7 +117,7 @@ impl Tracker {
             Some(ReadOnly | PermissionDenied | CannotOpen) => {
                 Error::new(Kind::Io, format!("cannot use `{path}`: {error}")).hint("check the permissions of that path")
             }
-            Some(DatabaseBusy | DatabaseLocked) => Error::new(Kind::Busy, format!("`{path}` is in use by another program")),
+            _ if is_busy(error) => Error::new(Kind::Busy, format!("`{path}` is in use by another program")).hint("wait for it to end and run again"),
             _ => Error::store(format!("`{path}`: {error}")),
         }
     }
@@ -108,6 +132,11 @@ impl Tracker {
     pub fn database(&self) -> &Path {
         &self.database
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
 }
 
 #[cfg(test)]
