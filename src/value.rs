@@ -216,6 +216,13 @@ impl Fault {
         self
     }
 
+    /// The same fault seen from one key further up.
+    #[must_use]
+    pub fn below(mut self, key: &str) -> Self {
+        self.path.insert(0, key.to_owned());
+        self
+    }
+
     /// A problem that was found apart, at a path.
     #[must_use]
     pub fn of(path: &[String], problem: crate::error::Problem) -> Self {

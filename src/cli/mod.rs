@@ -3,6 +3,7 @@
 mod artifact;
 mod cache;
 mod clean;
+mod config;
 mod diagnostic;
 mod inspect;
 mod list;
@@ -49,9 +50,9 @@ struct Global {
     /// The recipe, where a project has several.
     #[arg(short = 'r', long, value_name = "NAME", global = true)]
     recipe: Option<String>,
-    /// The profile (default: `RECIPE_PROFILE`, else `local` if it exists).
-    #[arg(short = 'p', long, value_name = "NAME", global = true)]
-    profile: Option<String>,
+    /// A profile; several go over each other in order (default: `RECIPE_PROFILE`, else `local` if it exists).
+    #[arg(short = 'p', long = "profile", value_name = "NAME", global = true)]
+    profiles: Vec<String>,
     /// Only results and errors.
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -82,6 +83,8 @@ enum Command {
     List(list::ListArgs),
     /// Check recipe and profile without running; reports every error at once.
     Validate(validate::ValidateArgs),
+    /// The configuration as it is used, who set it, and how profiles differ.
+    Config(config::ConfigArgs),
     /// Make a project that runs as it is.
     New(new::NewArgs),
     /// The registry of models.
@@ -99,19 +102,29 @@ pub(crate) struct Program {
     pub terminal: Terminal,
     directory: PathBuf,
     recipe: Option<String>,
-    profile: Option<String>,
+    profiles: Vec<String>,
 }
 
 impl Program {
-    /// Loads the recipe that the global options choose.
-    fn load(&self, overrides: &[String]) -> Result<Recipe> {
-        Recipe::select(&Selection {
+    /// What the global options and some overrides ask for.
+    fn selection(&self, overrides: &[String]) -> Selection {
+        Selection {
             dir: self.directory.clone(),
             recipe: self.recipe.clone(),
-            profile: self.profile.clone(),
+            profiles: self.profiles.clone(),
             overrides: overrides.to_vec(),
             environment: environment(),
-        })
+        }
+    }
+
+    /// Loads the recipe that the global options choose.
+    fn load(&self, overrides: &[String]) -> Result<Recipe> {
+        Recipe::select(&self.selection(overrides))
+    }
+
+    /// The same for another recipe of the project.
+    fn with_recipe(&self, recipe: Option<String>) -> Self {
+        Self { terminal: Terminal { ..self.terminal }, directory: self.directory.clone(), recipe, profiles: self.profiles.clone() }
     }
 }
 
@@ -150,7 +163,7 @@ pub fn main() -> ExitCode {
     let terminal = Terminal::new(cli.global.color, cli.global.quiet, cli.global.verbose);
     let command = cli.command;
     let directory = cli.global.directory.unwrap_or_else(|| PathBuf::from("."));
-    let program = Program { terminal, directory, recipe: cli.global.recipe, profile: cli.global.profile };
+    let program = Program { terminal, directory, recipe: cli.global.recipe, profiles: cli.global.profiles };
     quiet_panics();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&program, &command)));
     match result {
@@ -179,6 +192,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Clean(args) => clean::clean(program, args),
         Command::List(args) => list::list(program, args),
         Command::Validate(args) => validate::validate(program, args),
+        Command::Config(args) => config::config(program, args),
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
         Command::Runs(args) => runs::runs(program, args),

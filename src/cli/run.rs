@@ -8,6 +8,7 @@ use super::terminal::{Narrator, Style, json_event};
 use super::{Program, diagnostic, out, status};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
+use crate::recipe::overrides::is_override;
 use crate::run::{Event, Force, Options, Outcome, run as run_recipe};
 
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ pub struct RunArgs {
 }
 
 pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
-    let (overrides, steps): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| word.contains('='));
+    let (overrides, steps): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| is_override(word));
     if steps.len() > 1 {
         return Err(
             Error::usage(format!("one step is wanted, got {}: {}", steps.len(), steps.join(", "))).hint("`recipe run evaluate` runs everything up to evaluate")
@@ -66,12 +67,7 @@ fn run_all(program: &Program, args: &RunArgs, until: &str, overrides: &[String])
     on_interrupt();
     let mut worst = ExitCode::SUCCESS;
     for name in names {
-        let each = Program {
-            terminal: super::Terminal { ..program.terminal },
-            directory: program.directory.clone(),
-            recipe: Some(name),
-            profile: program.profile.clone(),
-        };
+        let each = program.with_recipe(Some(name));
         let result = each.load(overrides).and_then(|recipe| one(&each, args, &recipe, until));
         let code = match result {
             Ok(outcome) => close(&each, args, &outcome),

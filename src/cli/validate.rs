@@ -26,8 +26,7 @@ pub fn validate(program: &Program, args: &ValidateArgs) -> Result<ExitCode> {
     };
     let mut failed: Option<Error> = None;
     for name in names {
-        let each =
-            Program { terminal: super::Terminal { ..program.terminal }, directory: program.directory.clone(), recipe: name, profile: program.profile.clone() };
+        let each = program.with_recipe(name);
         match each.load(&args.overrides) {
             Ok(recipe) => {
                 let profile = recipe.profile.as_ref().map_or_else(String::new, |p| format!(", profile {p}"));

@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::Spanned;
+use serde_yaml::{Spanned, Tagged};
 
 use crate::error::{Error, Kind, Place, Problem, Result};
 use crate::value::{Fault, Path, Value, display_path, path_of};
@@ -26,17 +26,40 @@ pub struct Mark {
     pub value: Place,
 }
 
+/// How a value is laid over another one, where it is not as usual (`!append` and so on in YAML).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// The list goes behind the one that is there.
+    Append,
+    /// The list goes before the one that is there.
+    Prepend,
+    /// The value takes the place of what is there, maps included.
+    Replace,
+    /// The items leave the list that is there; without items, the key goes.
+    Remove,
+}
+
+const TAGS: [(&str, Tag); 4] = [("!append", Tag::Append), ("!prepend", Tag::Prepend), ("!replace", Tag::Replace), ("!remove", Tag::Remove)];
+
 /// A tree of configuration that knows where each part came from.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
     pub value: Value,
     /// Path → where it was set.
     pub marks: BTreeMap<Path, Mark>,
+    /// Path → how it is laid over what is below it.
+    pub tags: BTreeMap<Path, Tag>,
     /// File → its lines, for drawing.
     sources: BTreeMap<String, Rc<Vec<String>>>,
 }
 
 impl Document {
+    /// A value that came from nowhere.
+    #[must_use]
+    pub fn of(value: Value) -> Self {
+        Self { value, ..Self::default() }
+    }
+
     /// An empty map that came from nowhere.
     #[must_use]
     pub fn empty() -> Self {
@@ -49,17 +72,21 @@ impl Document {
     /// Exit code 3, with the place, where the text is not one YAML document or exceeds the bounds.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         let lines: Rc<Vec<String>> = Rc::new(text.lines().map(|line| line.chars().take(400).collect()).collect());
-        let mut document = Self { value: Value::empty(), marks: BTreeMap::new(), sources: BTreeMap::from([(name.to_owned(), lines)]) };
+        let mut document = Self { value: Value::empty(), sources: BTreeMap::from([(name.to_owned(), lines)]), ..Self::default() };
         if text.lines().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty() || line.trim() == "---") {
             return Ok(document);
         }
-        let tree: Spanned<Node> = SOURCE.with(|source| {
+        let tree: Item = SOURCE.with(|source| {
             source.replace(text.to_owned());
             let read = serde_yaml::from_str_with_options(text, options());
             source.take();
             read.map_err(|error| document.yaml_error(name, &error))
         })?;
-        document.value = document.keep(name, tree, &mut Vec::new(), None);
+        let mut problems = Vec::new();
+        document.value = document.keep(name, tree, &mut Vec::new(), None, &mut problems);
+        if let Some(error) = Error::all(Kind::Config, problems) {
+            return Err(error);
+        }
         if document.value == Value::Null {
             document.value = Value::empty();
         }
@@ -82,10 +109,22 @@ impl Document {
         if is_tab { failure.hint("YAML is indented with spaces") } else { failure }
     }
 
-    fn keep(&mut self, name: &str, node: Spanned<Node>, path: &mut Path, key: Option<Place>) -> Value {
-        let place = Place::new(name, node.referenced.line() as usize, node.referenced.column() as usize);
+    fn keep(&mut self, name: &str, item: Item, path: &mut Path, key: Option<Place>, problems: &mut Vec<Problem>) -> Value {
+        let place = Place::new(name, item.referenced.line() as usize, item.referenced.column() as usize);
+        let Tagged(node, tag) = item.value;
+        if let Some(text) = tag.filter(|tag| tag.starts_with('!')) {
+            if let Some((_, tag)) = TAGS.iter().find(|(name, _)| *name == text) {
+                self.tags.insert(path.clone(), *tag);
+            } else {
+                let mut problem = Problem::new(format!("unknown tag `{}`", crate::error::shorten(&text)))
+                    .hint(crate::value::suggest(&text, &TAGS.map(|(name, _)| name)))
+                    .at(place.clone());
+                problem.source = self.source_line(&place);
+                problems.push(problem);
+            }
+        }
         self.marks.insert(path.clone(), Mark { key: key.unwrap_or_else(|| place.clone()), value: place });
-        match node.value {
+        match node {
             Node::Scalar(value) => value,
             Node::List(items) => Value::List(
                 items
@@ -93,7 +132,7 @@ impl Document {
                     .enumerate()
                     .map(|(i, item)| {
                         path.push(i.to_string());
-                        let value = self.keep(name, item, path, None);
+                        let value = self.keep(name, item, path, None, problems);
                         path.pop();
                         value
                     })
@@ -105,7 +144,7 @@ impl Document {
                     .map(|(key, item)| {
                         let key_place = Place::new(name, key.referenced.line() as usize, key.referenced.column() as usize);
                         path.push(key.value.0.clone());
-                        let value = self.keep(name, item, path, Some(key_place));
+                        let value = self.keep(name, item, path, Some(key_place), problems);
                         path.pop();
                         (key.value.0, value)
                     })
@@ -114,25 +153,31 @@ impl Document {
         }
     }
 
-    /// Lays `over` on top: maps merge at every depth, everything else is replaced.
-    pub fn merge(&mut self, over: Document) {
-        self.sources.extend(over.sources);
-        let mut path = Vec::new();
-        merge_value(&mut self.value, over.value, &mut self.marks, &over.marks, &mut path);
-    }
-
-    /// Sets one value, making the maps above it; `from` says who did.
+    /// Lays `over` on top: maps merge at every depth, everything else is replaced, unless a [`Tag`] says otherwise.
     ///
     /// # Errors
-    /// Where something above it is neither a map nor a list that has that index.
-    pub fn set(&mut self, path: &[String], value: Value, from: &Place) -> Result<()> {
+    /// As [`Document::merge_at`].
+    pub fn merge(&mut self, over: Document) -> Result<()> {
+        self.merge_at(&[], over)
+    }
+
+    /// Lays `over` on what stands at `path` (keys, or indices of lists that are there), making the maps above it.
+    ///
+    /// # Errors
+    /// Exit code 3 where something above `path` is neither, or a tag asks for what cannot be: to append to a
+    /// map, to remove what is not there. What could be merged was.
+    pub fn merge_at(&mut self, path: &[String], over: Document) -> Result<()> {
+        let from = over.marks.get(&Path::new()).map_or_else(|| Place::file("command line"), |mark| mark.value.clone());
+        for (file, lines) in over.sources {
+            self.sources.entry(file).or_insert(lines);
+        }
         let mut at = &mut self.value;
         for (depth, part) in path.iter().enumerate() {
             if *at == Value::Null {
                 *at = Value::empty();
             }
             at = match at {
-                Value::Map(map) => map.entry(part.clone()).or_insert(Value::Null),
+                Value::Map(map) => map.entry(part.clone()).or_default(),
                 Value::List(list) => match part.parse::<usize>().ok().and_then(|i| list.get_mut(i)) {
                     Some(item) => item,
                     None => return Err(Error::config(format!("no such item in the list `{}`: {part}", display_path(&path[..depth])))),
@@ -141,15 +186,37 @@ impl Document {
             };
             self.marks.entry(path[..=depth].to_vec()).or_insert_with(|| Mark { key: from.clone(), value: from.clone() });
         }
-        *at = value;
-        drop_below(&mut self.marks, path);
-        self.marks.insert(path.to_vec(), Mark { key: from.clone(), value: from.clone() });
-        Ok(())
+        let mut merge = Merge { marks: &mut self.marks, over_marks: &over.marks, over_tags: &over.tags, faults: Vec::new() };
+        let gone = merge.value(at, over.value, &mut path.to_vec(), &mut Vec::new());
+        let faults = merge.faults;
+        if gone {
+            self.value.remove(path);
+            drop_below(&mut self.marks, path);
+            self.marks.remove(path);
+        }
+        let problems = faults
+            .into_iter()
+            .map(|(place, fault)| {
+                let mut problem = Problem::new(fault.message).path(display_path(&fault.path));
+                problem.hint = fault.hint;
+                problem.source = self.source_line(&place);
+                problem.at(place)
+            })
+            .collect();
+        Error::all(Kind::Config, problems).map_or(Ok(()), Err)
     }
 
     /// Takes the value at a top-level key out, leaving its marks.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.value.take(key)
+    }
+
+    /// Takes out what stands at a path, places and all.
+    pub fn forget(&mut self, path: &[String]) {
+        self.value.remove(path);
+        for at in below(&self.marks, path) {
+            self.marks.remove(&at);
+        }
     }
 
     /// Where a path was set, or the nearest thing above it.
@@ -205,28 +272,183 @@ impl Document {
     }
 }
 
+/// Forgets the places of what is below a path.
 fn drop_below(marks: &mut BTreeMap<Path, Mark>, path: &[String]) {
-    marks.retain(|at, _| !(at.len() > path.len() && at.starts_with(path)));
+    for at in below(marks, path) {
+        if at.len() > path.len() {
+            marks.remove(&at);
+        }
+    }
 }
 
-fn merge_value(base: &mut Value, over: Value, marks: &mut BTreeMap<Path, Mark>, over_marks: &BTreeMap<Path, Mark>, path: &mut Path) {
-    match (base, over) {
-        (Value::Map(base), Value::Map(over)) => {
-            for (key, value) in over {
-                path.push(key.clone());
-                merge_value(base.entry(key).or_default(), value, marks, over_marks, path);
-                path.pop();
+/// The paths at `path` and below it, which stand side by side.
+fn below<T>(marks: &BTreeMap<Path, T>, path: &[String]) -> Vec<Path> {
+    marks.range(path.to_vec()..).map(|(at, _)| at).take_while(|at| at.starts_with(path)).cloned().collect()
+}
+
+/// One document going over another.
+struct Merge<'a> {
+    marks: &'a mut BTreeMap<Path, Mark>,
+    over_marks: &'a BTreeMap<Path, Mark>,
+    over_tags: &'a BTreeMap<Path, Tag>,
+    faults: Vec<(Place, Fault)>,
+}
+
+impl Merge<'_> {
+    /// Merges one value; `path` leads to it in the base and `from` in the document that goes over it. True if the base is to go.
+    fn value(&mut self, base: &mut Value, over: Value, path: &mut Path, from: &mut Path) -> bool {
+        match (self.over_tags.get(from.as_slice()).copied(), base, over) {
+            (Some(Tag::Remove), base, over) => return self.remove(base, over, path, from),
+            (Some(tag @ (Tag::Append | Tag::Prepend)), base, over) => self.extend(base, over, tag, path, from),
+            (None, Value::Map(base), Value::Map(over)) => {
+                if let Some(mark) = self.over_marks.get(from.as_slice()) {
+                    self.marks.entry(path.clone()).or_insert_with(|| mark.clone());
+                }
+                for (key, value) in over {
+                    path.push(key.clone());
+                    from.push(key.clone());
+                    if self.value(base.entry(key.clone()).or_default(), value, path, from) {
+                        base.remove(&key);
+                        drop_below(self.marks, path);
+                        self.marks.remove(path.as_slice());
+                    }
+                    path.pop();
+                    from.pop();
+                }
+            }
+            // `key:` with nothing behind it over a map adds nothing.
+            (None, Value::Map(_), Value::Null) => {}
+            (_, base, over) => {
+                *base = plain(over, from, self.over_tags);
+                drop_below(self.marks, path);
+                self.take_marks(from, path);
             }
         }
-        // `key:` with nothing behind it over a map adds nothing.
-        (Value::Map(_), Value::Null) => {}
-        (base, over) => {
-            *base = over;
-            drop_below(marks, path);
-            for (at, mark) in over_marks.range(path.clone()..).take_while(|(at, _)| at.starts_with(path)) {
-                marks.insert(at.clone(), mark.clone());
+        false
+    }
+
+    /// Marks of the document on top become marks of the base.
+    fn take_marks(&mut self, from: &[String], path: &[String]) {
+        for at in below(self.over_marks, from) {
+            if let Some(mark) = self.over_marks.get(&at) {
+                self.marks.insert(path.iter().chain(&at[from.len()..]).cloned().collect(), mark.clone());
             }
         }
+    }
+
+    fn extend(&mut self, base: &mut Value, over: Value, tag: Tag, path: &Path, from: &Path) {
+        let items = into_list(plain(over, from, self.over_tags));
+        if *base == Value::Null {
+            *base = Value::List(Vec::new());
+        }
+        let kind = base.kind();
+        let Value::List(list) = base else {
+            let doing = if tag == Tag::Append { "appended to" } else { "prepended to" };
+            self.fault(path, from, format!("`{}` is {kind}: only a list can be {doing}", display_path(path)), None);
+            return;
+        };
+        let (count, there) = (items.len(), list.len());
+        if tag == Tag::Append {
+            list.extend(items);
+        } else {
+            list.splice(0..0, items);
+            for i in (0..there).rev() {
+                self.move_marks(path, i, i + count);
+            }
+        }
+        let start = if tag == Tag::Append { there } else { 0 };
+        for i in 0..count {
+            let at = |base: &Path, i: usize| -> Path { base.iter().cloned().chain([i.to_string()]).collect() };
+            self.take_marks(&at(from, i), &at(path, start + i));
+        }
+        if let Some(mark) = self.over_marks.get(from) {
+            self.marks.entry(path.clone()).or_insert_with(|| mark.clone());
+        }
+    }
+
+    fn move_marks(&mut self, list: &Path, i: usize, to: usize) {
+        let at = |i: usize| -> Path { list.iter().cloned().chain([i.to_string()]).collect() };
+        let (old, new) = (at(i), at(to));
+        drop_below(self.marks, &new);
+        for path in below(self.marks, &old) {
+            if let Some(mark) = self.marks.remove(&path) {
+                self.marks.insert(new.iter().chain(&path[old.len()..]).cloned().collect(), mark);
+            }
+        }
+    }
+
+    fn remove(&mut self, base: &mut Value, over: Value, path: &Path, from: &Path) -> bool {
+        let shown = display_path(path);
+        if matches!(over, Value::Null) || over.text().is_some_and(|text| text.is_empty()) {
+            if *base == Value::Null && !self.marks.contains_key(path) {
+                self.fault(path, from, format!("nothing to remove: `{shown}` is not set"), None);
+            }
+            return true;
+        }
+        let kind = base.kind();
+        let Value::List(list) = base else {
+            self.fault(
+                path,
+                from,
+                format!("`{shown}` is {kind}: items can only be removed from a list"),
+                Some("`!remove` with nothing behind it removes the key"),
+            );
+            return false;
+        };
+        for item in into_list(over) {
+            let Some(i) = list.iter().position(|there| *there == item || (item.text().is_some() && there.text() == item.text())) else {
+                let item = item.text().unwrap_or_else(|| item.kind().to_owned());
+                self.fault(path, from, format!("nothing to remove: `{}` is not in the list `{shown}`", crate::error::shorten(&item)), None);
+                continue;
+            };
+            list.remove(i);
+            drop_below(self.marks, &path.iter().cloned().chain([i.to_string()]).collect::<Path>());
+            for later in i..list.len() {
+                self.move_marks(path, later + 1, later);
+            }
+        }
+        false
+    }
+
+    fn fault(&mut self, path: &Path, from: &Path, message: String, hint: Option<&str>) {
+        let place = (0..=from.len()).rev().find_map(|n| self.over_marks.get(&from[..n])).map_or_else(|| Place::file("command line"), |mark| mark.value.clone());
+        let fault = Fault::new(path, message);
+        self.faults.push((
+            place,
+            match hint {
+                Some(hint) => fault.hint(hint),
+                None => fault,
+            },
+        ));
+    }
+}
+
+fn into_list(value: Value) -> Vec<Value> {
+    match value {
+        Value::List(items) => items,
+        Value::Null => Vec::new(),
+        item => vec![item],
+    }
+}
+
+/// A value that has nothing below it: what its tags remove is not there.
+fn plain(value: Value, path: &[String], tags: &BTreeMap<Path, Tag>) -> Value {
+    if below(tags, path).is_empty() {
+        return value;
+    }
+    let child = |key: &str| -> Path { path.iter().cloned().chain([key.to_owned()]).collect() };
+    match value {
+        Value::Map(map) => Value::Map(
+            map.into_iter()
+                .filter(|(key, _)| tags.get(&child(key)) != Some(&Tag::Remove))
+                .map(|(key, value)| {
+                    let at = child(&key);
+                    (key, plain(value, &at, tags))
+                })
+                .collect(),
+        ),
+        Value::List(items) => Value::List(items.into_iter().enumerate().map(|(i, item)| plain(item, &child(&i.to_string()), tags)).collect()),
+        scalar => scalar,
     }
 }
 
@@ -276,20 +498,6 @@ fn options() -> serde_yaml::Options {
     }
 }
 
-/// A value as one line of YAML text, such as an override gives it: `0.5`, `[a, b]`, `{x: 1}`.
-///
-/// # Errors
-/// Exit code 2 where it is not YAML.
-pub fn parse_inline(text: &str) -> Result<Value> {
-    let name = "command line";
-    if text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    // A bare scalar document is fine for YAML as well.
-    let document = Document::parse(name, text).map_err(|error| Error { kind: Kind::Usage, ..error })?;
-    Ok(document.value)
-}
-
 thread_local! {
     // The text that is being read: plain numbers are taken from it as they were written.
     static SOURCE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -297,9 +505,11 @@ thread_local! {
 
 enum Node {
     Scalar(Value),
-    List(Vec<Spanned<Node>>),
-    Map(Vec<(Spanned<Key>, Spanned<Node>)>),
+    List(Vec<Item>),
+    Map(Vec<(Spanned<Key>, Item)>),
 }
+
+type Item = Spanned<Tagged<Node>>;
 
 struct Key(String);
 
@@ -370,7 +580,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element::<Spanned<Node>>()? {
+        while let Some(item) = seq.next_element::<Item>()? {
             items.push(exact(item));
         }
         Ok(Node::List(items))
@@ -379,15 +589,15 @@ impl<'de> Visitor<'de> for NodeVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<Key>>()? {
-            entries.push((key, exact(map.next_value::<Spanned<Node>>()?)));
+            entries.push((key, exact(map.next_value::<Item>()?)));
         }
         Ok(Node::Map(entries))
     }
 }
 
 /// Puts the text that was written in the place of a number that was read from it.
-fn exact(mut node: Spanned<Node>) -> Spanned<Node> {
-    if let Node::Scalar(Value::Number(text)) = &mut node.value {
+fn exact(mut node: Item) -> Item {
+    if let Node::Scalar(Value::Number(text)) = &mut node.value.0 {
         let span = node.defined.span();
         let written = SOURCE.with_borrow(|source| {
             let start = usize::try_from(span.byte_offset()?).ok()?;
@@ -442,7 +652,7 @@ mod tests {
     fn a_profile_merges_over_the_recipe_at_every_depth() {
         let mut doc =
             Document::parse("recipe.yaml", "steps:\n  train: {using: ridge, estimator_params: {alpha: 1}}\n  split: {split_ratios: [1, 1, 1]}\n").unwrap();
-        doc.merge(Document::parse("local.yaml", "steps:\n  train:\n    estimator_params: {alpha: 2}\n  split: {split_ratios: [8, 1, 1]}\n").unwrap());
+        doc.merge(Document::parse("local.yaml", "steps:\n  train:\n    estimator_params: {alpha: 2}\n  split: {split_ratios: [8, 1, 1]}\n").unwrap()).unwrap();
         assert_eq!(doc.value.at(&path("steps.train.using")).and_then(Value::text).as_deref(), Some("ridge"));
         assert_eq!(doc.mark(&path("steps.train.estimator_params.alpha")).unwrap().value.to_string(), "local.yaml:3:31");
         assert_eq!(doc.mark(&path("steps.split.split_ratios.0")).unwrap().value.to_string(), "local.yaml:4:26");

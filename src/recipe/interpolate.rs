@@ -1,26 +1,56 @@
-//! `${…}`: values that refer to other values and to the environment, resolved after merging.
+//! `${…}`: values that refer to other values and to what is around the project, resolved after merging.
 //!
-//! `${a.b}` looks at the root and then below `vars`; `${env:NAME,default}` (alias `oc.env`) reads the
-//! environment. A string that is one reference takes the value's type. Cycles show the loop.
+//! `${a.b}` looks at the root and then below `vars`; `${.a}` beside the value, `${..a}` one map further up;
+//! `${params.month}` is a parameter's value. `${NAME:…}` asks a resolver, see [`World`]. A string that is one
+//! reference takes the value's type. Cycles show the loop. `${secret:NAME}` stays as it is written: who needs the
+//! secret asks for it where it is used, so that it is in no card, key or record.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+
+use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, Utc};
 
 use super::document::Document;
+use super::git;
 use crate::error::{Error, Kind, Result, nearest, shorten};
-use crate::value::{Fault, Path, Value, display_path};
+use crate::value::{Fault, Path, Value, display_path, path_of};
 
 const MAX_DEPTH: usize = 32;
 const MAX_TEXT: usize = 100_000;
+/// References that one configuration may resolve, with the values they bring: trees of references to trees grow fast.
+const MAX_REFERENCES: usize = 100_000;
 
-/// Where `${env:…}` looks.
+/// The names that `${NAME:…}` knows.
+pub const RESOLVERS: [&str; 10] = ["env", "oc.env", "git", "now", "toml", "pyproject", "rc.pyproject_value", "cargo_pkg", "file", "secret"];
+
+/// Variables of the process and of `.env`.
 pub type Environment = BTreeMap<String, String>;
+
+/// What is around a configuration.
+pub struct World<'a> {
+    root: &'a FilePath,
+    environment: &'a Environment,
+    now: DateTime<Utc>,
+    /// `toml` files that were read.
+    toml: std::cell::RefCell<BTreeMap<String, toml::Table>>,
+    head: OnceCell<Option<git::Head>>,
+}
+
+impl<'a> World<'a> {
+    #[must_use]
+    pub fn new(root: &'a FilePath, environment: &'a Environment) -> Self {
+        Self { root, environment, now: Utc::now(), toml: std::cell::RefCell::default(), head: OnceCell::new() }
+    }
+}
 
 /// Resolves every reference in place.
 ///
 /// # Errors
 /// Exit code 3 for every reference that is unknown, cyclic or badly written, with its place.
-pub fn interpolate(document: &mut Document, environment: &Environment) -> Result<()> {
-    let resolver = Resolver { root: document.value.clone(), environment };
+pub fn interpolate(document: &mut Document, world: &World<'_>) -> Result<()> {
+    let resolver = Resolver { root: document.value.clone(), world, count: std::cell::Cell::new(0) };
     let mut problems = Vec::new();
     let mut value = document.value.clone();
     resolver.walk(&mut value, &mut Vec::new(), &mut |path, fault| problems.push(document.problem(path, fault)));
@@ -31,15 +61,25 @@ pub fn interpolate(document: &mut Document, environment: &Environment) -> Result
     }
 }
 
+/// Does a text hold a reference to a secret?
+#[must_use]
+pub fn names_secret(text: &str) -> bool {
+    text.contains("${secret:")
+}
+
 struct Resolver<'a> {
     root: Value,
-    environment: &'a Environment,
+    world: &'a World<'a>,
+    count: std::cell::Cell<usize>,
 }
+
+/// References that are being resolved, the first one first.
+type Stack = Vec<String>;
 
 impl Resolver<'_> {
     fn walk(&self, value: &mut Value, path: &mut Path, fail: &mut dyn FnMut(&[String], Fault)) {
         match value {
-            Value::String(text) if text.contains("${") => match self.resolve(text, &mut Vec::new()) {
+            Value::String(text) if text.contains("${") => match self.resolve(text, path, &mut Vec::new()) {
                 Ok(resolved) => *value = resolved,
                 Err(fault) => fail(path, fault),
             },
@@ -61,10 +101,10 @@ impl Resolver<'_> {
         }
     }
 
-    /// A string with its references replaced; a string that is one reference becomes that value.
-    fn resolve(&self, text: &str, stack: &mut Vec<String>) -> Result<Value, Fault> {
+    /// A string with its references replaced; a string that is one reference becomes that value. `at` is where it stands.
+    fn resolve(&self, text: &str, at: &[String], stack: &mut Stack) -> Result<Value, Fault> {
         if let Some(inside) = text.strip_prefix("${").and_then(|rest| closing(rest).filter(|end| end + 1 == rest.len()).map(|end| &rest[..end])) {
-            return self.reference(inside, stack);
+            return self.reference(inside, at, stack);
         }
         let mut out = String::new();
         let mut rest = text;
@@ -79,7 +119,7 @@ impl Resolver<'_> {
             out.push_str(&rest[..start]);
             let after = &rest[start + 2..];
             let end = closing(after).ok_or_else(|| Fault::new(&[], format!("`${{` without `}}`: {}", shorten(text))))?;
-            let value = self.reference(&after[..end], stack)?;
+            let value = self.reference(&after[..end], at, stack)?;
             match &value {
                 Value::Null => {}
                 Value::List(_) | Value::Map(_) => {
@@ -96,74 +136,250 @@ impl Resolver<'_> {
         Ok(Value::String(out))
     }
 
-    fn reference(&self, inside: &str, stack: &mut Vec<String>) -> Result<Value, Fault> {
-        let inside = inside.trim();
-        if let Some((resolver, argument)) = inside.split_once(':') {
-            return match resolver.trim() {
-                "env" | "oc.env" => self.environment_variable(argument, stack),
-                other => Err(Fault::new(&[], format!("unknown resolver `{}`", shorten(other))).hint("known here: `${env:NAME,default}`, `${a.b}`")),
-            };
+    /// A text whose references must come out as text: a name inside another reference.
+    fn name(&self, text: &str, at: &[String], stack: &mut Stack) -> Result<String, Fault> {
+        if !text.contains("${") {
+            return Ok(text.trim().to_owned());
         }
-        if stack.iter().any(|seen| seen == inside) || stack.len() >= MAX_DEPTH {
-            stack.push(inside.to_owned());
-            let start = stack.iter().position(|seen| seen == inside).unwrap_or(0);
+        let value = self.resolve(text.trim(), at, stack)?;
+        value.text().ok_or_else(|| Fault::new(&[], format!("`{}` is {}, which cannot stand inside a reference", shorten(text), value.kind())))
+    }
+
+    fn reference(&self, inside: &str, at: &[String], stack: &mut Stack) -> Result<Value, Fault> {
+        self.count.set(self.count.get() + 1);
+        if self.count.get() > MAX_REFERENCES {
+            return Err(Fault::new(&[], format!("references stand for more than {MAX_REFERENCES} values")));
+        }
+        let mut arguments = split(inside, ':').into_iter();
+        let first = arguments.next().unwrap_or_default();
+        if first.len() < inside.len() {
+            let resolver = self.name(first, at, stack)?;
+            return self.ask(&resolver, &inside[first.len() + 1..], at, stack);
+        }
+        let name = self.name(inside, at, stack)?;
+        let (wanted, found) = self.find(&name, at)?;
+        self.count.set(self.count.get() + size(&found));
+        let shown = display_path(&wanted);
+        if stack.contains(&shown) || stack.len() >= MAX_DEPTH {
+            stack.push(shown.clone());
+            let start = stack.iter().position(|seen| *seen == shown).unwrap_or(0);
             return Err(Fault::new(&[], format!("references go in a circle: {}", stack[start..].join(" → "))));
         }
-        let path: Path = inside.split('.').map(str::to_owned).collect();
-        let found = self.root.at(&path).or_else(|| self.root.get("vars").and_then(|vars| vars.at(&path)));
-        let Some(found) = found else {
-            let known = ["vars"].iter().filter_map(|v| self.root.get(v)).chain([&self.root]).filter_map(|v| match v {
-                Value::Map(map) => Some(map.keys().map(String::as_str).collect::<Vec<_>>()),
-                _ => None,
-            });
-            let known: Vec<&str> = known.flatten().collect();
-            let fault = Fault::new(&[], format!("`${{{}}}` refers to nothing: no `{}` at the root or under `vars`", shorten(inside), display_path(&path)));
-            return Err(match nearest(inside, known) {
-                Some(near) => fault.hint(format!("did you mean `${{{near}}}`?")),
-                None => fault,
-            });
-        };
-        stack.push(inside.to_owned());
-        let mut value = found.clone();
+        stack.push(shown);
+        let mut value = found;
         let mut first = None;
-        match &mut value {
-            Value::String(text) if text.contains("${") => value = self.resolve(&text.clone(), stack)?,
-            tree @ (Value::List(_) | Value::Map(_)) => {
-                self.walk_tree(tree, stack, &mut first);
-            }
-            _ => {}
-        }
+        self.walk_tree(&mut value, &mut wanted.clone(), stack, &mut first);
         stack.pop();
         first.map_or(Ok(value), Err)
     }
 
-    fn walk_tree(&self, value: &mut Value, stack: &mut Vec<String>, first: &mut Option<Fault>) {
+    /// What a reference's name means, as the path from the root and the value there.
+    fn find(&self, name: &str, at: &[String]) -> Result<(Path, Value), Fault> {
+        let dots = name.len() - name.trim_start_matches('.').len();
+        let nothing = |path: &Path, what: String| {
+            let mut known: Vec<String> = Vec::new();
+            let mut add = |value: Option<&Value>| {
+                if let Some(Value::Map(map)) = value {
+                    known.extend(map.keys().cloned());
+                }
+            };
+            let above = &path[..path.len().saturating_sub(1)];
+            add(self.root.at(above));
+            if dots == 0 {
+                add(self.root.get("vars").and_then(|vars| vars.at(above)));
+            }
+            let fault = Fault::new(&[], what);
+            let last = path.last().map_or("", String::as_str);
+            match nearest(last, known.iter().map(String::as_str)) {
+                Some(near) => {
+                    let kept = name.len() - last.len().min(name.len());
+                    fault.hint(format!("did you mean `${{{}{near}}}`?", &name[..kept]))
+                }
+                None => fault,
+            }
+        };
+        if dots > 0 {
+            // `.a` is beside the value, each further dot goes one up.
+            let Some(above) = at.len().checked_sub(dots) else {
+                return Err(Fault::new(&[], format!("`${{{}}}` goes up beyond the root", shorten(name))));
+            };
+            let path: Path = at[..above].iter().cloned().chain(path_of(&name[dots..])).collect();
+            return match self.root.at(&path) {
+                Some(found) => Ok((path, found.clone())),
+                None => Err(nothing(&path, format!("`${{{}}}` refers to nothing: `{}` is not set", shorten(name), display_path(&path)))),
+            };
+        }
+        let path = path_of(name);
+        if let [first, parameter] = path.as_slice()
+            && first == "params"
+        {
+            let declared = self.root.at(&path).ok_or_else(|| nothing(&path, format!("no parameter `{}`", shorten(parameter))))?;
+            let value = ["value", "default"].iter().find_map(|key| declared.get(key).filter(|value| **value != Value::Null));
+            // One that is missing is told as such, where parameters are checked.
+            return Ok((path, value.cloned().unwrap_or_default()));
+        }
+        let below: Path = ["vars".to_owned()].into_iter().chain(path.iter().cloned()).collect();
+        for path in [&path, &below] {
+            if let Some(found) = self.root.at(path) {
+                return Ok((path.clone(), found.clone()));
+            }
+        }
+        Err(nothing(&path, format!("`${{{}}}` refers to nothing: no `{}` at the root or under `vars`", shorten(name), display_path(&path))))
+    }
+
+    fn walk_tree(&self, value: &mut Value, path: &mut Path, stack: &mut Stack, first: &mut Option<Fault>) {
         match value {
-            Value::String(text) if text.contains("${") => match self.resolve(&text.clone(), stack) {
+            Value::String(text) if text.contains("${") => match self.resolve(&text.clone(), path, stack) {
                 Ok(resolved) => *value = resolved,
                 Err(fault) => *first = first.take().or(Some(fault)),
             },
-            Value::List(items) => items.iter_mut().for_each(|item| self.walk_tree(item, stack, first)),
-            Value::Map(map) => map.values_mut().for_each(|item| self.walk_tree(item, stack, first)),
+            Value::List(items) => {
+                for (i, item) in items.iter_mut().enumerate() {
+                    path.push(i.to_string());
+                    self.walk_tree(item, path, stack, first);
+                    path.pop();
+                }
+            }
+            Value::Map(map) => {
+                for (key, item) in map {
+                    path.push(key.clone());
+                    self.walk_tree(item, path, stack, first);
+                    path.pop();
+                }
+            }
             _ => {}
         }
     }
 
-    fn environment_variable(&self, argument: &str, stack: &mut Vec<String>) -> Result<Value, Fault> {
-        let (name, default) = match argument.split_once(',') {
-            Some((name, default)) => (name.trim(), Some(default.trim())),
-            None => (argument.trim(), None),
+    /// `${RESOLVER:ARGUMENTS}`.
+    fn ask(&self, resolver: &str, arguments: &str, at: &[String], stack: &mut Stack) -> Result<Value, Fault> {
+        let shown = format!("${{{resolver}:{}}}", shorten(arguments));
+        // A time's format has commas of its own.
+        let parts = if resolver == "now" { vec![arguments] } else { split(arguments, ',') };
+        let (wanted, default) = match resolver {
+            "toml" => (2, true),
+            "env" | "oc.env" | "pyproject" | "rc.pyproject_value" => (1, true),
+            _ => (1, false),
         };
-        match (self.environment.get(name), default) {
-            (Some(value), _) => Ok(Value::plain_scalar(value)),
-            (None, Some(default)) if default.contains("${") => self.resolve(default, stack),
-            (None, Some(default)) => Ok(Value::plain_scalar(default)),
-            (None, None) => {
-                Err(Fault::new(&[], format!("environment variable `{}` is not set", shorten(name)))
-                    .hint(format!("set it, or give a default: `${{env:{name},…}}`")))
-            }
+        if parts.len() < wanted || parts.len() > wanted + usize::from(default) {
+            let forms = ["${env:NAME,default}", "${toml:FILE,key,default}", "${pyproject:key,default}"].join("`, `");
+            return Err(Fault::new(&[], format!("`{shown}` has {} arguments", parts.len())).hint(format!("forms are `{forms}`")));
+        }
+        let argument = self.name(parts[0], at, stack)?;
+        let found = match resolver {
+            "env" | "oc.env" => match self.world.environment.get(&argument) {
+                Some(value) => Ok(Value::plain_scalar(value)),
+                None => Err(Fault::new(&[], format!("environment variable `{}` is not set", shorten(&argument)))
+                    .hint(format!("set it, or give a default: `${{env:{argument},…}}`"))),
+            },
+            "secret" => match self.world.environment.get(&argument) {
+                Some(_) => Ok(Value::String(format!("${{secret:{argument}}}"))),
+                None => Err(Fault::new(&[], format!("secret `{}` is not set", shorten(&argument)))
+                    .hint(format!("set the environment variable `{argument}`, or say it in `.env`"))),
+            },
+            "now" => self.now(&argument),
+            "git" => self.git(&argument),
+            "file" => self.text_of(&argument).map(|text| Value::String(text.trim_end_matches(['\n', '\r']).to_owned())),
+            "toml" => self.name(parts[1], at, stack).and_then(|key| self.toml(&argument, &key)),
+            "pyproject" | "rc.pyproject_value" => self.toml("pyproject.toml", &argument),
+            "cargo_pkg" => self.toml("Cargo.toml", &format!("package.{argument}")),
+            other => Err(Fault::new(&[], format!("unknown resolver `{}`", shorten(other))).hint(crate::value::suggest(other, &RESOLVERS))),
+        };
+        match (found, parts.get(wanted)) {
+            (Err(_), Some(default)) if RESOLVERS.contains(&resolver) => match default.trim() {
+                text if text.contains("${") => self.resolve(text, at, stack),
+                text => Ok(Value::plain_scalar(text.trim_matches(['"', '\'']))),
+            },
+            (found, _) => found,
         }
     }
+
+    fn now(&self, format: &str) -> Result<Value, Fault> {
+        let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
+        if items.iter().any(|item| matches!(item, Item::Error)) {
+            return Err(Fault::new(&[], format!("not a time format: `{}`", shorten(format))).hint("such as `%Y-%m-%d` or `%H:%M`"));
+        }
+        Ok(Value::String(self.world.now.format_with_items(items.into_iter()).to_string()))
+    }
+
+    fn git(&self, what: &str) -> Result<Value, Fault> {
+        let head = self.world.head.get_or_init(|| git::head(self.world.root)).as_ref();
+        let missing = || {
+            Fault::new(&[], format!("`${{git:{}}}` is not known here", shorten(what))).hint("the project is in no git repository, or there is no commit yet")
+        };
+        match what {
+            "sha" => head.and_then(|head| head.commit.clone()).map(Value::String).ok_or_else(missing),
+            "branch" => head.and_then(|head| head.branch.clone()).map(Value::String).ok_or_else(missing),
+            "dirty" => head.and_then(|_| git::is_dirty(self.world.root)).map(Value::Bool).ok_or_else(missing),
+            other => Err(Fault::new(&[], format!("unknown value `{}`", shorten(other))).hint(crate::value::suggest(other, &["sha", "branch", "dirty"]))),
+        }
+    }
+
+    fn text_of(&self, file: &str) -> Result<String, Fault> {
+        super::project::read_text(self.world.root, file).map_err(|error| {
+            let problem = error.problems.into_iter().next();
+            Fault::new(&[], problem.map_or_else(|| format!("cannot read `{}`", shorten(file)), |problem| problem.message))
+        })
+    }
+
+    fn toml(&self, file: &str, key: &str) -> Result<Value, Fault> {
+        let is_read = self.world.toml.borrow().contains_key(file);
+        if !is_read {
+            let table: toml::Table = self.text_of(file)?.parse().map_err(|error: toml::de::Error| {
+                let line = error.span().and_then(|span| Some(self.text_of(file).ok()?.get(..span.start)?.matches('\n').count() + 1));
+                let place = line.map_or_else(String::new, |line| format!(" (line {line})"));
+                Fault::new(&[], format!("`{}` is not TOML: {}{place}", shorten(file), error.message()))
+            })?;
+            self.world.toml.borrow_mut().insert(file.to_owned(), table);
+        }
+        let files = self.world.toml.borrow();
+        let table = files.get(file).cloned().unwrap_or_default();
+        let found = path_of(key).iter().try_fold(toml::Value::Table(table), |value, part| match value {
+            toml::Value::Table(mut table) => table.remove(part),
+            toml::Value::Array(items) => items.into_iter().nth(part.parse().ok()?),
+            _ => None,
+        });
+        found.map(from_toml).ok_or_else(|| Fault::new(&[], format!("`{}` has no key `{}`", shorten(file), shorten(key))))
+    }
+}
+
+/// Values in a tree.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::List(items) => items.iter().map(size).sum::<usize>() + 1,
+        Value::Map(map) => map.values().map(size).sum::<usize>() + 1,
+        _ => 1,
+    }
+}
+
+fn from_toml(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::Number(number.to_string()),
+        toml::Value::Float(number) => Value::Number(number.to_string()),
+        toml::Value::Boolean(flag) => Value::Bool(flag),
+        toml::Value::Datetime(moment) => Value::String(moment.to_string()),
+        toml::Value::Array(items) => Value::List(items.into_iter().map(from_toml).collect()),
+        toml::Value::Table(table) => Value::Map(table.into_iter().map(|(key, value)| (key, from_toml(value))).collect()),
+    }
+}
+
+/// The parts between separators that are in no reference inside.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_usize);
+    for (i, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            c if c == separator && depth == 0 => {
+                parts.push(&text[start..i]);
+                start = i + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
 }
 
 /// The index of the `}` that closes a reference whose `${` was taken off.
@@ -190,7 +406,8 @@ mod tests {
 
     fn resolved(text: &str) -> Result<Value> {
         let mut document = Document::parse("recipe.yaml", text)?;
-        interpolate(&mut document, &Environment::from([("USER".to_owned(), "ada".to_owned())]))?;
+        let environment = Environment::from([("USER".to_owned(), "ada".to_owned())]);
+        interpolate(&mut document, &World::new(FilePath::new("."), &environment))?;
         Ok(document.value)
     }
 
@@ -209,7 +426,7 @@ mod tests {
     fn cycles_and_unknown_references_are_errors_with_places() {
         let error = resolved("vars:\n  a: ${b}\n  b: ${a}\nc: ${nothing}\nd: ${env:NOT_THERE}\n").unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("go in a circle: b → a → b (recipe.yaml:2:6 at vars.a)"), "{text}");
+        assert!(text.contains("go in a circle: vars.b → vars.a → vars.b (recipe.yaml:2:6 at vars.a)"), "{text}");
         assert!(text.contains("recipe.yaml:4:4 at c"), "{text}");
         assert!(text.contains("`NOT_THERE` is not set"), "{text}");
     }

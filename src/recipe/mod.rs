@@ -1,7 +1,12 @@
 //! From files to a checked [`Recipe`]: every configuration error ends here, all at once, with places.
 
+pub mod compose;
 pub mod document;
+pub mod explain;
+pub mod git;
 pub mod interpolate;
+pub mod overrides;
+mod parameters;
 pub mod project;
 mod sections;
 pub mod variables;
@@ -15,7 +20,7 @@ use crate::data::RowExpression;
 use crate::data::SplitConfig;
 use crate::data::source::SourceConfig;
 use crate::data::{Role, Roles};
-use crate::error::{Error, Kind, Place, Problem, Result, shorten};
+use crate::error::{Error, Kind, Problem, Result, shorten};
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
 use crate::ml::{estimators, metric};
@@ -29,6 +34,7 @@ use crate::steps::transform::Transform;
 use crate::steps::{Goal, Step};
 use crate::tracking::check_name;
 use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
+use compose::{Composed, compose};
 use document::Document;
 use interpolate::Environment;
 use sections::{CustomMetrics, EvaluateSection, PredictSection, RegisterSection, Root, STEPS, TrainSection};
@@ -42,8 +48,9 @@ pub struct Selection {
     /// Where the user stands.
     pub dir: PathBuf,
     pub recipe: Option<String>,
-    pub profile: Option<String>,
-    /// `key.path=VALUE`, in order.
+    /// Profiles in order; none of them: `RECIPE_PROFILE`, else `local` where it exists.
+    pub profiles: Vec<String>,
+    /// As on the command line, in order: `key.path=VALUE`, `+key=VALUE`, `~key`, `group=option`.
     pub overrides: Vec<String>,
     pub environment: Environment,
 }
@@ -77,7 +84,8 @@ impl Recipe {
     /// # Errors
     /// Exit code 3 with every configuration error.
     pub fn load(root: impl AsRef<Path>, profile: Option<&str>) -> Result<Self> {
-        Self::select(&Selection { dir: root.as_ref().to_path_buf(), profile: profile.map(str::to_owned), environment: environment(), ..Selection::default() })
+        let profiles = profile.map(str::to_owned).into_iter().collect();
+        Self::select(&Selection { dir: root.as_ref().to_path_buf(), profiles, environment: environment(), ..Selection::default() })
     }
 
     /// Loads the recipe that was asked for.
@@ -85,73 +93,22 @@ impl Recipe {
     /// # Errors
     /// Exit code 3 with every configuration error; 2 where an override is badly written.
     pub fn select(selection: &Selection) -> Result<Self> {
-        let root = project::find_root(&selection.dir)?;
-        let asked = selection
-            .profile
-            .clone()
-            .or_else(|| ["RECIPE_PROFILE", "MLFLOW_RECIPES_PROFILE"].iter().find_map(|name| selection.environment.get(*name).cloned()));
-        let wanted = selection.recipe.clone().or_else(|| selection.environment.get("RECIPE_NAME").cloned());
+        Self::of(compose(selection)?)
+    }
 
-        // A shared profile may choose the recipe; the recipe may then have a profile of its own.
-        let shared = profile_name(&root, None, asked.as_deref());
-        let default = match &shared {
-            Some(name) => project::find_profile(&root, None, name)
-                .ok()
-                .map(|file| project::read_document(&root, &file))
-                .transpose()?
-                .and_then(|d| d.value.get("default_recipe").and_then(Value::text)),
-            None => None,
-        };
-        if let Some(name) = &asked {
-            // A profile that no recipe has is wrong whichever recipe is meant.
-            let is_known = std::iter::once(None)
-                .chain(project::names(&root).into_iter().map(Some))
-                .any(|recipe| project::profiles(&root, recipe.as_deref()).contains_key(name));
-            if !is_known && !name.is_empty() {
-                project::find_profile(&root, None, name)?;
-            }
-        }
-        let located = project::choose(&root, &selection.dir, wanted.as_deref(), default.as_deref())?;
-        let profile = profile_name(&root, located.name.as_deref(), asked.as_deref());
-        let mut over = match &profile {
-            Some(name) => project::read_document(&root, &project::find_profile(&root, located.name.as_deref(), name)?)?,
-            None => Document::empty(),
-        };
-        if !matches!(over.value, Value::Map(_)) {
-            let file = over.mark(&[]).map_or_else(|| profile.clone().unwrap_or_default(), |mark| mark.value.file.clone());
-            return Err(Error::config("a profile is a map of keys").at(&Place::file(file)));
-        }
-        let variables = take_variables(&mut over);
-
-        let text = project::read_text(&root, &located.file)?;
-        let marked = variables::mark(&located.file, &text)?;
-        let mut document = Document::parse(&located.file, &marked.text)?;
-        if document.value == Value::empty() {
-            return Err(Error::config("the recipe is empty")
-                .at(&Place::file(&located.file))
-                .hint("`recipe: regression/v1`, `target_col: …` and `steps: {ingest: {location: …}}` make a whole recipe"));
-        }
-        variables::fill(&mut document, &marked, &variables.values)?;
-        if !matches!(document.value, Value::Map(_)) {
-            return Err(Error::config("a recipe is a map of keys").at(&Place::file(&located.file)));
-        }
-        over.take("default_recipe");
-        document.merge(over);
-        for text in &selection.overrides {
-            apply_override(&mut document, text)?;
-        }
-        interpolate::interpolate(&mut document, &selection.environment)?;
-        let mut warnings = Vec::new();
-        let unused: Vec<&str> = variables.values.keys().map(String::as_str).filter(|name| !text.contains(*name)).collect();
-        if !unused.is_empty() {
-            warnings.push(format!("the profile sets variables that the recipe does not use: {}", unused.join(", ")));
-        }
+    /// Checks a composed configuration.
+    ///
+    /// # Errors
+    /// Exit code 3 with every configuration error.
+    pub fn of(composed: Composed) -> Result<Self> {
+        let Composed { root, located, profiles, environment, document, warnings, .. } = composed;
         let name = located
             .name
             .clone()
             .or_else(|| root.file_name().and_then(|n| n.to_str()).map(str::to_owned))
             .map_or_else(|| "recipe".to_owned(), |name| tame(&name));
-        let cache_dir = selection.environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
+        let cache_dir = environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
+        let profile = (!profiles.is_empty()).then(|| profiles.join("+"));
         Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
     }
 
@@ -168,8 +125,20 @@ pub fn environment() -> Environment {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
-fn profile_name(root: &Path, recipe: Option<&str>, asked: Option<&str>) -> Option<String> {
-    asked.filter(|name| !name.is_empty()).map(str::to_owned).or_else(|| project::profiles(root, recipe).contains_key("local").then(|| "local".to_owned()))
+/// What a template sets before anything else does.
+pub(crate) fn template_defaults(template: &str) -> Option<Document> {
+    let text = match template {
+        "regression/v1" => include_str!("../../templates/regression/v1/defaults.yaml"),
+        "classification/v1" => include_str!("../../templates/classification/v1/defaults.yaml"),
+        _ => return None,
+    };
+    // A test reads both.
+    Document::parse(template, text).ok()
+}
+
+/// Is it the name under which a template's defaults are known?
+pub(crate) fn is_template(file: &str) -> bool {
+    TEMPLATES.contains(&file)
 }
 
 /// A directory's name as a recipe's: what a model's name may not hold becomes `_`.
@@ -177,36 +146,6 @@ fn tame(name: &str) -> String {
     let tame: String = name.trim_start_matches('.').chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ') { c } else { '_' }).collect();
     let tame = tame.replace("..", "_");
     if tame.is_empty() { "recipe".to_owned() } else { tame }
-}
-
-struct Variables {
-    values: BTreeMap<String, Value>,
-}
-
-/// A profile's `UPPER_CASE` top-level keys are variables; the rest is merged.
-fn take_variables(profile: &mut Document) -> Variables {
-    let is_variable = |key: &str| key.chars().any(|c| c.is_ascii_uppercase()) && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    let mut values = BTreeMap::new();
-    if let Value::Map(map) = &mut profile.value {
-        let names: Vec<String> = map.keys().filter(|key| is_variable(key)).cloned().collect();
-        for name in names {
-            if let Some(value) = map.remove(&name) {
-                values.insert(name, value);
-            }
-        }
-    }
-    Variables { values }
-}
-
-/// `key.path=VALUE` over everything else.
-fn apply_override(document: &mut Document, text: &str) -> Result<()> {
-    let bad = || Error::usage(format!("not an override: `{}`", shorten(text))).hint("write KEY=VALUE, for example `steps.train.using=ridge`");
-    let (key, value) = text.split_once('=').ok_or_else(bad)?;
-    if key.is_empty() || key.split('.').any(str::is_empty) || key.starts_with(['+', '~']) {
-        return Err(bad());
-    }
-    let path: KeyPath = key.split('.').map(str::to_owned).collect();
-    document.set(&path, document::parse_inline(value)?, &Place::file("command line")).map_err(|error| Error { kind: Kind::Usage, ..error })
 }
 
 struct Builder {
@@ -256,6 +195,9 @@ impl Builder {
         }
         // Free values are for `${…}` to refer to.
         rest.take("vars");
+        let parameters = rest.take("params").unwrap_or_else(Value::empty);
+        self.parameters(&parameters);
+        self.secrets(&rest);
         let mut steps = rest.take("steps").unwrap_or_else(Value::empty);
         let custom = Value::Map(rest.take("custom_metrics").map(|v| BTreeMap::from([("custom_metrics".to_owned(), v)])).unwrap_or_default());
         if let Value::List(targets) = rest.get("target_col").unwrap_or(&Value::Null) {
@@ -392,6 +334,37 @@ impl Builder {
             scoring: scoring_steps,
             warnings,
         })
+    }
+
+    fn parameters(&mut self, parameters: &Value) {
+        let faults = parameters::check(parameters);
+        self.add(&["params"], faults);
+    }
+
+    /// A secret's name may stand where its value is used and nowhere shown: today that is only below `vars`.
+    fn secrets(&mut self, rest: &Value) {
+        fn walk(value: &Value, path: &mut KeyPath, faults: &mut Vec<Fault>) {
+            match value {
+                Value::String(text) if interpolate::names_secret(text) => faults.push(
+                    Fault::new(path, "a secret cannot stand here: this value is shown in cards and kept with runs")
+                        .hint("leave the secret out of data paths and names; `${env:NAME}` is for what may be seen"),
+                ),
+                Value::List(items) => items.iter().enumerate().for_each(|(i, item)| {
+                    path.push(i.to_string());
+                    walk(item, path, faults);
+                    path.pop();
+                }),
+                Value::Map(map) => map.iter().for_each(|(key, item)| {
+                    path.push(key.clone());
+                    walk(item, path, faults);
+                    path.pop();
+                }),
+                _ => {}
+            }
+        }
+        let mut faults = Vec::new();
+        walk(rest, &mut KeyPath::new(), &mut faults);
+        self.add(&[], faults);
     }
 
     fn ingest(&mut self, steps: &mut Value, name: &str, purpose: &Purpose, roles: &Roles, seed: u64) -> Option<Ingest> {

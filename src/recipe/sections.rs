@@ -114,6 +114,25 @@ pub struct PredictSection {
     pub output: Option<Output>,
 }
 
+/// The keys that stand at the root.
+pub const ROOT_KEYS: [&str; 15] = [
+    "recipe",
+    "name",
+    "description",
+    "seed",
+    "target_col",
+    "positive_class",
+    "primary_metric",
+    "roles",
+    "params",
+    "vars",
+    "custom_metrics",
+    "steps",
+    "model_registry",
+    "experiment",
+    "cache",
+];
+
 /// The keys that the steps section knows.
 pub const STEPS: [&str; 8] = ["ingest", "split", "transform", "train", "evaluate", "register", "ingest_scoring", "predict"];
 
@@ -160,9 +179,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("experiment.tracking_uri", "", "a real MLflow server"),
     ("experiment.artifact_location", "", "a real MLflow server"),
     ("model_registry.registry_uri", "", "a real MLflow server"),
-    ("params", "", "run-time parameters"),
-    ("defaults", "", "config groups"),
-    ("extends", "", "profiles that extend others"),
 ];
 
 /// Keys of a criterion that come later.

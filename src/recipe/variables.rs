@@ -26,6 +26,15 @@ pub struct Marked {
     expressions: Vec<(String, Place)>,
 }
 
+impl Marked {
+    /// The names of the variables that the expressions use.
+    pub fn names(&self) -> Vec<String> {
+        let environment = environment();
+        let compiled = self.expressions.iter().filter_map(|(expression, _)| environment.compile_expression(expression).ok());
+        compiled.flat_map(|compiled| compiled.undeclared_variables(false)).collect()
+    }
+}
+
 /// Takes every `{{…}}` out of a text.
 ///
 /// # Errors

@@ -4,7 +4,6 @@
 //! in a scratch folder and commits it. It prints nothing; the terminal is an [`Observer`].
 
 mod cards;
-mod git;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -16,7 +15,7 @@ use chrono::Utc;
 
 use crate::data::source::SourceFile;
 use crate::error::{Error, Kind, Result};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, git};
 use crate::steps::{ARTIFACTS, Context, Needs, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
 use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, Stale, StepKey, Store, Wait};
 use crate::tracking::{Finished, Started, Status, StepRow, Tracker};

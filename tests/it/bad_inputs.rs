@@ -5,8 +5,7 @@
 //! case also shows that a failure leaves no wrong result behind.
 //!
 //! Rows of the table that are not here, and why:
-//! - 18, 79: no input; they are in `cache.rs` and `faults.rs`
-//! - 32, 33: profiles cannot name step files or extend each other yet; what a recipe that tries gets is here
+//! - 18: no input; it is in `cache.rs`
 //! - 83: there is no server yet
 //! - 84, HTTP: likewise; the registry's side is here
 
@@ -223,8 +222,13 @@ fn a_recipe_that_cannot_be_read_is_refused_with_its_place() {
                 3,
                 &["recipe.yaml", "too large for a configuration"],
             ),
-            bad("32 a step's file that is missing", |p| append(p, "defaults: [{train: ridge}, _self_]\n"), 3, &["`defaults`", "not in this version yet"]),
-            bad("33 profiles in a circle", |p| p.write("profiles/local.yaml", "extends: local\n"), 3, &["`extends`", "not in this version yet"]),
+            bad(
+                "32 a step's file that is missing",
+                |p| append(p, "defaults: [{train: ridge}, _self_]\n"),
+                3,
+                &["group `train` has no option `ridge`", "recipe.yaml:21:12", "steps/train/ridge.yaml"],
+            ),
+            bad("33 profiles in a circle", |p| p.write("profiles/local.yaml", "extends: local\n"), 3, &["circle: local → local", "profiles/local.yaml"]),
             bad("a recipe that is a list", |p| p.write("recipe.yaml", "- a\n"), 3, &["a recipe is a map of keys", "recipe.yaml"]),
             bad("two documents", |p| append(p, "---\nrecipe: regression/v1\n"), 3, &["one document", "recipe.yaml:21:1"]),
             bad(

@@ -6,6 +6,7 @@
 mod bad_inputs;
 mod cache;
 mod commands;
+mod config;
 mod faults;
 mod floors;
 mod project;
