@@ -75,6 +75,11 @@ pub trait Estimator: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
         Ok(())
     }
 
+    /// Does fitting look at [`TrainingSet::validation`]?
+    fn wants_validation(&self) -> bool {
+        false
+    }
+
     /// Learns from training rows.
     ///
     /// # Errors
@@ -111,6 +116,8 @@ pub trait UnfittedEstimator: Send + Sync {
     /// The parameters with every default filled in: what enters the key.
     fn config(&self) -> serde_json::Value;
     fn supports(&self, task: &Task) -> bool;
+    /// See [`Estimator::wants_validation`].
+    fn wants_validation(&self) -> bool;
     /// See [`Estimator::fit`].
     ///
     /// # Errors
@@ -151,6 +158,10 @@ impl<E: Estimator> UnfittedEstimator for Unfitted<E> {
 
     fn supports(&self, task: &Task) -> bool {
         E::supports(task)
+    }
+
+    fn wants_validation(&self) -> bool {
+        self.0.wants_validation()
     }
 
     fn fit(&self, on: &TrainingSet) -> Result<Box<dyn FittedEstimator>> {

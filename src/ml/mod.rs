@@ -50,6 +50,7 @@ pub mod selector;
 mod training;
 mod transform;
 pub mod transformers;
+pub mod trees;
 
 pub use chain::{Chain, FittedChain};
 pub use estimator::{Coefficient, Estimator, EstimatorEntry, FittedEstimator, Predict, Predictions, Task, UnfittedEstimator};

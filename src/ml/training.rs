@@ -37,6 +37,8 @@ pub struct TrainingSet {
     pub rows: usize,
     /// The recipe's seed, for estimators that draw.
     pub seed: u64,
+    /// Rows that are not learned from, for estimators that watch when to stop.
+    pub validation: Option<Box<TrainingSet>>,
     source: Source,
     target: String,
     weight: Option<String>,
@@ -78,6 +80,7 @@ impl TrainingSet {
             task,
             rows,
             seed,
+            validation: None,
             source: Source::Table(table.clone()),
             target: target.to_owned(),
             weight: weight.map(str::to_owned),
@@ -94,16 +97,14 @@ impl TrainingSet {
     /// A set that is in memory already, for tests and for use as a library.
     #[must_use]
     pub fn in_memory(task: Task, features: Vec<String>, chunk: Chunk, seed: u64) -> Self {
-        let rows = chunk.x.rows;
-        Self { task, features, rows, seed, source: Source::Memory(vec![chunk]), target: String::new(), weight: None, class_weight: Vec::new() }
+        Self::in_chunks(task, features, vec![chunk], seed)
     }
 
     /// A set in several chunks, for tests of what the joining of chunks does.
-    #[cfg(test)]
     #[must_use]
     pub fn in_chunks(task: Task, features: Vec<String>, chunks: Vec<Chunk>, seed: u64) -> Self {
         let rows = chunks.iter().map(|chunk| chunk.x.rows).sum();
-        Self { task, features, rows, seed, source: Source::Memory(chunks), target: String::new(), weight: None, class_weight: Vec::new() }
+        Self { task, features, rows, seed, validation: None, source: Source::Memory(chunks), target: String::new(), weight: None, class_weight: Vec::new() }
     }
 
     fn chunk(&self, frame: &DataFrame) -> Result<Chunk> {

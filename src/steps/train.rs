@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING,
-    TRANSFORMER, VALIDATION,
+    TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles};
@@ -79,6 +79,10 @@ impl Step for Train {
     }
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
+        let mut reads = vec![TRANSFORMED_TRAINING.id, TRANSFORMER.id, TRAINING.id, VALIDATION.id];
+        if self.estimator.wants_validation() {
+            reads.push(TRANSFORMED_VALIDATION.id);
+        }
         Ok(Needs {
             algorithms: BTreeMap::from([("train".to_owned(), VERSION), (format!("estimator {}", self.estimator.name()), self.estimator.version())]),
             config: serde_json::json!({
@@ -91,7 +95,7 @@ impl Step for Train {
                 "target": self.target,
                 "weight": self.roles.first(Role::Weight),
             }),
-            reads: vec![TRANSFORMED_TRAINING.id, TRANSFORMER.id, TRAINING.id, VALIDATION.id],
+            reads,
             seed: Some(self.seed),
             ..Needs::default()
         })
@@ -132,7 +136,11 @@ impl Step for Train {
         }
         let factors = self.class_weight.as_ref().map(|weights| weights.factors(&counts)).transpose()?.unwrap_or_default();
         let features = chain.features().to_vec();
-        let set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?;
+        let mut set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors.clone(), self.seed)?;
+        if self.estimator.wants_validation() {
+            let transformed = cx.read(&TRANSFORMED_VALIDATION)?;
+            set.validation = Some(Box::new(TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?));
+        }
         let estimator = self.estimator.fit(&set)?;
         drop(set);
         let labels = training.schema().get(&self.target).map_or(LabelType::String, LabelType::of);

@@ -3,6 +3,9 @@
 mod decision_tree;
 mod dummy;
 mod elastic_net;
+mod extra_trees;
+mod forest;
+mod gradient_boosting;
 mod knn;
 mod lasso;
 mod likelihood;
@@ -10,6 +13,7 @@ mod linear;
 mod linear_model;
 mod logistic;
 mod naive_bayes;
+mod random_forest;
 mod ridge;
 mod ridge_classifier;
 mod shared;
@@ -33,6 +37,9 @@ pub static ESTIMATORS: &[EstimatorEntry] = &[
     EstimatorEntry::of::<naive_bayes::NaiveBayes>(),
     EstimatorEntry::of::<knn::Knn>(),
     EstimatorEntry::of::<decision_tree::DecisionTree>(),
+    EstimatorEntry::of::<random_forest::RandomForest>(),
+    EstimatorEntry::of::<extra_trees::ExtraTrees>(),
+    EstimatorEntry::of::<gradient_boosting::GradientBoosting>(),
 ];
 
 /// The estimator with a name or alias.
