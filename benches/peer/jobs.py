@@ -87,6 +87,16 @@ def make_numbers(rows, width, path):
     frame.with_columns(y=plane + noise, z=pl.Series(np.where(plane + noise > 0, "yes", "no"))).write_parquet(path)
 
 
+def make_trees(rows, width, path):
+    """Friedman's first function, as a number `y` and as a class `z`, both with noise; most features say nothing."""
+    random = np.random.default_rng(7)
+    x = random.random((int(rows), int(width)))
+    signal = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
+    noise = random.normal(size=int(rows))
+    frame = pl.DataFrame(x, schema=[f"x{j}" for j in range(int(width))])
+    frame.with_columns(y=signal + noise, z=pl.Series(np.where(signal + 2 * noise > 14.4, "yes", "no"))).write_parquet(path)
+
+
 # ---------------------------------------------------------------- peers
 
 
@@ -141,6 +151,47 @@ def fit(kind, training, test):
         seconds, model = timed(model.fit, x, y)
         result["solvers"][name] = {"seconds": seconds, "score": float(score(model))}
     return result
+
+
+def trees(name, target, training, test, scoring):
+    """A peer's trees: fit on a matrix in memory; predict from file to file, as recipe does."""
+    from sklearn.metrics import log_loss, root_mean_squared_error
+
+    held, frame = pl.read_parquet(test), pl.read_parquet(training)
+    columns = [column for column in frame.columns if column.startswith("x")]
+    number = target == "y"
+    goal = lambda frame: frame[target].to_numpy() if number else (frame[target] == "yes").to_numpy().astype(int)
+    if name == "lightgbm":
+        import lightgbm
+
+        kind = lightgbm.LGBMRegressor if number else lightgbm.LGBMClassifier
+        model = kind(n_estimators=100, learning_rate=0.1, num_leaves=31, verbose=-1)
+    elif name == "xgboost":
+        import xgboost
+
+        kind = xgboost.XGBRegressor if number else xgboost.XGBClassifier
+        model = kind(n_estimators=100, learning_rate=0.1, max_leaves=31, max_depth=0, grow_policy="lossguide", tree_method="hist")
+    elif name == "hist_gradient_boosting":
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        kind = HistGradientBoostingRegressor if number else HistGradientBoostingClassifier
+        model = kind(max_iter=100, learning_rate=0.1, max_leaf_nodes=31, early_stopping=False)
+    else:
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+        kind = RandomForestRegressor if number else RandomForestClassifier
+        model = kind(n_estimators=20, max_depth=10, n_jobs=-1, random_state=1)
+    x, y = frame.select(columns).to_numpy(), goal(frame)
+    of = model.predict if number else (lambda x: model.predict_proba(x)[:, 1])
+    before = time.process_time()
+    took, model = timed(model.fit, x, y)
+    cpu = time.process_time() - before
+    score = (root_mean_squared_error if number else log_loss)(goal(held), of(held.select(columns).to_numpy()))
+    begin, before = time.perf_counter(), time.process_time()
+    rows = pl.read_parquet(scoring)
+    rows.with_columns(prediction=pl.Series(of(rows.select(columns).to_numpy()))).write_parquet(Path(scoring).with_name("peer.parquet"))
+    predict = {"predict_seconds": time.perf_counter() - begin, "predict_cpu": time.process_time() - before}
+    return {"seconds": took, "cpu": cpu, "score": float(score), **predict}
 
 
 if __name__ == "__main__":

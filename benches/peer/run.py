@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import measure
+from measure import cpu_seconds, measure
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 JOBS = Path(__file__).with_name("jobs.py")
@@ -53,6 +53,17 @@ steps:
   transform: []
   train: {using: USING}
 """
+
+
+SCORED = """  ingest_scoring: {location: numbers.parquet}
+  predict: {output: {location: scored.parquet}}
+"""
+
+# What jobs.py gives the peers, too.
+TREES = {
+    "gradient_boosting": "{n_estimators: 100, learning_rate: 0.1, num_leaves: 31}",
+    "random_forest": "{n_estimators: 20, max_depth: 10}",
+}
 
 
 class Bench:
@@ -212,16 +223,16 @@ def predict(bench):
 
 
 def fitted_after(bench, place):
-    """Seconds from the start of `train` until the model's file is there; other things follow in that step."""
+    """Wall and CPU seconds from the start of `train` until the model's file is there; other things follow in that step."""
     tmp = place / ".recipe" / "v1" / "tmp"
     process = subprocess.Popen([bench.options.program, "-C", str(place), "run", "train", "--json", "--force=train"], stdout=subprocess.PIPE, text=True)
     for event in process.stdout:
         if '"step_started"' in event and '"train"' in event:
             break
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), cpu_seconds(process.pid)
     while process.poll() is None and not any("model" in path.name for path in tmp.rglob("*")):
         time.sleep(0.002)
-    took = time.perf_counter() - begin
+    took = time.perf_counter() - begin, cpu_seconds(process.pid) - before
     process.communicate()
     return took
 
@@ -242,7 +253,7 @@ def fit(bench):
         bench.recipe(place, "train")
         trained = [bench.recipe(place, "train", "--force=train") for _ in range(bench.options.repeat)]
         scored = bench.recipe(place, "evaluate").step("evaluate")["metrics"][f"test_{metric}"]
-        alone = statistics.median(fitted_after(bench, place) for _ in range(bench.options.repeat))
+        alone = statistics.median(fitted_after(bench, place)[0] for _ in range(bench.options.repeat))
         path = {
             name: subprocess.run([bench.options.program, "-C", str(place), "artifact", name], capture_output=True, text=True, check=True).stdout.strip()
             for name in ("training_data", "test_data")
@@ -265,7 +276,40 @@ def fit(bench):
     )
 
 
-PARTS = {part.__name__: part for part in (taxi, stream, predict, fit)}
+def trees(bench):
+    """Boosted trees and a forest, fit and predict, beside LightGBM, XGBoost and scikit-learn on the same rows."""
+    numbers = bench.temp / "trees.parquet"
+    bench.job("make_trees", int(bench.options.fit_rows * 1.25), bench.options.width, numbers)
+    for template, target, other, metric in [("regression/v1", "y", "z", "root_mean_squared_error"), ("classification/v1", "z", "y", "log_loss")]:
+        roles = f"roles: {{{other}: ignore}}" + ("\npositive_class: 'yes'" if target == "z" else "")
+        rows, paths = [], {}
+        for using, parameters in TREES.items():
+            recipe = FIT.replace("TEMPLATE", template).replace("NAME", using).replace("TARGET", target).replace("ROLES", roles)
+            recipe = recipe.replace("{using: USING}", f"{{using: {using}, estimator_params: {parameters}}}") + SCORED
+            place = bench.project(f"{using}_{target}", recipe)
+            os.link(numbers, place / "numbers.parquet")
+            bench.recipe(place)
+            scored = bench.recipe(place, "evaluate").step("evaluate")["metrics"][f"test_{metric}"]
+            fits = [fitted_after(bench, place) for _ in range(bench.options.repeat)]
+            predicts = [bench.recipe(place, "predict", "--force").step("predict") for _ in range(bench.options.repeat)]
+            predict = [median(predicts, lambda e: e[key]) for key in ("seconds", "cpu")]
+            rows.append((f"recipe {using}", *(seconds(median(fits, lambda fit: fit[i])) for i in (0, 1)), f"{scored:.5f}", *map(seconds, predict)))
+            for name in ("training_data", "test_data"):
+                found = subprocess.run([bench.options.program, "-C", str(place), "artifact", name], capture_output=True, text=True, check=True)
+                paths[name] = found.stdout.strip()
+        for name in ("lightgbm", "xgboost", "hist_gradient_boosting", "random_forest"):
+            runs = [bench.job("trees", name, target, paths["training_data"], paths["test_data"], numbers) for _ in range(bench.options.repeat)]
+            of = lambda key: seconds(statistics.median(result[key] for _, result in runs))
+            score = f"{runs[0][1]['score']:.5f}"
+            rows.append((name, of("seconds"), of("cpu"), score, of("predict_seconds"), of("predict_cpu")))
+        table(
+            f"trees of {bench.options.fit_rows:,} rows × {bench.options.width} features, target {target}; predict {int(bench.options.fit_rows * 1.25):,} rows",
+            ["work", "fit, wall", "fit, CPU", metric, "predict with files, wall", "CPU"],
+            rows,
+        )
+
+
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, trees)}
 
 
 def main():
@@ -273,8 +317,8 @@ def main():
     parser = argparse.ArgumentParser(description=f"Our figures beside the peers'.\n\nparts:\n{parts}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True, help="the `recipe` to measure (run.sh sets it)")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of `stream` and `predict` (default 10 million)")
-    parser.add_argument("--fit-rows", type=int, default=1_000_000, help="training rows of `fit` (default 1 million)")
-    parser.add_argument("--width", type=int, default=20, help="features of `fit` (default 20)")
+    parser.add_argument("--fit-rows", type=int, default=1_000_000, help="training rows of `fit` and `trees` (default 1 million)")
+    parser.add_argument("--width", type=int, default=20, help="features of `fit` and `trees` (default 20)")
     parser.add_argument("--taxi-rows", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median is shown (default 3)")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (default: all)")

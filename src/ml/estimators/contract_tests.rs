@@ -142,6 +142,7 @@ fn a_parameter_out_of_range_is_refused_where_it_stands() {
         ("naive_bayes", "var_smoothing", "-1e-9"),
         ("knn", "n_neighbors", "0"),
         ("decision_tree", "max_depth", "0"),
+        ("decision_tree", "max_depth", "1000000"),
         ("decision_tree", "min_samples_leaf", "0"),
         ("random_forest", "max_features", "0"),
         ("random_forest", "max_features", "1.5"),

@@ -52,7 +52,7 @@ weights count; rows of weight 0 are left out, and `min_samples_*` count rows, no
 feature's share of the decrease of impurity.
 
 Parameters:
-- `max_depth` (1 or more, default none): questions on the longest path.
+- `max_depth` (1..=1000, default null: no limit): questions on the longest path.
 - `min_samples_split` (2 or more, default 2): rows a node needs to be split.
 - `min_samples_leaf` (1 or more, default 1): rows that each side of a split must keep.
 - `min_impurity_decrease` (number ≥ 0, default 0): the least decrease, weighed by the node's share of the

@@ -11,6 +11,8 @@ use crate::ml::trees::cart::Rows;
 use crate::ml::trees::{Binned, Cart, Targets, Thresholds, Trees};
 use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
 
+/// A limit on the depth that is larger than this is a slip.
+pub const MOST_DEPTH: usize = 1000;
 /// As many values as a byte can tell apart beside a missing one.
 const BINS: usize = 255;
 
@@ -179,7 +181,7 @@ pub struct Limits {
 impl Limits {
     pub fn check(self) -> Refusals {
         Refusals::default()
-            .unless(self.max_depth.is_none_or(|depth| depth >= 1), "max_depth", "must be at least 1, or null for no limit")
+            .unless(self.max_depth.is_none_or(|depth| (1..=MOST_DEPTH).contains(&depth)), "max_depth", "must lie between 1 and 1000, or be null for no limit")
             .unless(self.min_samples_split >= 2, "min_samples_split", "must be at least 2")
             .unless(self.min_samples_leaf >= 1, "min_samples_leaf", "must be at least 1")
             .unless(super::shared::not_negative(self.min_impurity_decrease), "min_impurity_decrease", "must be a number ≥ 0")

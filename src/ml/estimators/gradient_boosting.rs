@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::forest::{TreeRows, importance_lines, refuse_infinite};
+use super::forest::{MOST_DEPTH, TreeRows, importance_lines, refuse_infinite};
 use super::shared::{Refusals, class_weights, not_negative, positive, present, require_width, wrong_choice};
 use crate::error::{Error, Result, counted, nearest, thousands};
 use crate::ml::trees::bins::MOST_CATEGORIES;
@@ -166,7 +166,7 @@ Parameters:
 - `n_estimators` (1..=100000, default 100): rounds; `multiclass` grows a tree for each class in each.
 - `learning_rate` (above 0, default 0.1): each tree's share; half of it needs about twice the rounds.
 - `num_leaves` (2..=65536, default 31): leaves of a tree at most.
-- `max_depth` (default -1): questions on the longest path; 0 or less: no limit.
+- `max_depth` (up to 1000, default -1): questions on the longest path; 0 or less: no limit.
 - `growth` (`leaf_wise` or `depth_wise`, default `leaf_wise`): split the leaf that gains most, or one nearest to the root.
 - `min_child_samples` (default 20): rows that each side of a split must keep; `min_child_weight` (default 0.001): and the
   sum of their hessians.
@@ -217,6 +217,7 @@ steps:
             .unless((1..=100_000).contains(&self.n_estimators), "n_estimators", "must lie between 1 and 100000")
             .unless(positive(self.learning_rate), "learning_rate", "must be a number > 0")
             .unless((2..=65_536).contains(&self.num_leaves), "num_leaves", "must lie between 2 and 65536")
+            .unless(self.max_depth <= MOST_DEPTH as i64, "max_depth", "must be at most 1000; 0 or less is no limit")
             .unless(not_negative(self.min_child_weight), "min_child_weight", "must be a number ≥ 0")
             .unless(not_negative(self.min_split_gain), "min_split_gain", "must be a number ≥ 0")
             .unless(not_negative(self.reg_alpha), "reg_alpha", "must be a number ≥ 0")

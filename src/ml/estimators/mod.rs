@@ -22,6 +22,8 @@ mod shared;
 mod contract_tests;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod peer_tests;
 
 use super::EstimatorEntry;
 

@@ -68,7 +68,7 @@ Parameters:
   `all`, a number of them (`3`) or a share (`0.5`); `auto` is `sqrt` for classes and `all` for numbers.
 - `bootstrap` (default true): draw rows for each tree with putting back; else each tree sees every row.
 - `max_samples` (above 0 and up to 1, default 1): with `bootstrap`, how many rows are drawn, as a share of all.
-- `max_depth` (1 or more, default none): questions on the longest path.
+- `max_depth` (1..=1000, default null: no limit): questions on the longest path.
 - `min_samples_split` (2 or more, default 2): rows a node needs to be split.
 - `min_samples_leaf` (1 or more, default 1): rows that each side of a split must keep.
 - `min_impurity_decrease` (number ≥ 0, default 0): the least decrease, weighed by the node's share of the
