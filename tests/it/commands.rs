@@ -11,3 +11,28 @@ fn a_second_run_computes_nothing_and_a_parameter_reruns_train_onwards() {
     assert_eq!(project.ok(&["why", "train"]).stdout, "train would run, because\n  config `estimator_params.alpha`: 0.5 → 0.7\n");
     assert_eq!(project.executed(&["run"]), "train evaluate register");
 }
+
+#[test]
+fn boosted_trees_take_gaps_and_categories_and_stop_by_the_validation_split() {
+    let project = Project::regression();
+    project.edit(
+        "recipe.yaml",
+        "    - impute: {columns: [rooms], strategy: median}\n    - one_hot: {columns: [town]}\n",
+        "    - ordinal_encode: {columns: [town]}\n",
+    );
+    project.edit(
+        "recipe.yaml",
+        "using: ridge\n    estimator_params: {alpha: 0.5}",
+        "using: gradient_boosting\n    estimator_params: {num_iterations: 500, early_stopping_rounds: 5, min_data_in_leaf: 5, \
+         categorical_features: [town], monotone_constraints: {area: 1}}",
+    );
+    assert_eq!(project.executed(&["run"]), "ingest split transform train evaluate register");
+    let model = String::from_utf8(project.artifact("model")).unwrap();
+    let roots = model.split_once("\"roots\":[").unwrap().1.split_once(']').unwrap().0.split(',').count();
+    assert!((5..400).contains(&roots), "{roots}");
+    project.edit("recipe.yaml", "[town], mono", "[toun], mono");
+    let ran = project.recipe(&["run"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("`categorical_features` names a feature that the estimator does not get: toun"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean `town`?"), "{}", ran.stderr);
+}

@@ -1,4 +1,4 @@
-//! Coefficients and predictions against scikit-learn (tests/golden/estimators.py), linfa and smartcore.
+//! Coefficients and predictions against scikit-learn (tests/golden/estimators.py) and linfa.
 
 use std::collections::BTreeMap;
 
@@ -155,20 +155,4 @@ fn logistic_agrees_with_linfa() {
     let ours: Vec<f64> = fit(&golden, case).coefficients().iter().map(|line| line.value).collect();
     // Their solver stops at a gradient of 1e-6.
     assert!(distance(&ours, &theirs) < 1e-4, "{ours:?} {theirs:?}");
-}
-
-#[test]
-fn a_regression_tree_agrees_with_smartcore() {
-    use smartcore::linalg::basic::matrix::DenseMatrix;
-    use smartcore::tree::decision_tree_regressor::{DecisionTreeRegressor, DecisionTreeRegressorParameters};
-
-    let golden = golden();
-    let case = golden.cases.iter().find(|case| case.name == "tree").unwrap();
-    let set = &golden.sets["plain"];
-    let dense = |columns: &[Vec<f64>]| DenseMatrix::new(columns[0].len(), columns.len(), columns.concat(), true).unwrap();
-    // They count nodes on the longest path where we count questions.
-    let parameters = DecisionTreeRegressorParameters::default().with_max_depth(4).with_min_samples_leaf(3);
-    let theirs = DecisionTreeRegressor::fit(&dense(&set.rows), &golden.targets["number"], parameters).unwrap().predict(&dense(&set.unseen)).unwrap();
-    let ours = columns(fit(&golden, case).predict(&matrix(&set.unseen)).unwrap()).concat();
-    assert!(distance(&ours, &theirs) < 1e-12, "{ours:?} {theirs:?}");
 }

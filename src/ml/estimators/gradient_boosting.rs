@@ -280,7 +280,7 @@ steps:
         let validation = held.as_ref().map(|held| Validation { columns: &held.columns, targets: held.targets() });
         let Fit { mut boosted, gains } = boosting.fit(&binned, rows.targets(), validation.as_ref());
         if scales {
-            boosted.trees.map_values(|value| value / rows.scale);
+            boosted.trees.map_values(|value| (value / rows.scale).clamp(f64::MIN, f64::MAX));
             boosted.start.iter_mut().for_each(|start| *start = (*start + rows.centre) / rows.scale);
         }
         Ok(FittedGradientBoosting { features: on.features.clone(), classes, present, link: objective.link(), boosted, importances: shares(gains) })
@@ -451,6 +451,9 @@ impl GradientBoosting {
         let fine = |y: &&f64| y.is_finite() && (!matches!(objective, Objective::Gamma) || **y > 0.0);
         if whole.y.iter().filter(fine).count() < whole.y.len() {
             return Err(Error::data("the target is missing, infinite or out of the objective's range in validation rows"));
+        }
+        if whole.w.iter().all(|w| *w == 0.0) {
+            return Err(Error::data("no validation row has a weight above 0").hint("give `validation_fraction`, to stop by rows of training"));
         }
         let mut held = TreeRows { columns: whole.x.columns, y: whole.y, w: Some(whole.w), scale: 1.0, centre: 0.0 };
         renumber(&mut held.y, present);

@@ -104,9 +104,13 @@ impl Boosting {
             for (output, scores) in scores.iter_mut().enumerate() {
                 self.objective.gradients(on, scores, &shares, output, &mut pairs);
                 let quantised = Quantised::of(&pairs, std::mem::take(&mut room));
-                let in_bag = |row: &u32| self.row_fraction >= 1.0 || lot.of(u64::from(*row)) < self.row_fraction;
-                grower.rows.start((0..rows as u32).filter(in_bag));
-                grower.others.start((0..rows as u32).filter(|row| !in_bag(row)));
+                if self.row_fraction < 1.0 {
+                    let in_bag = |row: &u32| lot.of(u64::from(*row)) < self.row_fraction;
+                    grower.rows.start((0..rows as u32).filter(in_bag));
+                    grower.others.start((0..rows as u32).filter(|row| !in_bag(row)));
+                } else {
+                    grower.rows.start(0..rows as u32);
+                }
                 let used =
                     if self.feature_fraction < 1.0 { draw.some(&all, ((width as f64 * self.feature_fraction).ceil() as usize).max(1)) } else { all.clone() };
                 let mut grown = grower.grow(&quantised, &used, &mut draw);
