@@ -481,7 +481,7 @@ mod tests {
         .unwrap();
         let roles = Roles::new([("trip_id".to_owned(), Role::Id)].into()).with_target("price");
         let table = Table::of(frame);
-        Selector::parse(texts).unwrap().resolve(Fit { table: &table, roles: &roles, seed: 0 }).unwrap()
+        Selector::parse(texts).unwrap().resolve(Fit { table: &table, roles: &roles, seed: 0, target: None }).unwrap()
     }
 
     #[test]
@@ -518,7 +518,7 @@ mod tests {
     #[test]
     fn missing_names_are_reported_all_at_once() {
         let table = Table::of(df!("fare" => [1.0], "city" => ["a"]).unwrap());
-        let on = Fit { table: &table, roles: &Roles::default(), seed: 0 };
+        let on = Fit { table: &table, roles: &Roles::default(), seed: 0, target: None };
         let error = Selector::parse(["far", "except(zebra)"]).unwrap().resolve(on).unwrap_err();
         let shown: Vec<String> = error.problems.iter().map(|p| format!("{} {}", p.message, p.hint.as_deref().unwrap_or_default())).collect();
         assert_eq!(shown, ["there is no column `far` did you mean `fare`?", "there is no column `zebra` columns here: `fare`, `city`"]);

@@ -23,7 +23,7 @@ use crate::data::{Role, Roles};
 use crate::error::{Error, Kind, Problem, Result, shorten};
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
-use crate::ml::{estimators, metric};
+use crate::ml::{TargetKind, estimators, metric};
 use crate::steps::evaluate::Evaluate;
 use crate::steps::ingest::{Ingest, Purpose};
 use crate::steps::predict::Predict;
@@ -288,7 +288,7 @@ impl Builder {
             );
         }
         let split = self.split(&mut steps, &roles, &target, is_classification, seed);
-        let transform = self.transform(&mut steps, &roles, seed);
+        let transform = self.transform(&mut steps, &goal, &roles, seed);
         let train = self.train(&mut steps, &goal, &target, &roles, &primary, seed);
         let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
@@ -416,7 +416,7 @@ impl Builder {
         Some(Split { config, filter, roles: roles.clone(), target: target.to_owned(), is_classification, seed })
     }
 
-    fn transform(&mut self, steps: &mut Value, roles: &Roles, seed: u64) -> Option<Transform> {
+    fn transform(&mut self, steps: &mut Value, goal: &Goal, roles: &Roles, seed: u64) -> Option<Transform> {
         let section = steps.take("transform").unwrap_or(Value::Null);
         let known = ["auto", "identity", "chain"];
         let auto = || Value::List(vec![Value::String("auto".to_owned())]);
@@ -480,7 +480,8 @@ impl Builder {
             }
         };
         let chain = self.checked(&base, Chain::parse(&list))?;
-        Some(Transform { chain, roles: roles.clone(), seed })
+        let target = if *goal == Goal::Regression { TargetKind::Number } else { TargetKind::Classes };
+        Some(Transform { chain, roles: roles.clone(), target, seed })
     }
 
     fn train(&mut self, steps: &mut Value, goal: &Goal, target: &str, roles: &Roles, primary: &str, seed: u64) -> Option<Train> {

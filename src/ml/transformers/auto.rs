@@ -474,7 +474,7 @@ mod tests {
     fn fitted(train: &DataFrame) -> Result<FittedAuto> {
         let table = Table::of(train.clone());
         let roles = Roles::new([("key".to_owned(), Role::Id)].into()).with_target("y");
-        let fitted = Auto::default().fit(Fit { table: &table, roles: &roles, seed: 0 })?;
+        let fitted = Auto::default().fit(Fit { table: &table, roles: &roles, seed: 0, target: None })?;
         Ok(serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap())
     }
 

@@ -347,7 +347,7 @@ mod tests {
     fn fitted(transform: &DateParts, train: DataFrame) -> Result<FittedDateParts> {
         transform.check().unwrap();
         let table = Table::of(train);
-        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0 })?;
+        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0, target: None })?;
         Ok(serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap())
     }
 

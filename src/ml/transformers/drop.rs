@@ -88,7 +88,7 @@ mod tests {
     fn columns_go_and_scoring_does_not_need_them() {
         let train = Table::of(df!("a" => [1], "^a$" => [1], "b" => ["x"], "y" => [1]).unwrap());
         let roles = Roles::default().with_target("y");
-        let on = Fit { table: &train, roles: &roles, seed: 0 };
+        let on = Fit { table: &train, roles: &roles, seed: 0, target: None };
         let fitted = DropColumns { columns: Selector::names(["^a$", "b"]) }.fit(on).unwrap();
         assert_eq!(Table::from_query(fitted.apply(train.lazy()).unwrap()).unwrap().names().collect::<Vec<_>>(), ["a", "y"]);
         let scoring = df!("a" => [1]).unwrap();

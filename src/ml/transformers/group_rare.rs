@@ -156,7 +156,7 @@ mod tests {
 
     fn fitted(transform: &GroupRare, train: DataFrame) -> FittedGroupRare {
         let table = Table::of(train);
-        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0 }).unwrap();
+        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0, target: None }).unwrap();
         serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap()
     }
 

@@ -266,7 +266,7 @@ mod tests {
 
     fn fitted(transform: &OneHot, train: DataFrame) -> Result<FittedOneHot> {
         let table = Table::of(train);
-        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0 })?;
+        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0, target: None })?;
         // What is applied is what was saved and read back.
         Ok(serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap())
     }

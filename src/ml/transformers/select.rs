@@ -72,7 +72,7 @@ mod tests {
     fn names(columns: &[&str]) -> Result<Vec<String>> {
         let train = Table::of(df!("id" => [1], "a" => [1], "^b$" => [1], "b" => [1], "*" => [1], "y" => [1]).unwrap());
         let roles = Roles::new([("id".to_owned(), Role::Id)].into()).with_target("y");
-        let fitted = Select { columns: Selector::parse(columns).unwrap() }.fit(Fit { table: &train, roles: &roles, seed: 0 })?;
+        let fitted = Select { columns: Selector::parse(columns).unwrap() }.fit(Fit { table: &train, roles: &roles, seed: 0, target: None })?;
         let scoring = train.lazy().drop(by_name(["y", "b"], true, false));
         Ok(Table::from_query(fitted.apply(scoring)?)?.names().map(str::to_owned).collect())
     }
