@@ -22,6 +22,7 @@ mod drop_missing;
 mod drop_near_constant;
 mod filter;
 mod group_rare;
+mod hash;
 mod impute;
 mod indicate_missing;
 mod interact;
@@ -32,6 +33,7 @@ mod min_max_scale;
 mod omit_missing;
 mod one_hot;
 mod ordinal_encode;
+mod pca;
 mod polynomial;
 mod power;
 mod products;
@@ -45,6 +47,7 @@ mod select;
 mod sqrt;
 mod standard_scale;
 mod target_encode;
+mod tfidf;
 mod upsample;
 
 pub use auto::Auto;
@@ -66,6 +69,7 @@ pub use drop_missing::DropMissing;
 pub use drop_near_constant::DropNearConstant;
 pub use filter::Filter;
 pub use group_rare::GroupRare;
+pub use hash::Hash;
 pub use impute::Impute;
 pub use indicate_missing::IndicateMissing;
 pub use interact::Interact;
@@ -75,6 +79,7 @@ pub use min_max_scale::MinMaxScale;
 pub use omit_missing::OmitMissing;
 pub use one_hot::OneHot;
 pub use ordinal_encode::OrdinalEncode;
+pub use pca::Pca;
 pub use polynomial::Polynomial;
 pub use power::Power;
 pub use quantile::Quantile;
@@ -85,6 +90,7 @@ pub use select::Select;
 pub use sqrt::Sqrt;
 pub use standard_scale::StandardScale;
 pub use target_encode::TargetEncode;
+pub use tfidf::Tfidf;
 pub use upsample::Upsample;
 
 use super::TransformerEntry;
@@ -109,11 +115,14 @@ pub static TRANSFORMERS: &[TransformerEntry] = &[
     TransformerEntry::of::<OrdinalEncode>(),
     TransformerEntry::of::<CountEncode>(),
     TransformerEntry::of::<TargetEncode>(),
+    TransformerEntry::of::<Hash>(),
+    TransformerEntry::of::<Tfidf>(),
     TransformerEntry::of::<GroupRare>(),
     TransformerEntry::of::<DateParts>(),
     TransformerEntry::of::<Derive>(),
     TransformerEntry::of::<Interact>(),
     TransformerEntry::of::<Polynomial>(),
+    TransformerEntry::of::<Pca>(),
     TransformerEntry::of::<Select>(),
     TransformerEntry::of::<DropColumns>(),
     TransformerEntry::of::<DropConstant>(),
