@@ -57,7 +57,7 @@ impl Step for Transform {
             );
         }
         transformed.write(&cx.path(&TRANSFORMED_TRAINING))?;
-        Table::from_query(fitted.apply(validation.lazy())?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
+        Table::from_query(fitted.apply(validation.lazy()).map_err(of_validation)?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
 
         let written = Table::read(&cx.path(&TRANSFORMED_TRAINING))?;
         let names: Vec<String> = fitted.trace().into_iter().map(|step| step.name).collect();
@@ -119,6 +119,14 @@ impl Transform {
         };
         Error::all(Kind::Data, copies.map(problem).collect()).map_or(Ok(()), Err)
     }
+}
+
+/// An error that a check found in validation rows says so.
+fn of_validation(mut error: Error) -> Error {
+    for problem in error.problems.iter_mut().filter(|problem| problem.message.contains(" in row ")) {
+        problem.message.push_str(" of the validation rows");
+    }
+    error
 }
 
 fn chain_blocks(fitted: &FittedChain) -> Vec<Block> {
