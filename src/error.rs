@@ -108,12 +108,20 @@ pub struct Problem {
     pub source: Option<String>,
     /// One thing to try.
     pub hint: Option<String>,
+    /// Does the configuration name a column that the data does not have?
+    pub is_misfit: bool,
 }
 
 impl Problem {
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, path: None, source: None, hint: None }
+        Self { message: message.into(), place: None, path: None, source: None, hint: None, is_misfit: false }
+    }
+
+    /// The configuration names a column that the data does not have.
+    #[must_use]
+    pub fn misfit(message: impl Into<String>) -> Self {
+        Self { is_misfit: true, ..Self::new(message) }
     }
 
     #[must_use]

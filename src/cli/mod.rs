@@ -4,6 +4,7 @@ mod artifact;
 mod cache;
 mod clean;
 mod config;
+mod deps;
 mod diagnostic;
 mod inspect;
 mod list;
@@ -85,6 +86,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// The configuration as it is used, who set it, and how profiles differ.
     Config(config::ConfigArgs),
+    /// Which recipe uses which file.
+    Deps(deps::DepsArgs),
     /// Make a project that runs as it is.
     New(new::NewArgs),
     /// The registry of models.
@@ -193,6 +196,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::List(args) => list::list(program, args),
         Command::Validate(args) => validate::validate(program, args),
         Command::Config(args) => config::config(program, args),
+        Command::Deps(args) => deps::deps(program, args),
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
         Command::Runs(args) => runs::runs(program, args),

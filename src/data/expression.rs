@@ -270,7 +270,7 @@ fn check_against(text: &str, expr: &Expr, schema: &Schema, wanted: Wanted) -> Re
 }
 
 fn unknown_column(name: &str, schema: &Schema, text: &str) -> Problem {
-    let problem = Problem::new(format!("no column `{}` for the expression `{}`", shorten(name), shorten(text)));
+    let problem = Problem::misfit(format!("no column `{}` for the expression `{}`", shorten(name), shorten(text)));
     match nearest(name, schema.iter_names().map(PlSmallStr::as_str)) {
         Some(near) => problem.hint(format!("did you mean `{}`?", shorten(near))),
         None => problem,

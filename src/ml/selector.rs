@@ -291,7 +291,7 @@ pub fn require(transform: &str, table: &Table, columns: &[String], kinds: &[Colu
 /// All of them, each with the nearest column.
 pub fn require_present(table: &Table, names: &[String]) -> Result<()> {
     let problem = |name: &String| {
-        let problem = Problem::new(format!("there is no column `{}`", shorten(name)));
+        let problem = Problem::misfit(format!("there is no column `{}`", shorten(name)));
         match nearest(name, table.names()) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint(format!("columns here: {}", shortlist(table))),

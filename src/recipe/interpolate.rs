@@ -5,8 +5,8 @@
 //! reference takes the value's type. Cycles show the loop. `${secret:NAME}` stays as it is written: who needs the
 //! secret asks for it where it is used, so that it is in no card, key or record.
 
-use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
 use chrono::format::{Item, StrftimeItems};
@@ -34,14 +34,22 @@ pub struct World<'a> {
     environment: &'a Environment,
     now: DateTime<Utc>,
     /// `toml` files that were read.
-    toml: std::cell::RefCell<BTreeMap<String, toml::Table>>,
+    toml: RefCell<BTreeMap<String, toml::Table>>,
+    /// Every file that a reference read, relative to the root.
+    files: RefCell<BTreeSet<String>>,
     head: OnceCell<Option<git::Head>>,
 }
 
 impl<'a> World<'a> {
     #[must_use]
     pub fn new(root: &'a FilePath, environment: &'a Environment) -> Self {
-        Self { root, environment, now: Utc::now(), toml: std::cell::RefCell::default(), head: OnceCell::new() }
+        Self { root, environment, now: Utc::now(), toml: RefCell::default(), files: RefCell::default(), head: OnceCell::new() }
+    }
+
+    /// The files that references read.
+    #[must_use]
+    pub fn files(self) -> BTreeSet<String> {
+        self.files.into_inner()
     }
 }
 
@@ -316,6 +324,7 @@ impl Resolver<'_> {
     }
 
     fn text_of(&self, file: &str) -> Result<String, Fault> {
+        self.world.files.borrow_mut().insert(file.to_owned());
         super::project::read_text(self.world.root, file).map_err(|error| {
             let problem = error.problems.into_iter().next();
             Fault::new(&[], problem.map_or_else(|| format!("cannot read `{}`", shorten(file)), |problem| problem.message))

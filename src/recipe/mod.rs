@@ -31,7 +31,7 @@ use crate::steps::register::Register;
 use crate::steps::split::Split;
 use crate::steps::train::Train;
 use crate::steps::transform::Transform;
-use crate::steps::{Goal, Step};
+use crate::steps::{Goal, Heads, Step};
 use crate::tracking::check_name;
 use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
 use compose::{Composed, compose};
@@ -110,6 +110,23 @@ impl Recipe {
         let cache_dir = environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         let profile = (!profiles.is_empty()).then(|| profiles.join("+"));
         Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
+    }
+
+    /// Holds every column name in the configuration against the first rows of the data; gives the number of columns, or
+    /// `None` where the data is not there or cannot be read (running says why).
+    ///
+    /// # Errors
+    /// Exit code 4 with every name that the data does not have, where it stands.
+    pub fn check_columns(&self) -> Result<Option<usize>> {
+        let peek = |steps: &[Box<dyn Step>]| steps.iter().find_map(|step| step.peek(&self.root));
+        let Some(training) = peek(&self.training) else { return Ok(None) };
+        let heads = Heads { training, scoring: peek(&self.scoring) };
+        let steps = self.training.iter().chain(&self.scoring);
+        let problems = steps.flat_map(|step| step.misfits(&self.root, &heads)).filter(|problem| problem.is_misfit).collect();
+        match Error::all(Kind::Data, problems) {
+            Some(error) => Err(self.document.locate(error)),
+            None => Ok(Some(heads.training.schema().len())),
+        }
     }
 
     /// The step of a name.

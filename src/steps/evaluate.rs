@@ -1,14 +1,15 @@
 //! evaluate: metrics on all three splits, and the gate.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::train::{prefixed, with_columns};
-use super::{Context, EVALUATION, Goal, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
+use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
 use crate::ml::{Predictions, Task};
@@ -135,6 +136,23 @@ impl Step for Evaluate {
             reads: vec![MODEL.id, TRAINING.id, VALIDATION.id, TEST.id],
             ..Needs::default()
         })
+    }
+
+    fn misfits(&self, _root: &Path, heads: &Heads) -> Vec<Problem> {
+        let scored = ["prediction", "target", "proba", "weight"];
+        let unknown = |name: &String| !scored.contains(&name.as_str()) && !heads.training.has(name);
+        let custom = self.custom_metrics.iter().enumerate();
+        custom
+            .filter_map(|(i, custom)| {
+                let name = custom.expression.columns().into_iter().find(unknown)?;
+                let problem =
+                    Problem::misfit(format!("no column `{}` for the metric `{}`", shorten(&name), custom.name)).path(format!("custom_metrics[{i}].expression"));
+                Some(match nearest(&name, heads.training.names().chain(scored)) {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem,
+                })
+            })
+            .collect()
     }
 
     fn writes(&self) -> Vec<SlotId> {
