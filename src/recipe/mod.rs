@@ -8,6 +8,8 @@ pub mod interpolate;
 pub mod overrides;
 mod parameters;
 pub mod project;
+#[cfg(test)]
+mod property_tests;
 mod sections;
 pub mod variables;
 
