@@ -64,7 +64,9 @@ pub fn deps(program: &Program, args: &DepsArgs) -> Result<ExitCode> {
 fn files(selection: &Selection) -> Result<(String, BTreeSet<String>)> {
     let composed = compose(selection)?;
     let mut files = composed.files.clone();
-    let recipe = Recipe::of(composed)?;
+    let name = composed.located.name.clone().unwrap_or_else(|| "recipe.yaml".to_owned());
+    // Its data is known once it is valid: a parameter may be missing here that a run would be given.
+    let Ok(recipe) = Recipe::of(composed) else { return Ok((name, files)) };
     let session = Session::open(&recipe, Access::Read)?;
     for step in recipe.training.iter().chain(&recipe.scoring) {
         // Data that is not there yet is not a file yet.
@@ -72,7 +74,7 @@ fn files(selection: &Selection) -> Result<(String, BTreeSet<String>)> {
             files.extend(needs.files.into_iter().map(|file| file.name));
         }
     }
-    Ok((recipe.name.clone(), files))
+    Ok((name, files))
 }
 
 fn eprint_warning(program: &Program, error: &Error) {

@@ -7,6 +7,7 @@ mod bad_inputs;
 mod cache;
 mod commands;
 mod config;
+mod docs;
 mod faults;
 mod floors;
 mod project;
