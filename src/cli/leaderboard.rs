@@ -52,9 +52,13 @@ pub fn leaderboard(program: &Program, args: &LeaderboardArgs) -> Result<ExitCode
     let tracker = &session.around.tracker;
     let metric = &recipe.primary_metric;
     let sweep = args.sweep.as_deref().map(|id| find_sweep(tracker, &recipe.name, id)).transpose()?;
-    let runs = tracker.contenders(&recipe.name, metric, sweep.as_deref())?;
+    let mut runs = tracker.contenders(&recipe.name, metric)?;
+    // Any run with the same model may have registered it, one outside the sweep too.
+    let versions: BTreeMap<String, VersionRow> =
+        tracker.versions(None)?.into_iter().filter_map(|version| Some((runs.iter().find(|run| run.run == version.run)?.train.clone(), version))).collect();
+    runs.retain(|run| sweep.is_none() || run.sweep == sweep);
     let count = runs.len();
-    let mut lines = distinct(runs, &tracker.versions(None)?);
+    let mut lines = distinct(runs, &versions);
     let models = lines.len();
     lines.sort_by(|a, b| {
         let order = if recipe.greater_is_better { b.score.total_cmp(&a.score) } else { a.score.total_cmp(&b.score) };
@@ -68,7 +72,7 @@ pub fn leaderboard(program: &Program, args: &LeaderboardArgs) -> Result<ExitCode
         out(&format!("{whole:#}\n"))?;
     } else if args.csv {
         out(&csv(&lines, &paths, args.is_final)?)?;
-    } else if lines.is_empty() {
+    } else if models == 0 {
         out(&match count {
             0 => "no model was trained yet; `recipe run` trains one\n".to_owned(),
             _ => format!("no finished run has `val_{metric}`\n`recipe run evaluate` computes it\n"),
@@ -103,17 +107,14 @@ fn find_sweep(tracker: &Tracker, recipe: &str, id: &str) -> Result<String> {
     }
 }
 
-/// One line a model: its newest run that has the metric, and the version that any of its runs registered.
-fn distinct(runs: Vec<Contender>, versions: &[VersionRow]) -> Vec<Line> {
+/// One line a model: its newest run that has the metric.
+fn distinct(runs: Vec<Contender>, versions: &BTreeMap<String, VersionRow>) -> Vec<Line> {
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     for contender in runs {
-        let version = versions.iter().find(|version| version.run == contender.run).cloned();
         match (lines.get_mut(&contender.train), contender.validation) {
-            (Some(line), _) => {
-                line.version = line.version.take().or(version);
-                line.contender.test = line.contender.test.or(contender.test);
-            }
+            (Some(line), _) => line.contender.test = line.contender.test.or(contender.test),
             (None, Some(score)) => {
+                let version = versions.get(&contender.train).cloned();
                 lines.insert(contender.train.clone(), Line { contender, score, version, parameters: Vec::new() });
             }
             (None, None) => {}
@@ -249,6 +250,7 @@ fn json(line: &Line, paths: &[Path], is_final: bool) -> serde_json::Value {
     let mut object = serde_json::json!({
         "run": line.contender.run,
         "profile": line.contender.profile,
+        "sweep": line.contender.sweep,
         "validation": line.score,
         "fit_seconds": line.contender.fit_seconds,
         "model": line.version.as_ref().map(|row| serde_json::json!({ "name": row.name, "version": row.version, "aliases": row.aliases })),

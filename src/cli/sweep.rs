@@ -93,13 +93,17 @@ fn close(program: &Program, view: &View<'_>, done: &[JobDone]) {
     }
     let rejected = done.iter().filter(|job| job.status == JobStatus::Rejected).count();
     if rejected > 0 {
-        let error = Error::new(Kind::Gate, format!("{rejected} of {} rejected", counted(done.len() as u64, "model")));
+        let error = Error::new(Kind::Gate, format!("the gate rejected {rejected} of {}", counted(done.len() as u64, "model")));
         tell(&error.hint("`--json` gives each one's reason; `recipe inspect evaluate` shows the criteria"));
     }
-    if let (false, Some(best)) = (program.terminal.quiet, done.iter().find(|job| job.validation.is_some() && job.status != JobStatus::Rejected))
+    if !program.terminal.quiet
+        && view.sweep.until != "register"
+        && let Some(best) = done.iter().find(|job| job.validation.is_some() && job.status != JobStatus::Rejected)
         && let Some(job) = view.sweep.jobs.get(best.job)
     {
-        let words: Vec<String> = job.overrides.iter().map(|word| quoted(word)).collect();
+        let recipe = program.recipe.iter().flat_map(|name| ["-r", name]);
+        let profiles = program.profiles.iter().flat_map(|name| ["-p", name]);
+        let words: Vec<String> = recipe.chain(profiles).chain(job.overrides.iter().map(String::as_str)).map(quoted).collect();
         line(&format!("best: job {}; to register it: recipe run {}", best.job + 1, words.join(" ")));
     }
 }
@@ -137,7 +141,8 @@ impl<'a> View<'a> {
         let metric = short_name(&self.sweep.metric);
         let score = job.validation.map_or_else(String::new, |value| format!("val {metric} {}", format::number(value)));
         let time = format::seconds(job.seconds);
-        let why = job.error.as_ref().filter(|_| job.status == JobStatus::Failed).and_then(|error| error.problems.first()).map(|problem| problem.message.as_str());
+        let why =
+            job.error.as_ref().filter(|_| job.status == JobStatus::Failed).and_then(|error| error.problems.first()).map(|problem| problem.message.as_str());
         let note = format::visible(why.unwrap_or(&score)).into_owned();
         if terminal.is_rich {
             let (mark, style) = match job.status {
@@ -159,17 +164,23 @@ impl<'a> View<'a> {
     fn table(&self, done: &[JobDone]) -> Table {
         let metric = short_name(&self.sweep.metric);
         let has_failed = done.iter().any(|job| job.status == JobStatus::Failed);
+        let has_test = done.iter().any(|job| job.test.is_some());
         let mut columns = vec!["job".to_owned()];
         columns.extend(self.columns.iter().map(|(_, name)| name.clone()));
-        columns.extend(["status".to_owned(), format!("val {metric}"), format!("test {metric}"), "time".to_owned()]);
+        columns.extend(["status".to_owned(), format!("val {metric}")]);
+        columns.extend(has_test.then(|| format!("test {metric}")));
+        columns.push("time".to_owned());
         columns.extend(has_failed.then(|| "error".to_owned()));
         let row = |job: &JobDone| {
             let mut cells = vec![Cell::from(job.job + 1)];
             cells.extend(self.columns.iter().map(|(axis, _)| Cell::from(self.value(job.job, *axis))));
             let time = if job.status == JobStatus::NotRun { Cell::Missing } else { Cell::Seconds(job.seconds) };
-            cells.extend([job.status.name().into(), job.validation.into(), job.test.into(), time]);
+            cells.extend([job.status.name().into(), job.validation.into()]);
+            cells.extend(has_test.then(|| job.test.into()));
+            cells.push(time);
             if has_failed {
-                let message = job.error.as_ref().filter(|_| job.status == JobStatus::Failed).and_then(|error| error.problems.first()).map(|p| p.message.clone());
+                let message =
+                    job.error.as_ref().filter(|_| job.status == JobStatus::Failed).and_then(|error| error.problems.first()).map(|p| p.message.clone());
                 cells.push(message.unwrap_or_default().into());
             }
             cells

@@ -117,7 +117,7 @@ impl Grid {
 fn product(axes: &[Axis]) -> Result<Vec<Vec<usize>>> {
     let count = axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.values.len().max(1)));
     let count = count.filter(|count| *count <= MAX_JOBS).ok_or_else(|| {
-        let sizes: Vec<String> = axes.iter().filter(|axis| axis.varies()).map(|axis| axis.values.len().to_string()).collect();
+        let sizes: Vec<String> = axes.iter().filter(|axis| axis.varies()).map(|axis| thousands(axis.values.len() as u64)).collect();
         too_many(&sizes.join(" × "))
     })?;
     Ok((0..count)
@@ -148,7 +148,7 @@ fn zip(axes: &[Axis]) -> Result<Vec<Vec<usize>>> {
         return Err(Error::usage(format!("`--zip` pairs lists of one length: {}", sizes.join(", "))).hint("leave `--zip` out to try every combination"));
     }
     if count > MAX_JOBS {
-        return Err(too_many(&count.to_string()));
+        return Err(too_many(&thousands(count as u64)));
     }
     Ok((0..count).map(|job| axes.iter().map(|axis| if axis.varies() { job } else { 0 }).collect()).collect())
 }
@@ -227,7 +227,7 @@ fn range(inside: &str, whole: &str) -> Result<Vec<String>> {
     }
     let count = (span - 1) / step.abs() + 1;
     if count > MAX_JOBS as i64 {
-        return Err(too_many(&count.to_string()));
+        return Err(too_many(&thousands(count.unsigned_abs())));
     }
     Ok((0..count).map(|i| decimal(from + i * step, places)).collect())
 }
@@ -261,12 +261,10 @@ mod tests {
 
     #[test]
     fn every_combination_or_pairs_with_the_last_key_fastest() {
-        assert_eq!(grid(&["a=1,2", "seed=range(0,2)", "+b=x"], Pairing::Product).unwrap(), [
-            "a=1 seed=0 +b=x",
-            "a=1 seed=1 +b=x",
-            "a=2 seed=0 +b=x",
-            "a=2 seed=1 +b=x"
-        ]);
+        assert_eq!(
+            grid(&["a=1,2", "seed=range(0,2)", "+b=x"], Pairing::Product).unwrap(),
+            ["a=1 seed=0 +b=x", "a=1 seed=1 +b=x", "a=2 seed=0 +b=x", "a=2 seed=1 +b=x"]
+        );
         assert_eq!(grid(&["a=1,2", "~c", "b=x,y"], Pairing::Zip).unwrap(), ["a=1 ~c b=x", "a=2 ~c b=y"]);
         let error = grid(&["a=1,2", "b=1,2,3"], Pairing::Zip).unwrap_err();
         assert_eq!(error.to_string(), "`--zip` pairs lists of one length: `a` has 2 values, `b` has 3 values");
@@ -298,7 +296,9 @@ mod tests {
     #[test]
     fn too_many_jobs_are_refused_before_they_are_listed() {
         assert_eq!(grid(&["a=range(0,100)", "b=range(0,100)"], Pairing::Product).unwrap().len(), 10_000);
-        for words in [&["a=range(0,99999999999999999)"][..], &["a=range(0,101)", "b=range(0,100)"], &["a=range(0,10000)", "b=range(0,10000)", "c=range(0,10000)"]] {
+        for words in
+            [&["a=range(0,99999999999999999)"][..], &["a=range(0,101)", "b=range(0,100)"], &["a=range(0,10000)", "b=range(0,10000)", "c=range(0,10000)"]]
+        {
             assert!(grid(words, Pairing::Product).unwrap_err().to_string().starts_with("too many jobs: "), "{words:?}");
         }
     }

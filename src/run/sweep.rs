@@ -217,7 +217,8 @@ impl JobDone {
 /// The worst exit code: the highest of the jobs that failed, else that of a rejected model, else 0.
 #[must_use]
 pub fn exit_code(done: &[JobDone]) -> u8 {
-    let codes = |status: JobStatus| done.iter().filter(move |job| job.status == status).filter_map(|job| job.error.as_ref()).map(|error| error.kind.exit_code());
+    let codes =
+        |status: JobStatus| done.iter().filter(move |job| job.status == status).filter_map(|job| job.error.as_ref()).map(|error| error.kind.exit_code());
     codes(JobStatus::Failed).max().or_else(|| codes(JobStatus::Rejected).max()).unwrap_or(0)
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::bundle::{self, BundleParts};
 use super::Tracker;
+use super::bundle::{self, BundleParts};
 use crate::error::{Error, Result, nearest};
 use crate::store::fault::{Op, point};
 

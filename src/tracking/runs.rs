@@ -107,6 +107,7 @@ pub struct RunRow {
 pub struct Contender {
     pub run: String,
     pub profile: Option<String>,
+    pub sweep: Option<String>,
     pub started_ms: i64,
     /// The metric on validation and test rows; on test rows only if the run evaluated.
     pub validation: Option<f64>,
@@ -231,38 +232,36 @@ impl Tracker {
         connection.query_row("SELECT config FROM runs WHERE id = ?1", [run], |row| row.get(0)).optional().map_err(|error| self.failure(&error))
     }
 
-    /// The finished runs of a recipe, or of one sweep of it, that trained a model; newest first.
+    /// The finished runs of a recipe that trained a model, newest first.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn contenders(&self, recipe: &str, metric: &str, sweep: Option<&str>) -> Result<Vec<Contender>> {
+    pub fn contenders(&self, recipe: &str, metric: &str) -> Result<Vec<Contender>> {
         let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
         // A database of an older program knows no sweeps.
-        if sweep.is_some() && self.check_schema(&connection)? < 3 {
-            return Ok(Vec::new());
-        }
+        let sweep = if self.check_schema(&connection)? < 3 { "NULL" } else { "(SELECT sweep FROM run_sweeps WHERE run = r.id)" };
         let read = || -> rusqlite::Result<Vec<Contender>> {
-            let of_sweep = if sweep.is_some() { "AND r.id IN (SELECT run FROM run_sweeps WHERE sweep = ?4)" } else { "AND ?4 IS NULL" };
             let mut statement = connection.prepare(&format!(
-                "SELECT r.id, r.profile, r.started_ms, v.value, t.value, fit.key, cut.key, fit.seconds
+                "SELECT r.id, r.profile, {sweep}, r.started_ms, v.value, t.value, fit.key, cut.key, fit.seconds
                  FROM runs r
                  JOIN run_steps fit ON fit.run = r.id AND fit.step = 'train'
                  LEFT JOIN run_steps cut ON cut.run = r.id AND cut.step = 'split'
                  LEFT JOIN run_metrics v ON v.run = r.id AND v.name = ?2
                  LEFT JOIN run_metrics t ON t.run = r.id AND t.name = ?3
-                 WHERE r.recipe = ?1 AND r.status = 'FINISHED' {of_sweep}
+                 WHERE r.recipe = ?1 AND r.status = 'FINISHED'
                  ORDER BY r.started_ms DESC, r.rowid DESC"
             ))?;
-            let rows = statement.query_map(params![recipe, format!("val_{metric}"), format!("test_{metric}"), sweep], |row| {
+            let rows = statement.query_map(params![recipe, format!("val_{metric}"), format!("test_{metric}")], |row| {
                 Ok(Contender {
                     run: row.get(0)?,
                     profile: row.get(1)?,
-                    started_ms: row.get(2)?,
-                    validation: row.get(3)?,
-                    test: row.get(4)?,
-                    train: row.get(5)?,
-                    split: row.get(6)?,
-                    fit_seconds: row.get(7)?,
+                    sweep: row.get(2)?,
+                    started_ms: row.get(3)?,
+                    validation: row.get(4)?,
+                    test: row.get(5)?,
+                    train: row.get(6)?,
+                    split: row.get(7)?,
+                    fit_seconds: row.get(8)?,
                 })
             })?;
             rows.collect()
@@ -331,18 +330,18 @@ mod tests {
             .unwrap();
         let identity = tracker.identity().unwrap();
         assert!(identity.is_some());
-        let board = |sweep: Option<&str>| -> Vec<(String, Option<f64>)> {
-            tracker.contenders("taxi", "r2_score", sweep).unwrap().into_iter().map(|c| (c.run, c.validation)).collect()
+        let board = || -> Vec<(String, Option<f64>, Option<String>)> {
+            tracker.contenders("taxi", "r2_score").unwrap().into_iter().map(|c| (c.run, c.validation, c.sweep)).collect()
         };
-        assert_eq!(board(None), [("a".to_owned(), Some(0.5))]);
-        assert_eq!((board(Some("s")), tracker.sweeps("taxi").unwrap()), (Vec::new(), Vec::new()));
+        let old = ("a".to_owned(), Some(0.5), None);
+        assert_eq!(board(), [old.clone()]);
+        assert!(tracker.sweeps("taxi").unwrap().is_empty());
 
         let member = Member { sweep: "s".into(), overrides: vec!["seed=1".into()] };
         let started = Started { id: "b".into(), recipe: "taxi".into(), started_ms: 2, member: Some(member), ..Started::default() };
         let steps = vec![StepRow { step: "train".into(), state: "cached".into(), key: "k".into(), seconds: 2.0 }];
         tracker.record(&started, Status::Finished, &Finished { steps, ..Finished::default() }).unwrap();
-        assert_eq!(board(Some("s")), [("b".to_owned(), None)]);
-        assert_eq!(board(None).len(), 2);
+        assert_eq!(board(), [("b".to_owned(), None, Some("s".to_owned())), old]);
         assert_eq!((tracker.sweeps("taxi").unwrap(), tracker.identity().unwrap()), (vec!["s".to_owned()], identity));
     }
 }
