@@ -334,7 +334,7 @@ mod tests {
             tracker.contenders("taxi", "r2_score").unwrap().into_iter().map(|c| (c.run, c.validation, c.sweep)).collect()
         };
         let old = ("a".to_owned(), Some(0.5), None);
-        assert_eq!(board(), [old.clone()]);
+        assert_eq!(board(), std::slice::from_ref(&old));
         assert!(tracker.sweeps("taxi").unwrap().is_empty());
 
         let member = Member { sweep: "s".into(), overrides: vec!["seed=1".into()] };

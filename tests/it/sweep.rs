@@ -48,10 +48,13 @@ fn what_jobs_share_is_computed_once_and_the_best_comes_first() {
     assert_eq!(column(&jobs(&again), "validation"), column(&first, "validation"));
     let id = |ran: &Ran| serde_json::from_str::<Value>(&ran.stdout).unwrap()["sweep"].as_str().unwrap().to_owned();
     assert_eq!(id(&again), id(&ran));
-    // Another value, another configuration: another sweep.
-    assert_ne!(id(&project.ok(&["sweep", words[0], "seed=range(0,1)", "--json"])), id(&ran));
+    // Another step, another value, another configuration: another sweep. What is written otherwise is the same.
+    let only = |words: &[&str]| id(&project.ok(&[&["sweep", "ingest", "--json"], words].concat()));
+    let known = only(&words);
+    assert_eq!(only(&["steps.train.estimator_params.alpha=0.1, 1, 10", "seed=0,1"]), known);
+    assert!(known != id(&ran) && known != only(&[words[0], "seed=range(0,1)"]));
     project.edit("recipe.yaml", "split_ratios: [0.6, 0.2, 0.2]", "split_ratios: [0.5, 0.25, 0.25]");
-    assert_ne!(id(&sweep(&["--json"])), id(&ran));
+    assert_ne!(only(&words), known);
 
     let database = rusqlite::Connection::open(project.path(".recipe/runs.db")).unwrap();
     let kept: Vec<String> = database
