@@ -207,6 +207,14 @@ impl Error {
         }
     }
 
+    /// A panic that was caught, as the bug that it is.
+    #[must_use]
+    pub fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload.downcast_ref::<String>().cloned().or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+        Self::bug(format!("recipe failed in a way it should not: {}", shorten(&text)))
+            .hint("this is a bug in recipe: please report it with the command and RUST_BACKTRACE=1")
+    }
+
     /// Adds a place to every problem that has none.
     #[must_use]
     pub fn at(mut self, place: &Place) -> Self {

@@ -7,6 +7,7 @@ mod config;
 mod deps;
 mod diagnostic;
 mod inspect;
+mod leaderboard;
 mod list;
 mod models;
 mod new;
@@ -14,6 +15,7 @@ mod run;
 mod runs;
 mod show;
 mod status;
+mod sweep;
 mod terminal;
 mod validate;
 
@@ -94,6 +96,10 @@ enum Command {
     Models(models::ModelsArgs),
     /// Past runs.
     Runs(runs::RunsArgs),
+    /// Run every combination of some overrides, and compare.
+    Sweep(sweep::SweepArgs),
+    /// The models of past runs, the best first.
+    Leaderboard(leaderboard::LeaderboardArgs),
     /// Look after the store.
     Cache(cache::CacheArgs),
     /// A completion script for a shell.
@@ -172,12 +178,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => fail(&program.terminal, &error),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
-            let error = Error::bug(format!("recipe failed in a way it should not: {}", crate::error::shorten(&text)))
-                .hint("this is a bug in recipe: please report it with the command and RUST_BACKTRACE=1");
-            fail(&program.terminal, &error)
-        }
+        Err(panic) => fail(&program.terminal, &Error::panic(panic.as_ref())),
     }
 }
 
@@ -200,6 +201,8 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
         Command::Runs(args) => runs::runs(program, args),
+        Command::Sweep(args) => sweep::sweep(program, args),
+        Command::Leaderboard(args) => leaderboard::leaderboard(program, args),
         Command::Cache(args) => cache::cache(program, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

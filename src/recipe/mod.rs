@@ -69,6 +69,8 @@ pub struct Recipe {
     pub roles: Roles,
     pub goal: Goal,
     pub primary_metric: String,
+    /// Which way the primary metric is better.
+    pub greater_is_better: bool,
     pub model_name: String,
     /// `cache.dir`, where the profile sets one.
     pub cache_dir: Option<PathBuf>,
@@ -299,6 +301,9 @@ impl Builder {
             self.add(&[], vec![fault]);
         }
 
+        let own = custom.custom_metrics.iter().find(|m| m.name == primary);
+        let greater_is_better = own.map_or_else(|| metric::greater_is_better(&primary), |m| m.greater_is_better);
+
         let ingest = self.ingest(&mut steps, "ingest", &Purpose::Training { target: target.clone(), goal: goal.clone() }, &roles, seed);
         if steps_missing(&whole, "ingest") {
             self.add(
@@ -346,6 +351,7 @@ impl Builder {
             roles,
             goal,
             primary_metric: primary,
+            greater_is_better,
             model_name,
             cache_dir,
             document: self.document,

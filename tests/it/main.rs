@@ -12,3 +12,4 @@ mod faults;
 mod floors;
 mod project;
 mod reference;
+mod sweep;
