@@ -11,6 +11,7 @@ mod models;
 mod new;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod status;
 mod terminal;
@@ -85,6 +86,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// The configuration as it is used, who set it, and how profiles differ.
     Config(config::ConfigArgs),
+    /// The JSON Schema of recipe.yaml or of profiles, for editors.
+    Schema(schema::SchemaArgs),
     /// Make a project that runs as it is.
     New(new::NewArgs),
     /// The registry of models.
@@ -193,6 +196,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::List(args) => list::list(program, args),
         Command::Validate(args) => validate::validate(program, args),
         Command::Config(args) => config::config(program, args),
+        Command::Schema(args) => schema::schema(program, args),
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
         Command::Runs(args) => runs::runs(program, args),

@@ -8,6 +8,7 @@ pub mod interpolate;
 pub mod overrides;
 mod parameters;
 pub mod project;
+pub mod schema;
 mod sections;
 pub mod variables;
 

@@ -11,3 +11,4 @@ mod faults;
 mod floors;
 mod project;
 mod reference;
+mod schema;
