@@ -99,7 +99,9 @@ pub fn schema(file: File) -> Json {
         }
     }
     definitions.values_mut().for_each(|definition| admit_references(definition, false));
-    parts(&mut root).into_iter().for_each(|(_, part)| admit_references(part, false));
+    for (_, part) in parts(&mut root) {
+        admit_references(part, false);
+    }
 
     definitions.insert("reference".to_owned(), json!({"description": "Filled in when the recipe is read.", "type": "string", "pattern": REFERENCE}));
     if let File::Recipe(_) = file {
@@ -327,7 +329,9 @@ fn parts(schema: &mut Json) -> Vec<(&str, &mut Json)> {
 
 /// Says what serde's aliases say, joins alternatives of one key each into one map, and leaves out what editors have no use for.
 fn tidy(schema: &mut Json) {
-    parts(schema).into_iter().for_each(|(_, part)| tidy(part));
+    for (_, part) in parts(schema) {
+        tidy(part);
+    }
     let Json::Object(map) = schema else { return };
     map.remove("format");
     if map.get("default") == Some(&Json::Null) {

@@ -76,7 +76,9 @@ fn the_examples_and_new_projects_fit_the_schemas_that_they_name() {
         project.ok(&["-C", made, "validate"]);
     }
     assert_eq!(files.len(), 13);
-    files.iter().for_each(|file| fits_what_it_names(file));
+    for file in &files {
+        fits_what_it_names(file);
+    }
 }
 
 /// Does the program take a recipe?
