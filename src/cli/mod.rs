@@ -13,6 +13,7 @@ mod models;
 mod new;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod status;
 mod sweep;
@@ -90,6 +91,8 @@ enum Command {
     Config(config::ConfigArgs),
     /// Which recipe uses which file.
     Deps(deps::DepsArgs),
+    /// The JSON Schema of recipe.yaml or of profiles, for editors.
+    Schema(schema::SchemaArgs),
     /// Make a project that runs as it is.
     New(new::NewArgs),
     /// The registry of models.
@@ -198,6 +201,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Validate(args) => validate::validate(program, args),
         Command::Config(args) => config::config(program, args),
         Command::Deps(args) => deps::deps(program, args),
+        Command::Schema(args) => schema::schema(program, args),
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
         Command::Runs(args) => runs::runs(program, args),

@@ -3,6 +3,7 @@
 //! A transform is one file in `transformers/` and one line in its list. Fitting reads the training
 //! table in batches or in one aggregate query; applying only adds lazy expressions, so it streams.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +25,7 @@ pub struct Fit<'a> {
 }
 
 /// A transform before fitting: its configuration.
-pub trait Transformer: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub trait Transformer: JsonSchema + Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The canonical name in recipe.yaml.
     const NAME: &'static str;
     /// Other accepted names (tidymodels, scikit-learn).
@@ -136,6 +137,8 @@ pub struct TransformerEntry {
     pub doc: &'static str,
     /// Reads the configuration under the transform's name.
     pub parse: fn(&Value) -> Result<Box<dyn UnfittedTransform>, Vec<Fault>>,
+    /// What an editor is told of the parameters.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads a fitted state back.
     pub load: fn(serde_json::Value) -> Result<Box<dyn FittedTransform>>,
 }
@@ -155,6 +158,7 @@ impl TransformerEntry {
                 transformer.check()?;
                 Ok(Box::new(Unfitted(transformer)))
             },
+            schema: T::json_schema,
             load: |saved| {
                 let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", T::NAME)))?;
                 Ok(Box::new(Fitted::<T>(fitted)))

@@ -10,6 +10,7 @@ mod parameters;
 pub mod project;
 #[cfg(test)]
 mod property_tests;
+pub mod schema;
 mod sections;
 pub mod variables;
 

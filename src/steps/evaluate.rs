@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::train::{prefixed, with_columns};
@@ -18,30 +19,34 @@ use crate::value::{Fault, suggest};
 const VERSION: u32 = 1;
 
 /// One line of `validation_criteria`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Criterion {
+    /// The metric that is held against something.
     pub metric: String,
+    /// The least value, or the greatest where smaller is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// A model that must be beaten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
     /// With a baseline: by how much the model must be better, as a share of the baseline's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_improvement: Option<f64>,
+    /// `warn`: a failure does not reject the model.
     #[serde(default)]
     pub severity: Severity,
 }
 
 /// What a criterion compares with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
     Dummy,
 }
 
 /// Does a failed criterion reject the model?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     Warn,
@@ -81,11 +86,14 @@ impl Criterion {
 
 /// A metric of the user's own: an SQL aggregate over `prediction`, `target`, `proba`, `weight` and the
 /// columns of the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomMetric {
+    /// The name under which criteria may use it.
     pub name: String,
+    /// An SQL aggregate.
     pub expression: AggregateExpression,
+    /// Is a greater value better?
     pub greater_is_better: bool,
 }
 

@@ -12,4 +12,5 @@ mod faults;
 mod floors;
 mod project;
 mod reference;
+mod schema;
 mod sweep;
