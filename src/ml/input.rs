@@ -104,7 +104,7 @@ pub fn admit(mut frame: LazyFrame, needed: &[InputColumn]) -> Result<LazyFrame> 
     let schema = frame.collect_schema()?;
     let names = || schema.iter_names().map(PlSmallStr::as_str);
     let absent = |wanted: &InputColumn| {
-        let problem = Problem::new(format!("column `{}` ({}) is missing; the model was trained with it", shorten(&wanted.name), wanted.in_words()));
+        let problem = Problem::misfit(format!("column `{}` ({}) is missing; the model was trained with it", shorten(&wanted.name), wanted.in_words()));
         match nearest(&wanted.name, names().filter(|name| needed.iter().all(|n| n.name != *name))) {
             Some(near) => problem.hint(format!("did `{near}` replace it? rename it to `{}`", wanted.name)),
             None => problem,

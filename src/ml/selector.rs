@@ -5,11 +5,13 @@
 //! names. Selectors pass over every column that is not a feature (target, id, weight, `ignore` …); a
 //! column named plainly is always taken. Nothing here looks at values except `has_missing()`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use polars::prelude::{DataType, Expr};
 use regex::Regex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Fit, reduce};
@@ -291,7 +293,7 @@ pub fn require(transform: &str, table: &Table, columns: &[String], kinds: &[Colu
 /// All of them, each with the nearest column.
 pub fn require_present(table: &Table, names: &[String]) -> Result<()> {
     let problem = |name: &String| {
-        let problem = Problem::new(format!("there is no column `{}`", shorten(name)));
+        let problem = Problem::misfit(format!("there is no column `{}`", shorten(name)));
         match nearest(name, table.names()) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint(format!("columns here: {}", shortlist(table))),
@@ -461,6 +463,23 @@ impl<'de> Deserialize<'de> for Selector {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Selector {
+    fn schema_name() -> Cow<'static, str> {
+        "Selector".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let calls = SELECTORS.iter().filter(|name| !["role", "matches", "starts_with", "ends_with", "one_of", "except"].contains(name));
+        let examples: Vec<String> = calls.map(|name| format!("{name}()")).collect();
+        json_schema!({
+            "description": "A column's name, a selector such as `numeric()`, or a list of these.",
+            // A number alone is refused, in a list it is a name: a length makes the difference.
+            "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}}],
+            "examples": examples,
+        })
     }
 }
 

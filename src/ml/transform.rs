@@ -5,6 +5,7 @@
 //! becomes of the training rows themselves may differ from what is applied to all other rows: see
 //! [`Transformer::fit_training`].
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -50,7 +51,7 @@ impl<'a> Fit<'a> {
 }
 
 /// A transform before fitting: its configuration.
-pub trait Transformer: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub trait Transformer: JsonSchema + Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The canonical name in recipe.yaml.
     const NAME: &'static str;
     /// Other accepted names (tidymodels, scikit-learn).
@@ -197,6 +198,8 @@ pub struct TransformerEntry {
     pub doc: &'static str,
     /// Reads the configuration under the transform's name.
     pub parse: fn(&Value) -> Result<Box<dyn UnfittedTransform>, Vec<Fault>>,
+    /// What an editor is told of the parameters.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads a fitted state back.
     pub load: fn(serde_json::Value) -> Result<Box<dyn FittedTransform>>,
 }
@@ -216,6 +219,7 @@ impl TransformerEntry {
                 transformer.check()?;
                 Ok(Box::new(Unfitted(transformer)))
             },
+            schema: T::json_schema,
             load: |saved| {
                 let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", T::NAME)))?;
                 Ok(Box::new(Fitted::<T>(fitted)))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,7 +20,7 @@ const VERSION: u32 = 1;
 const WORST: usize = 10;
 
 /// `class_weight:` of recipe.yaml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ClassWeight {
     /// `balanced`: rows / (classes × rows of the class), as scikit-learn has it.
@@ -29,7 +30,7 @@ pub enum ClassWeight {
 }
 
 /// The one name that `class_weight` knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Balanced {
     Balanced,

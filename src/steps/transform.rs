@@ -1,12 +1,13 @@
 //! transform: the chain is fitted on training rows, which it transforms on its way, and applied to validation rows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
+use super::{Context, Heads, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Histogram, Tab, Table as CardTable};
 use crate::data::{Profile, ProfiledColumn, Role, Roles, Table, preview, profile};
 use crate::error::{Error, Kind, Problem, Result, thousands};
-use crate::ml::input::InputColumn;
+use crate::ml::input::{InputColumn, admit};
 use crate::ml::{Chain, Fit, FittedChain, TargetKind};
 
 const VERSION: u32 = 1;
@@ -41,6 +42,16 @@ impl Step for Transform {
 
     fn writes(&self) -> Vec<SlotId> {
         vec![TRANSFORMED_TRAINING.id, TRANSFORMED_VALIDATION.id, TRANSFORMER.id]
+    }
+
+    fn misfits(&self, _root: &Path, heads: &Heads) -> Vec<Problem> {
+        let fitted = match self.chain.fit_training(Fit { table: &heads.training, roles: &self.roles, seed: self.seed, target: Some(self.target) }) {
+            Ok((fitted, _)) => fitted,
+            Err(error) => return error.problems,
+        };
+        // The same names must be there when later data is scored.
+        let scored = heads.scoring.as_ref().map(|rows| admit(rows.lazy(), &fitted.inputs));
+        scored.and_then(Result::err).map(|error| error.path("steps.ingest_scoring").problems).unwrap_or_default()
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {

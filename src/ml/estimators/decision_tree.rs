@@ -11,6 +11,7 @@
 //! regression oracle in the tests.
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, not_negative, require_finite, require_width};
@@ -22,7 +23,7 @@ const DEEPEST: usize = 64;
 /// Below this many values to look at, threads cost more than they save.
 const WORTH_THREADS: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionTree {
     max_depth: usize,

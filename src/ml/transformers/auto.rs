@@ -6,6 +6,7 @@
 //! at the target (target encoding, selection of features), or at more than one column at a time.
 
 use polars::prelude::{DataType, LazyFrame};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::count_encode::{CountEncode, FittedCountEncode};
@@ -30,7 +31,7 @@ const MOST_LEVELS: usize = 10_000;
 const COVERED: f64 = 0.5;
 
 /// Picks transforms by type.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auto {
     pub columns: Selector,

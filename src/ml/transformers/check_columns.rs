@@ -1,6 +1,7 @@
 //! `check_columns`: columns are there, also where no feature is computed from them.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drop::listed;
@@ -11,7 +12,7 @@ use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckColumns {
     columns: Selector,

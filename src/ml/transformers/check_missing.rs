@@ -1,6 +1,7 @@
 //! `check_missing`: no value of a column may be missing.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{Rule, is_there, pass_on};
@@ -12,7 +13,7 @@ use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckMissing {
     columns: Selector,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{Rule, pass_on};
@@ -13,7 +14,7 @@ use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckNewValues {
     columns: Selector,

@@ -1,6 +1,7 @@
 //! `check_range`: numbers stay within given bounds, or near training's range.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{Rule, is_there, pass_on};
@@ -12,7 +13,7 @@ use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckRange {
     columns: Selector,

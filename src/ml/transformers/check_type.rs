@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use polars::prelude::{DataType, LazyFrame};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels;
@@ -13,7 +14,7 @@ use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckType {
     columns: Selector,
@@ -22,7 +23,7 @@ pub struct CheckType {
 }
 
 /// A type as recipe.yaml names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Wanted {
     Integer,

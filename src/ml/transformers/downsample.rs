@@ -1,6 +1,7 @@
 //! `downsample`: training rows of frequent classes are drawn until the classes are balanced; all other rows stay.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Chosen, Classes, Lots, When, generator, take};
@@ -9,7 +10,7 @@ use crate::ml::{Fit, Transformer};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Downsample {
     column: Option<String>,

@@ -1,6 +1,7 @@
 //! `drop`: lets columns go.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::exactly;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result, shorten};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 
 /// Drops these columns.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DropColumns {
     pub columns: Selector,

@@ -4,6 +4,7 @@
 //! that stays already. tidymodels' `corr` looks at the columns only and drops those that are most correlated on average.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{encodable, exactly};
@@ -19,7 +20,7 @@ use crate::value::Fault;
 const MOST_COLUMNS: usize = 2_000;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DropCorrelated {
     columns: Selector,

@@ -1,6 +1,7 @@
 //! `drop_missing`: columns that are mostly empty leave.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{encodable, exactly};
@@ -11,7 +12,7 @@ use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DropMissing {
     columns: Selector,

@@ -4,6 +4,7 @@
 //! distinct values for so many rows.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{Kind, encodable, exactly};
@@ -14,7 +15,7 @@ use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DropNearConstant {
     columns: Selector,

@@ -1,6 +1,7 @@
 //! `filter`: training rows that an SQL expression keeps; all other rows stay.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Chosen, When};
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::ml::{Fit, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// A row is kept where this is true.

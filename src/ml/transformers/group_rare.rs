@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, NOTHING, Novel};
@@ -18,7 +19,7 @@ use crate::value::Fault;
 const SHARE: f64 = 0.01;
 
 /// Lumps rare levels together.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GroupRare {
     pub columns: Selector,

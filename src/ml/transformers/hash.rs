@@ -4,6 +4,7 @@
 //! sign and place are those of scikit-learn 1.9's `FeatureHasher` (`MurmurHash3`, 32 bits, seed 0) on `column=level`.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, Names};
@@ -19,7 +20,7 @@ const MOST_OUTPUTS: usize = 4096;
 const NOWHERE: u32 = u32::MAX;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hash {
     columns: Selector,

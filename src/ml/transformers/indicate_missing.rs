@@ -1,6 +1,7 @@
 //! `indicate_missing`: whether a value was missing becomes a column.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels;
@@ -10,7 +11,7 @@ use crate::ml::selector::{Selector, column};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IndicateMissing {
     columns: Selector,

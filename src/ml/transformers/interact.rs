@@ -1,5 +1,6 @@
 //! `interact`: products of two columns, for models that cannot find them by themselves.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Names};
@@ -9,7 +10,7 @@ use crate::ml::selector::{ColumnKind, Selector, require};
 use crate::ml::{Fit, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interact {
     columns: Selector,

@@ -1,6 +1,7 @@
 //! `omit_missing`: training rows with missing values are left out; all other rows stay.
 
 use polars::prelude::{Expr, LazyFrame, lit};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::is_there;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ml::{Fit, Selector, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OmitMissing {
     columns: Selector,

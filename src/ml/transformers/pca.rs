@@ -6,6 +6,7 @@
 
 use polars::prelude::*;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Names};
@@ -23,7 +24,7 @@ use crate::value::Fault;
 const MOST_COLUMNS: usize = 500;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pca {
     columns: Selector,

@@ -1,5 +1,6 @@
 //! `polynomial`: powers and products of columns up to a degree.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Names};
@@ -10,7 +11,7 @@ use crate::ml::{Fit, Transformer};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Polynomial {
     columns: Selector,

@@ -5,6 +5,7 @@
 //! The root is found to about 1e-12, one pass over the table for each step of all columns side by side. Not here: shifts.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaling::{ScaledColumn, require_finite};
@@ -19,7 +20,7 @@ use crate::ml::{Apply, Fit, Transformer};
 const LARGEST: f64 = 32.0;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Power {
     columns: Selector,
@@ -27,7 +28,7 @@ pub struct Power {
     standardize: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Method {
     YeoJohnson,

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaling::require_finite;
@@ -18,7 +19,7 @@ use crate::value::Fault;
 const EDGE: f64 = 1e-7;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quantile {
     columns: Selector,
@@ -26,7 +27,7 @@ pub struct Quantile {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Output {
     Uniform,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels;
@@ -16,7 +17,7 @@ use crate::ml::{Apply, Fit, Transformer};
 use crate::value::Fault;
 
 /// Old name to new name; all at once, so that two columns can change places.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rename(BTreeMap<String, String>);
 

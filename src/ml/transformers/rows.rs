@@ -8,6 +8,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{Names, exactly};
@@ -19,7 +20,7 @@ use crate::ml::selector::{column, require_present};
 use crate::ml::{Apply, Fit};
 
 /// To which rows a transform applies: those of training, and never any others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
     #[default]

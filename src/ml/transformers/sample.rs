@@ -1,6 +1,7 @@
 //! `sample`: some of the training rows, drawn with the seed; all other rows stay.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Chosen, Lots, When, generator, take};
@@ -9,7 +10,7 @@ use crate::ml::{Fit, Transformer};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sample {
     fraction: Option<f64>,

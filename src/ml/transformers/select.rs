@@ -4,6 +4,7 @@
 //! lost. What is remembered is what went, so that scoring needs neither it nor the target.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drop::FittedDrop;
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 
 /// Keeps these features.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Select {
     pub columns: Selector,

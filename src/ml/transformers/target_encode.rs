@@ -14,6 +14,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, Level, Names, Novel};
@@ -34,7 +35,7 @@ const LISTED: usize = 100;
 const MOST_OUTPUTS: usize = 10_000;
 
 /// Replaces levels by the target's mean.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TargetEncode {
     pub columns: Selector,
@@ -43,7 +44,7 @@ pub struct TargetEncode {
 }
 
 /// How strongly the overall mean draws.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Smooth {
     /// `auto`: empirical Bayes, by the variance within the level and over all rows.
@@ -53,7 +54,7 @@ pub enum Smooth {
 }
 
 /// The one name that `smooth` knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Auto {
     Auto,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Names};
@@ -23,7 +24,7 @@ use crate::value::Fault;
 const MOST_WORDS: usize = 1000;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tfidf {
     columns: Selector,
@@ -57,7 +58,7 @@ fn single() -> [usize; 2] {
     [1, 1]
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Norm {
     #[default]

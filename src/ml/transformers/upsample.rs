@@ -1,6 +1,7 @@
 //! `upsample`: training rows of rare classes are repeated until the classes are balanced; all other rows stay.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Chosen, Classes, When, below, generator, take};
@@ -9,7 +10,7 @@ use crate::ml::{Fit, Transformer};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upsample {
     column: Option<String>,
