@@ -560,7 +560,7 @@ fn data_that_cannot_be_learned_from_is_refused() {
                 "a role of a column that is not there",
                 |p| append(p, "roles: {Area: ignore, zzz: id}\n"),
                 4,
-                &["column `Area`, which is not in `data/houses.csv`", "`zzz`", "did you mean `area`?", "recipe.yaml:21:15 at roles.Area"],
+                &["column `Area`, which is not in `data/houses.csv`", "`zzz`", "did you mean `area`?", "recipe.yaml:21:9 at roles.Area"],
             ),
             bad(
                 "a target that never varies",
