@@ -108,12 +108,20 @@ pub struct Problem {
     pub source: Option<String>,
     /// One thing to try.
     pub hint: Option<String>,
+    /// Does the configuration name a column that the data does not have?
+    pub is_misfit: bool,
 }
 
 impl Problem {
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, path: None, source: None, hint: None }
+        Self { message: message.into(), place: None, path: None, source: None, hint: None, is_misfit: false }
+    }
+
+    /// The configuration names a column that the data does not have.
+    #[must_use]
+    pub fn misfit(message: impl Into<String>) -> Self {
+        Self { is_misfit: true, ..Self::new(message) }
     }
 
     #[must_use]
@@ -197,6 +205,14 @@ impl Error {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
+    }
+
+    /// A panic that was caught, as the bug that it is.
+    #[must_use]
+    pub fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload.downcast_ref::<String>().cloned().or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+        Self::bug(format!("recipe failed in a way it should not: {}", shorten(&text)))
+            .hint("this is a bug in recipe: please report it with the command and RUST_BACKTRACE=1")
     }
 
     /// Adds a place to every problem that has none.

@@ -492,9 +492,17 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         result.map_err(|fault| fault.locate(&self.path))
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(self, _name: &'static str, _fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+        // serde would read a list by position.
+        if let Value::List(_) = self.value {
+            return Err(<Fault as de::Error>::custom("expected a map of keys, got a list").locate(&self.path));
+        }
+        self.deserialize_any(visitor)
+    }
+
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq
-        tuple tuple_struct map struct ignored_any
+        tuple tuple_struct map ignored_any
     }
 }
 

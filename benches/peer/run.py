@@ -309,11 +309,35 @@ def trees(bench):
         )
 
 
-PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, trees)}
+def configuration(bench):
+    """Composing 5,000 keys from 200 group files, beside Hydra."""
+    place, files, keys = bench.temp / "configuration", 200, 25
+    for i in range(files):
+        group = place / f"part{i}"
+        group.mkdir(parents=True)
+        lines = [f"  key{j}: {{name: 'n${{env}}', value: {i * keys + j}}}" for j in range(keys // 2)]
+        (group / "one.yaml").write_text("inner:\n" + "\n".join(lines) + "\n")
+    choices = "".join(f"  - part{i}: one\n" for i in range(files))
+    base = "target_col: y\nsteps: {ingest: {location: a.csv}}\n"
+    (place / "recipe.yaml").write_text(f"recipe: regression/v1\n{base}defaults:\n{choices}vars: {{env: dev}}\n")
+    (place / "hydra.yaml").write_text(f"defaults:\n{choices}  - _self_\nenv: dev\n")
+    ours = [measure([bench.options.program, "-C", str(place), "config", "vars.part199.inner.key3.value"]) for _ in range(10)]
+    empty = [measure([bench.options.program, "--version"]) for _ in range(10)]
+    theirs, result = bench.job("hydra", place)
+    rows = [
+        ("the whole program", seconds(median(ours, lambda m: m.wall)), seconds(median(ours, lambda m: m.cpu))),
+        ("of that, starting it (`--version`)", seconds(median(empty, lambda m: m.wall)), seconds(median(empty, lambda m: m.cpu))),
+        ("Hydra, composing and resolving in a warm process", seconds(result["seconds"]), ""),
+        ("Hydra, the whole process", seconds(theirs.wall), seconds(theirs.cpu)),
+    ]
+    table(f"configuration, {files} files, {files * keys:,} keys", ["work", "wall", "CPU"], rows)
+
+
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, trees, configuration)}
 
 
 def main():
-    parts = "\n".join(f"  {name:8} {part.__doc__}" for name, part in PARTS.items())
+    parts = "\n".join(f"  {name:14} {part.__doc__}" for name, part in PARTS.items())
     parser = argparse.ArgumentParser(description=f"Our figures beside the peers'.\n\nparts:\n{parts}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True, help="the `recipe` to measure (run.sh sets it)")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of `stream` and `predict` (default 10 million)")

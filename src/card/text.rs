@@ -32,11 +32,11 @@ pub fn text(card: &Card, width: usize) -> String {
     out.text
 }
 
-/// One table as text, as [`text`] draws it.
+/// One table as text, as [`text`] draws it, with every row.
 #[must_use]
 pub fn table(table: &Table, width: usize) -> String {
     let mut out = Page { width: width.max(40), text: String::new() };
-    out.table(table);
+    out.rows(table, usize::MAX);
     out.text
 }
 
@@ -116,8 +116,12 @@ impl Page {
     }
 
     fn table(&mut self, table: &Table) {
+        self.rows(table, ROWS);
+    }
+
+    fn rows(&mut self, table: &Table, most: usize) {
         self.caption(&table.caption, "");
-        let shown = &table.rows[..table.rows.len().min(ROWS)];
+        let shown = &table.rows[..table.rows.len().min(most)];
         let columns: Vec<Column> = table.columns.iter().enumerate().map(|(i, name)| Column::new(name, shown, i)).collect();
         if columns.is_empty() {
             return;

@@ -4,15 +4,19 @@ mod artifact;
 mod cache;
 mod clean;
 mod config;
+mod deps;
 mod diagnostic;
 mod inspect;
+mod leaderboard;
 mod list;
 mod models;
 mod new;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod status;
+mod sweep;
 mod terminal;
 mod validate;
 
@@ -85,12 +89,20 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// The configuration as it is used, who set it, and how profiles differ.
     Config(config::ConfigArgs),
+    /// Which recipe uses which file.
+    Deps(deps::DepsArgs),
+    /// The JSON Schema of recipe.yaml or of profiles, for editors.
+    Schema(schema::SchemaArgs),
     /// Make a project that runs as it is.
     New(new::NewArgs),
     /// The registry of models.
     Models(models::ModelsArgs),
     /// Past runs.
     Runs(runs::RunsArgs),
+    /// Run every combination of some overrides, and compare.
+    Sweep(sweep::SweepArgs),
+    /// The models of past runs, the best first.
+    Leaderboard(leaderboard::LeaderboardArgs),
     /// Look after the store.
     Cache(cache::CacheArgs),
     /// A completion script for a shell.
@@ -169,12 +181,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => fail(&program.terminal, &error),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
-            let error = Error::bug(format!("recipe failed in a way it should not: {}", crate::error::shorten(&text)))
-                .hint("this is a bug in recipe: please report it with the command and RUST_BACKTRACE=1");
-            fail(&program.terminal, &error)
-        }
+        Err(panic) => fail(&program.terminal, &Error::panic(panic.as_ref())),
     }
 }
 
@@ -193,9 +200,13 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::List(args) => list::list(program, args),
         Command::Validate(args) => validate::validate(program, args),
         Command::Config(args) => config::config(program, args),
+        Command::Deps(args) => deps::deps(program, args),
+        Command::Schema(args) => schema::schema(program, args),
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
         Command::Runs(args) => runs::runs(program, args),
+        Command::Sweep(args) => sweep::sweep(program, args),
+        Command::Leaderboard(args) => leaderboard::leaderboard(program, args),
         Command::Cache(args) => cache::cache(program, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

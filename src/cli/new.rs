@@ -11,6 +11,7 @@ use crate::data::Table;
 use crate::data::rows::kind_name;
 use crate::data::source::{self, OneOrMore, ReadOptions, SourceConfig, locate};
 use crate::error::{Error, Result, nearest};
+use crate::recipe::schema::{self, File};
 use crate::tracking::check_name;
 
 #[derive(Debug, Args)]
@@ -34,6 +35,15 @@ enum Template {
     Classification,
 }
 
+impl Template {
+    fn file(self) -> File {
+        match self {
+            Self::Regression => File::Recipe("regression/v1"),
+            Self::Classification => File::Recipe("classification/v1"),
+        }
+    }
+}
+
 const REGRESSION: [(&str, &str); 3] = [
     ("recipe.yaml", include_str!("../../templates/regression/v1/recipe.yaml")),
     ("profiles/local.yaml", include_str!("../../templates/regression/v1/profiles/local.yaml")),
@@ -53,12 +63,13 @@ pub fn new(program: &Program, args: &NewArgs) -> Result<ExitCode> {
     if dir.exists() && fs::read_dir(&dir).map_or(true, |mut entries| entries.next().is_some()) {
         return Err(Error::usage(format!("`{}` exists and is not empty", args.name)).hint("choose another name"));
     }
-    let files = if let (Some(from), Some(target)) = (&args.from, &args.target) {
+    let mut files = if let (Some(from), Some(target)) = (&args.from, &args.target) {
         from_file(&program.directory.join(from), target, args.template)?
     } else {
         let template = if args.template == Template::Regression { &REGRESSION } else { &CLASSIFICATION };
         template.iter().map(|(file, text)| ((*file).to_owned(), text.as_bytes().to_vec())).collect()
     };
+    files.extend([args.template.file(), File::Profile].map(|file| (file.path(), schema::text(file).into_bytes())));
     for (file, bytes) in files.iter().map(|(f, b)| (f.as_str(), b.as_slice())).chain([(".gitignore", IGNORE.as_bytes())]) {
         let path = dir.join(file);
         if let Some(parent) = path.parent() {
@@ -83,7 +94,10 @@ fn from_file(file: &Path, target: &str, template: Template) -> Result<Vec<(Strin
     let bytes = fs::read(file).map_err(|error| Error::io("read", file, &error))?;
     Ok(vec![
         ("recipe.yaml".to_owned(), recipe.into_bytes()),
-        ("profiles/local.yaml".to_owned(), b"# Values of this environment; they go over recipe.yaml.\n{}\n".to_vec()),
+        (
+            "profiles/local.yaml".to_owned(),
+            b"# yaml-language-server: $schema=../schemas/profile.json\n# Values of this environment; they go over recipe.yaml.\n{}\n".to_vec(),
+        ),
         (format!("data/{name}"), bytes),
     ])
 }
@@ -117,10 +131,7 @@ fn describe(files: &[source::SourceFile], config: &SourceConfig, scratch: &Path,
         }
     }
     let mut text = String::new();
-    text.push_str(match template {
-        Template::Regression => "recipe: regression/v1\n",
-        Template::Classification => "recipe: classification/v1\n",
-    });
+    text.push_str(&format!("# yaml-language-server: $schema={}\nrecipe: {}\n", template.file().path(), template.file().name()));
     text.push_str(&format!("target_col: {}\n", quote(target)));
     if template == Template::Classification {
         let counts = crate::ml::model::classes(&table, target)?;

@@ -86,7 +86,7 @@ fn one(program: &Program, args: &RunArgs, recipe: &Recipe, until: &str) -> Resul
         Some("") => Force::Everything,
         Some(step) => Force::Step(step.to_owned()),
     };
-    let options = Options { force, no_wait: args.no_wait, message: args.message.clone() };
+    let options = Options { force, no_wait: args.no_wait, message: args.message.clone(), member: None };
     let narrator = Narrator::new(&program.terminal);
     let observer = |event: &Event<'_>| {
         if args.json {
@@ -131,7 +131,7 @@ pub fn shown(program: &Program, path: &std::path::Path) -> String {
 }
 
 /// Ctrl-C and termination: what is stored stays right, so the program records the run and goes.
-fn on_interrupt() {
+pub fn on_interrupt() {
     ctrlc::set_handler(|| {
         crate::run::record_killed();
         #[allow(clippy::exit, reason = "the store is right at any moment; waiting for a step would not make it more so")]

@@ -11,6 +11,7 @@ use crate::card::{Block, Card, Tab, Table as CardTable};
 use crate::data::{Table, rows};
 use crate::error::{Error, Result, thousands};
 use crate::ml::FittedChain;
+use crate::ml::chain::Trace;
 use crate::run::Session;
 use crate::steps::{ARTIFACTS, Artifact};
 use crate::store::Access;
@@ -44,8 +45,7 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
         table(args, &Table::read(&path)?)?;
     } else if args.name == "transformer" && args.format == Format::Table {
         let fitted = FittedChain::read(&path)?;
-        let blocks =
-            fitted.trace().into_iter().flat_map(|step| std::iter::once(Block::Heading(step.name)).chain(step.learned.into_iter().map(Block::Table))).collect();
+        let blocks = fitted.trace().into_iter().enumerate().flat_map(|(i, step)| learned(i + 1, step)).collect();
         out(&text::text(&Card { tabs: vec![Tab::new("learned", "Learned", blocks)], ..Card::default() }, Terminal::width()))?;
     } else {
         let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
@@ -53,6 +53,13 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
         out(&format!("{}\n", serde_json::to_string_pretty(&value).map_err(|error| Error::bug(error.to_string()))?))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What one transform of a chain learned.
+fn learned(number: usize, step: Trace) -> Vec<Block> {
+    let tables: Vec<Block> = step.learned.into_iter().filter(|table| !table.rows.is_empty()).map(Block::Table).collect();
+    let nothing = tables.is_empty().then(|| Block::Text("Nothing is learned.".to_owned()));
+    std::iter::once(Block::Heading(format!("{number} {}", step.name))).chain(nothing).chain(tables).collect()
 }
 
 fn table(args: &ShowArgs, table: &Table) -> Result<()> {

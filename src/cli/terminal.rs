@@ -187,7 +187,8 @@ impl<'a> Narrator<'a> {
         bar.set_message(format!("{step:<14} {doing}"));
     }
 
-    fn clear(&self) {
+    /// Takes the live line away.
+    pub fn clear(&self) {
         if let Some(bar) = self.lock().take() {
             bar.finish_and_clear();
         }
@@ -198,7 +199,8 @@ impl<'a> Narrator<'a> {
     }
 }
 
-fn line(text: &str) {
+/// A line on stderr.
+pub fn line(text: &str) {
     writeln!(std::io::stderr().lock(), "{text}").ok();
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Program, out};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::recipe::project;
 
 #[derive(Debug, Args)]
@@ -27,10 +27,11 @@ pub fn validate(program: &Program, args: &ValidateArgs) -> Result<ExitCode> {
     let mut failed: Option<Error> = None;
     for name in names {
         let each = program.with_recipe(name);
-        match each.load(&args.overrides) {
-            Ok(recipe) => {
+        match each.load(&args.overrides).and_then(|recipe| Ok((recipe.check_columns()?, recipe))) {
+            Ok((columns, recipe)) => {
                 let profile = recipe.profile.as_ref().map_or_else(String::new, |p| format!(", profile {p}"));
-                out(&format!("{}: valid ({}{profile})\n", recipe.name, recipe.template))?;
+                let columns = columns.map_or("without its data".to_owned(), |n| format!("{} of the data", counted(n as u64, "column")));
+                out(&format!("{}: valid ({}{profile}; {columns})\n", recipe.name, recipe.template))?;
                 for warning in &recipe.warnings {
                     out(&format!("  warning: {warning}\n"))?;
                 }

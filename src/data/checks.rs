@@ -181,6 +181,22 @@ pub fn check(table: &Table, contract: &Contract, tests: &[DataTest], now: DateTi
     Ok(CheckReport { outcomes })
 }
 
+/// Columns that a contract and tests speak of and a table does not have: the section, and what is missing in words.
+#[must_use]
+pub fn absent(table: &Table, contract: &Contract, tests: &[DataTest]) -> Vec<(String, String)> {
+    let schema = table.schema();
+    let missing = |rule: &Rule| match &rule.plan {
+        Plan::Settled { detail, failing: 1 } if detail.starts_with(rules::NO_COLUMN) && rule.severity == Severity::Error => Some(detail.clone()),
+        _ => None,
+    };
+    let in_contract = rules::of_contract(contract, schema);
+    let in_contract = in_contract.iter().filter_map(|rule| Some((format!("schema.{}", rule.column.as_deref().unwrap_or_default()), missing(rule)?)));
+    // No test that looks at the clock fails for want of a column because of it.
+    let in_tests =
+        tests.iter().enumerate().filter_map(|(i, test)| Some((format!("tests[{i}]"), missing(&rules::of_test(test, schema, DateTime::UNIX_EPOCH))?)));
+    in_contract.chain(in_tests).collect()
+}
+
 /// An outcome without the name of its rule.
 struct Finding {
     passed: bool,

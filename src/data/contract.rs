@@ -12,10 +12,12 @@
 //! Missing is null, and NaN in a float column. Only `not_null` looks at missing values; the others pass
 //! them. This file is the declaration; `checks.rs` holds a table against it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use polars::prelude::{DataType, TimeUnit};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -35,7 +37,7 @@ pub struct Contract {
 }
 
 /// What one column must be and hold. A column that is named must be there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnContract {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +69,7 @@ pub struct ColumnContract {
 }
 
 /// What a failure means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     Warn,
@@ -76,19 +78,24 @@ pub enum Severity {
 }
 
 /// The type of a column, as recipe.yaml names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
     #[serde(alias = "bool")]
+    #[schemars(extend("x-aliases" = ["bool"]))]
     Boolean,
     #[serde(alias = "int", alias = "int64", alias = "int32", alias = "long", alias = "bigint")]
+    #[schemars(extend("x-aliases" = ["int", "int64", "int32", "long", "bigint"]))]
     Integer,
     #[serde(alias = "double", alias = "float64", alias = "float32", alias = "number", alias = "decimal")]
+    #[schemars(extend("x-aliases" = ["double", "float64", "float32", "number", "decimal"]))]
     Float,
     #[serde(alias = "str", alias = "text", alias = "varchar")]
+    #[schemars(extend("x-aliases" = ["str", "text", "varchar"]))]
     String,
     Date,
     #[serde(alias = "timestamp")]
+    #[schemars(extend("x-aliases" = ["timestamp"]))]
     Datetime,
     Time,
 }
@@ -319,6 +326,27 @@ impl<'de> Deserialize<'de> for Contract {
     }
 }
 
+impl JsonSchema for Contract {
+    fn schema_name() -> Cow<'static, str> {
+        "Contract".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let column = generator.subschema_for::<ColumnContract>();
+        json_schema!({
+            "description": "What each column must be and hold.",
+            "type": ["object", "null"],
+            "properties": {
+                "strict": {"description": "Refuse columns that are not named.", "anyOf": [{"type": "boolean"}, column]},
+                "columns": {"description": "The columns, where something stands beside them.", "type": "object", "additionalProperties": column},
+            },
+            "additionalProperties": column,
+            "if": {"required": ["columns"]},
+            "then": {"propertyNames": {"enum": ["columns", "strict"]}},
+        })
+    }
+}
+
 /// The switch, or a column that is called `strict`.
 enum Strict {
     Switch(bool),
@@ -378,6 +406,22 @@ impl<'de> Deserialize<'de> for Length {
         }
 
         deserializer.deserialize_any(Characters)
+    }
+}
+
+impl JsonSchema for Length {
+    fn schema_name() -> Cow<'static, str> {
+        "Length".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Exactly so many, or from and to: `[1, 40]`.",
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 2, "maxItems": 2},
+            ],
+        })
     }
 }
 

@@ -15,11 +15,14 @@
 //! This file is the declaration; `checks.rs` holds a table against it. Not here: whether values exist in
 //! another file (`relationship`), and drift, which wants a reference.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::contract::{bad_regex, is_default, is_reversed};
 use super::scalar::{moment, read_text};
@@ -41,7 +44,7 @@ macro_rules! settings {
     };
     ($(#[$doc:meta])* $name:ident { $($(#[$attr:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$attr])* pub $field: $type,)*
@@ -192,7 +195,7 @@ settings! {
 }
 
 /// The newest moment in a column is at most so old.
-#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Freshness {
     pub column: String,
@@ -205,7 +208,7 @@ pub struct Freshness {
 }
 
 /// An SQL expression over all rows is true: `AVG(tip) < 0.2 * AVG(fare)`.
-#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Aggregate {
     pub sql: AggregateExpression,
@@ -216,22 +219,26 @@ pub struct Aggregate {
 }
 
 /// One test, chosen by its name.
-#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", remote = "Self")]
+#[schemars(rename = "DataTest", transform = or_by_name)]
 pub enum DataTest {
     RowCount(RowCount),
     NullShare(NullShare),
     NotNull(OneColumn),
     #[serde(alias = "accepted_values")]
+    #[schemars(extend("x-aliases" = ["accepted_values"]))]
     In(Listed),
     NotIn(Listed),
     Range(Range),
     Regex(Regex),
     Length(Characters),
     #[serde(alias = "expression_is_true")]
+    #[schemars(extend("x-aliases" = ["expression_is_true"]))]
     Expression(Expression),
     ColumnPair(ColumnPair),
     #[serde(alias = "unique_combination")]
+    #[schemars(extend("x-aliases" = ["unique_combination"]))]
     Unique(Unique),
     NoDuplicates(NoDuplicates),
     Increasing(Increasing),
@@ -249,12 +256,21 @@ pub enum DataTest {
     Aggregate(Aggregate),
 }
 
+/// The test that needs no settings may stand as a name.
+fn or_by_name(schema: &mut Schema) {
+    if let Some(Json::Array(alternatives)) = schema.get_mut("oneOf") {
+        alternatives.push(serde_json::json!({"const": "no_duplicates"}));
+    }
+}
+
 /// How two columns compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, serde::Deserialize)]
 pub enum Operator {
     #[serde(rename = "=", alias = "==")]
+    #[schemars(extend("x-aliases" = ["=="]))]
     Equal,
     #[serde(rename = "!=", alias = "<>")]
+    #[schemars(extend("x-aliases" = ["<>"]))]
     Unequal,
     #[serde(rename = "<")]
     Below,
@@ -506,6 +522,16 @@ impl<'de> Deserialize<'de> for DataTest {
 impl Serialize for Age {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
+    }
+}
+
+impl JsonSchema for Age {
+    fn schema_name() -> Cow<'static, str> {
+        "Age".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"description": "A length of time, such as `90m`, `36h` or `2d`.", "type": "string", "pattern": "^\\s*[0-9]+\\s*[smhdw]\\s*$"})
     }
 }
 

@@ -21,11 +21,13 @@
 
 mod scan;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use polars::prelude::*;
 use polars::sql::sql_expr;
+use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
@@ -270,7 +272,7 @@ fn check_against(text: &str, expr: &Expr, schema: &Schema, wanted: Wanted) -> Re
 }
 
 fn unknown_column(name: &str, schema: &Schema, text: &str) -> Problem {
-    let problem = Problem::new(format!("no column `{}` for the expression `{}`", shorten(name), shorten(text)));
+    let problem = Problem::misfit(format!("no column `{}` for the expression `{}`", shorten(name), shorten(text)));
     match nearest(name, schema.iter_names().map(PlSmallStr::as_str)) {
         Some(near) => problem.hint(format!("did you mean `{}`?", shorten(near))),
         None => problem,
@@ -316,6 +318,20 @@ macro_rules! as_text {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.text)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> schemars::Schema {
+                json_schema!({"type": "string"})
             }
         }
 

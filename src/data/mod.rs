@@ -16,7 +16,7 @@ pub mod source;
 mod split;
 mod table;
 
-pub use checks::{CheckReport, Outcome, Sample, check};
+pub use checks::{CheckReport, Outcome, Sample, absent, check};
 pub use contract::{ColumnContract, ColumnType, Contract, Length, Severity, kind_name};
 pub use data_test::{Age, DataTest};
 pub use expression::{AggregateExpression, RowExpression, Wanted, column, evaluate};

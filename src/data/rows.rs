@@ -4,7 +4,7 @@ use polars::prelude::{AnyValue, Column, DataFrame, DataType};
 
 use super::Table;
 use crate::card::Cell;
-use crate::error::{Error, Result, nearest, shorten};
+use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 
 /// A type as messages and cards name it.
 #[must_use]
@@ -100,5 +100,6 @@ pub fn require_columns(table: &Table, names: &[String], path: &str) -> Result<()
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Error::data(format!("no such columns: {}", missing.join(", "))).path(path))
+    let problem = Problem::misfit(format!("no such columns: {}", missing.join(", "))).path(path);
+    Err(Error { kind: Kind::Data, problems: vec![problem] })
 }

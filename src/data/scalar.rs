@@ -4,10 +4,12 @@
 //! beside a date. It does not guess: a value that does not fit its column's type is a fault, said where
 //! the types meet.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use polars::prelude::*;
+use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::{Serialize, de};
 
@@ -92,6 +94,20 @@ pub fn moment(text: &str) -> Option<DateTime<Utc>> {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         read_text(deserializer, "a plain value", |text| Ok(Self::new(text)))
+    }
+}
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> schemars::Schema {
+        json_schema!({"type": ["string", "number", "boolean"]})
     }
 }
 

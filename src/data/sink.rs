@@ -12,6 +12,7 @@ use chrono::{DateTime, NaiveDate};
 use flate2::write::GzEncoder;
 use polars::io::ipc::{IpcScanOptions, IpcWriterOptions};
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Place, Problem, Result};
@@ -21,7 +22,7 @@ use super::source::{self, Format, Packed};
 use super::table::{BATCH_ROWS, polars_path};
 
 /// What to do where a file is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SaveMode {
     #[default]

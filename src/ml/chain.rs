@@ -2,8 +2,12 @@
 //!
 //! Fitting never writes a table in between: the query grows by each fitted transform and is read again
 //! (a small table is kept in memory instead). The fitted chain knows which raw columns its features are
-//! computed from, so later data needs these and no others: the target, the weight and whatever a
-//! transform dropped may be absent. A feature computed from the target is refused.
+//! computed from (and which a check looks at), so later data needs these and no others: the target, the
+//! weight and whatever a transform dropped may be absent. A feature computed from the target is refused.
+//!
+//! Training rows pass through the chain once, while it is fitted ([`Chain::fit_training`]), because some transforms
+//! treat them otherwise than all later rows: what is learned from the target is cross-fitted, and rows that are
+//! filtered or drawn are those of training only. [`FittedChain::apply`] is for every other row.
 
 use std::collections::BTreeSet;
 
@@ -106,10 +110,19 @@ impl Chain {
     /// No rows; what a transform refuses, with its place in the chain; features that cannot be used (computed from
     /// the target, of a type that no model takes), all named.
     pub fn fit(&self, train: &Table, roles: &Roles, seed: u64) -> Result<FittedChain> {
-        self.fit_within(train, roles, seed, CELLS_IN_MEMORY)
+        Ok(self.fit_training(Fit { table: train, roles, seed, target: None })?.0)
     }
 
-    fn fit_within(&self, train: &Table, roles: &Roles, seed: u64, cells_in_memory: usize) -> Result<FittedChain> {
+    /// Fits every transform, and gives the training rows as an estimator is to see them.
+    ///
+    /// # Errors
+    /// As [`Chain::fit`].
+    pub fn fit_training(&self, on: Fit<'_>) -> Result<(FittedChain, Table)> {
+        self.fit_within(on, CELLS_IN_MEMORY)
+    }
+
+    fn fit_within(&self, on: Fit<'_>, cells_in_memory: usize) -> Result<(FittedChain, Table)> {
+        let Fit { table: train, roles, .. } = on;
         let rows = train.rows()?;
         if rows == 0 {
             return Err(Error::data("the training table has no rows").hint("check the split and its filters"));
@@ -122,8 +135,8 @@ impl Chain {
         let mut table = if self.0.is_empty() { train.clone() } else { small(train.clone())? };
         for (i, transform) in self.0.iter().enumerate() {
             let place = |error: Error| error.path(&format!("steps.transform[{i}].{}", transform.name()));
-            let fitted = transform.fit(Fit { table: &table, roles, seed }).map_err(place)?;
-            let next = Table::from_query(fitted.apply(table.lazy())?).map_err(place)?;
+            let (fitted, rows) = transform.fit_training(Fit { table: &table, ..on }).map_err(place)?;
+            let next = Table::from_query(rows).map_err(place)?;
             steps.push(FittedStep { fitted, config: transform.config(), after: InputColumn::of(next.schema()) });
             table = if i + 1 < self.0.len() { small(next).map_err(place)? } else { next };
         }
@@ -133,7 +146,7 @@ impl Chain {
         let needed = chain.needed(train.schema())?;
         chain.inputs = chain.raw.iter().filter(|column| needed.contains(&column.name)).cloned().collect();
         chain.check_inputs(roles)?;
-        Ok(chain)
+        Ok((chain, table))
     }
 }
 
@@ -237,24 +250,15 @@ impl FittedChain {
         self.steps.iter().try_fold(frame, |frame, step| step.fitted.apply(frame))
     }
 
-    /// The raw columns that the optimised query still reads when only features are asked for.
+    /// The raw columns that features are computed from, and those that checks look at.
     fn needed(&self, schema: &Schema) -> Result<BTreeSet<String>> {
-        if self.features.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let empty = DataFrame::empty_with_schema(schema).lazy();
-        let wanted: Vec<Expr> = self.features.iter().map(|name| column(name)).collect();
-        let plan = self.applied(empty)?.select(wanted).to_alp_optimized()?;
         let mut needed = BTreeSet::new();
-        let mut nodes = vec![plan.lp_top];
-        while let Some(node) = nodes.pop() {
-            let operation = plan.lp_arena.get(node);
-            let before = nodes.len();
-            nodes.extend(operation.inputs());
-            if nodes.len() == before {
-                needed.extend(operation.schema(&plan.lp_arena).iter_names().map(PlSmallStr::to_string));
-            }
+        let mut frame = DataFrame::empty_with_schema(schema).lazy();
+        for step in &self.steps {
+            frame = step.fitted.apply(frame)?;
+            needed.extend(columns_read(&frame, &step.fitted.required())?);
         }
+        needed.extend(columns_read(&frame, &self.features)?);
         Ok(needed)
     }
 
@@ -272,6 +276,26 @@ impl FittedChain {
         };
         Error::all(Kind::Data, self.inputs.iter().filter_map(problem).collect()).map_or(Ok(()), Err)
     }
+}
+
+/// The columns that the optimised query still reads when only `wanted` are asked for.
+fn columns_read(frame: &LazyFrame, wanted: &[String]) -> Result<BTreeSet<String>> {
+    if wanted.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let wanted: Vec<Expr> = wanted.iter().map(|name| column(name)).collect();
+    let plan = frame.clone().select(wanted).to_alp_optimized()?;
+    let mut needed = BTreeSet::new();
+    let mut nodes = vec![plan.lp_top];
+    while let Some(node) = nodes.pop() {
+        let operation = plan.lp_arena.get(node);
+        let before = nodes.len();
+        nodes.extend(operation.inputs());
+        if nodes.len() == before {
+            needed.extend(operation.schema(&plan.lp_arena).iter_names().map(PlSmallStr::to_string));
+        }
+    }
+    Ok(needed)
 }
 
 #[cfg(test)]
@@ -347,8 +371,39 @@ mod tests {
 
     #[test]
     fn reading_the_query_again_gives_the_same_chain_as_memory() {
-        let read_again = chain(YAML).fit_within(&Table::of(sample()), &roles(), 42, 0).unwrap();
+        let read_again = chain(YAML).fit_within(Fit { table: &Table::of(sample()), roles: &roles(), seed: 42, target: None }, 0).unwrap().0;
         assert_eq!(read_again.save(), fitted(YAML).save());
+    }
+
+    #[test]
+    fn training_rows_are_cross_fitted_and_filtered_and_later_transforms_learn_from_them() {
+        let frame = df!("c" => ["a", "b", "c"].repeat(40), "x" => (0..120).map(f64::from).collect::<Vec<_>>(), "y" => (0..120).map(|i| f64::from(i % 7)).collect::<Vec<_>>());
+        let (table, roles) = (Table::of(frame.unwrap()), Roles::default().with_target("y"));
+        let on = Fit { table: &table, roles: &roles, seed: 7, target: None };
+        let steps = chain("[{filter: {where: x >= 20}}, target_encode, {min_max_scale: {columns: [c, x]}}, {sample: {rows: 50}}]");
+        let (fitted, training) = steps.fit_training(on).unwrap();
+        let (again, same) = steps.fit_within(on, 0).unwrap();
+        assert_eq!((fitted.save(), training.rows().unwrap()), (again.save(), 50));
+        assert!(training.collect().unwrap().equals(&same.collect().unwrap()));
+        let later = applied(&fitted, table.collect().unwrap());
+        assert_eq!(later.height(), 120);
+        let distinct =
+            |frame: &DataFrame, name: &str| frame.column(name).unwrap().f64().unwrap().iter().flatten().map(f64::to_bits).collect::<BTreeSet<_>>().len();
+        assert_eq!((distinct(&training.collect().unwrap(), "c"), distinct(&later, "c")), (15, 3));
+        // 20 became 0: the range is that of the filtered rows.
+        assert_eq!(later.column("x").unwrap().get(20).unwrap(), AnyValue::Float64(0.0));
+    }
+
+    #[test]
+    fn a_checked_column_must_be_there_although_no_feature_needs_it() {
+        let chain = chain("[{check_missing: {columns: vendor}}, {drop: {columns: vendor}}]").fit(&Table::of(sample()), &roles(), 0).unwrap();
+        let inputs: Vec<&str> = chain.inputs.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(inputs, ["trip_distance", "passenger_count", "vendor", "shared"]);
+        assert!(!chain.features().contains(&"vendor".to_owned()));
+        let error = chain.apply(sample().drop("vendor").unwrap().lazy()).err().unwrap();
+        assert!(error.to_string().contains("column `vendor` (string) is missing"), "{error}");
+        let holes = sample().lazy().with_columns([when(col("vendor").eq(lit("c"))).then(lit(NULL)).otherwise(col("vendor")).alias("vendor")]);
+        assert_eq!(chain.apply(holes).err().unwrap().to_string(), "`check_missing`: column `vendor` has missing values: no value in row 8");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an estimator is: configuration that fits a [`TrainingSet`] and becomes a [`Predict`].
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,7 @@ pub struct Coefficient {
 }
 
 /// An estimator before fitting: its parameters.
-pub trait Estimator: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub trait Estimator: JsonSchema + Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The canonical name in recipe.yaml.
     const NAME: &'static str;
     /// Other accepted names.
@@ -204,6 +205,8 @@ pub struct EstimatorEntry {
     pub supports: fn(&Task) -> bool,
     /// Reads `estimator_params`.
     pub parse: fn(&Value) -> Result<Box<dyn UnfittedEstimator>, Vec<Fault>>,
+    /// What an editor is told of the parameters.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads a fitted state back.
     pub load: fn(serde_json::Value) -> Result<Box<dyn FittedEstimator>>,
 }
@@ -223,6 +226,7 @@ impl EstimatorEntry {
                 estimator.check()?;
                 Ok(Box::new(Unfitted(estimator)))
             },
+            schema: E::json_schema,
             load: |saved| {
                 let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", E::NAME)))?;
                 Ok(Box::new(Fitted::<E>(fitted)))

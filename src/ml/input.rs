@@ -104,7 +104,7 @@ pub fn admit(mut frame: LazyFrame, needed: &[InputColumn]) -> Result<LazyFrame> 
     let schema = frame.collect_schema()?;
     let names = || schema.iter_names().map(PlSmallStr::as_str);
     let absent = |wanted: &InputColumn| {
-        let problem = Problem::new(format!("column `{}` ({}) is missing; the model was trained with it", shorten(&wanted.name), wanted.in_words()));
+        let problem = Problem::misfit(format!("column `{}` ({}) is missing; the model was trained with it", shorten(&wanted.name), wanted.in_words()));
         match nearest(&wanted.name, names().filter(|name| needed.iter().all(|n| n.name != *name))) {
             Some(near) => problem.hint(format!("did `{near}` replace it? rename it to `{}`", wanted.name)),
             None => problem,
@@ -196,38 +196,48 @@ fn moment(name: &str, to: &DataType) -> Expr {
 
 /// One problem for each column with values that do not fit, with the first of them.
 fn misfits(frame: &LazyFrame, schema: &Schema, doubtful: &[(&InputColumn, Expr)]) -> Result<Vec<Problem>> {
-    const SHOWN: IdxSize = 3;
-    if doubtful.is_empty() {
-        return Ok(Vec::new());
-    }
     let misfit = |wanted: &InputColumn, cast: &Expr| {
         let is_float = schema.get(&wanted.name).is_some_and(DataType::is_float);
         let there = if is_float { column(&wanted.name).is_not_null().and(column(&wanted.name).is_not_nan()) } else { column(&wanted.name).is_not_null() };
         there.and(cast.clone().is_null())
     };
-    let counts: Vec<Expr> =
-        doubtful.iter().enumerate().map(|(i, (wanted, cast))| misfit(wanted, cast).cast(DataType::UInt64).sum().alias(i.to_string())).collect();
+    let conditions: Vec<(String, Expr)> = doubtful.iter().map(|(wanted, cast)| (wanted.name.clone(), misfit(wanted, cast))).collect();
+    let problem = |((wanted, _), found): (&(&InputColumn, Expr), Option<String>)| {
+        found.map(|found| Problem::new(format!("column `{}` has values that are no {}: {found}", wanted.name, wanted.in_words())))
+    };
+    Ok(doubtful.iter().zip(rows_where(frame, &conditions)?).filter_map(problem).collect())
+}
+
+/// For each column and condition the first values that meet it, such as "`x` in row 3, `y` in row 8 and 4 more"; `None`
+/// where no row does. Rows count from 1.
+///
+/// # Errors
+/// Where the query fails.
+pub(super) fn rows_where(frame: &LazyFrame, conditions: &[(String, Expr)]) -> Result<Vec<Option<String>>> {
+    const SHOWN: IdxSize = 3;
+    if conditions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counts: Vec<Expr> = conditions.iter().enumerate().map(|(i, (_, met))| met.clone().cast(DataType::UInt64).sum().alias(i.to_string())).collect();
     let counts = frame.clone().select(counts).collect_with_engine(Engine::Streaming)?.unwrap_single();
-    let mut problems = Vec::new();
-    for ((wanted, cast), count) in doubtful.iter().zip(counts.columns()) {
+    let mut found = Vec::with_capacity(conditions.len());
+    for ((name, met), count) in conditions.iter().zip(counts.columns()) {
         let count = count.get(0)?.extract::<u64>().unwrap_or(0);
         if count == 0 {
+            found.push(None);
             continue;
         }
-        let first = frame.clone().select([column(&wanted.name).cast(DataType::String).alias("value"), misfit(wanted, cast).alias("misfit")]);
-        let first = first.with_row_index("row", Some(1)).filter(column("misfit")).limit(SHOWN).collect()?;
+        let first = frame.clone().select([column(name).cast(DataType::String).alias("value"), met.clone().alias("met")]);
+        let first = first.with_row_index("row", Some(1)).filter(column("met")).limit(SHOWN).collect()?;
         let rows = first.column("row")?.cast(&DataType::UInt64)?;
-        let shown: Vec<String> = first
-            .column("value")?
-            .str()?
-            .iter()
-            .zip(rows.u64()?.iter())
-            .map(|(value, row)| format!("`{}` in row {}", shorten(value.unwrap_or_default()), row.unwrap_or_default()))
-            .collect();
+        let text = |value: Option<&str>| value.map_or_else(|| "no value".to_owned(), |value| format!("`{}`", shorten(value)));
+        let values = first.column("value")?;
+        let shown: Vec<String> =
+            values.str()?.iter().zip(rows.u64()?.iter()).map(|(value, row)| format!("{} in row {}", text(value), row.unwrap_or_default())).collect();
         let more = if count > shown.len() as u64 { format!(" and {} more", count - shown.len() as u64) } else { String::new() };
-        problems.push(Problem::new(format!("column `{}` has values that are no {}: {}{more}", wanted.name, wanted.in_words(), shown.join(", "))));
+        found.push(Some(format!("{}{more}", shown.join(", "))));
     }
-    Ok(problems)
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::FittedChain;
 use super::training::target_numbers;
 use super::{FittedEstimator, Matrix, Predictions, Task, estimators};
-use crate::data::Table;
+use crate::data::{BATCH_ROWS, Table};
 use crate::error::{Error, Result};
 
 /// Batches that are scored side by side.
@@ -201,12 +201,18 @@ impl Model {
     /// As [`Model::predict`]; whatever `each` returns.
     pub fn score(&self, table: &Table, mut each: impl FnMut(DataFrame, Predictions) -> Result<()>) -> Result<()> {
         let mut batches = table.batches()?;
+        let mut before = 0;
         loop {
             let some: Vec<DataFrame> = batches.by_ref().take(BATCHES_AT_ONCE).collect::<Result<_>>()?;
             if some.is_empty() {
                 return Ok(());
             }
-            let predicted: Vec<Predictions> = some.par_iter().map(|frame| self.predict(frame)).collect::<Result<_>>()?;
+            let predicted: Vec<Predictions> = some
+                .par_iter()
+                .enumerate()
+                .map(|(i, frame)| self.predict(frame).map_err(|error| counted_from(error, before + i * BATCH_ROWS)))
+                .collect::<Result<_>>()?;
+            before += some.iter().map(DataFrame::height).sum::<usize>();
             for (frame, predictions) in some.into_iter().zip(predicted) {
                 each(frame, predictions)?;
             }
@@ -222,6 +228,14 @@ impl Model {
         self.score(table, |frame, predictions| scored.add(&frame, &self.target, weight, &predictions))?;
         Ok(scored)
     }
+}
+
+/// An error of a batch says from where its rows count.
+fn counted_from(mut error: Error, before: usize) -> Error {
+    for problem in error.problems.iter_mut().filter(|problem| before > 0 && problem.message.contains(" in row ")) {
+        problem.message.push_str(&format!(" (counted from row {})", before + 1));
+    }
+    error
 }
 
 fn choose(task: &Task, scores: &[Vec<f64>], row: usize) -> usize {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use polars::prelude::*;
 use rayon::prelude::*;
 
+use super::linalg::dot;
 use super::matrix::numbers;
 use super::selector::column;
 use crate::data::Table;
@@ -109,13 +110,107 @@ pub fn group_quantiles(table: &Table, key: &str, columns: &[String], probabiliti
     Ok(found)
 }
 
+/// Covariances and correlations of columns, each pair over the rows that have both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pairs(Vec<Vec<PairSums>>);
+
+/// Sums over the rows that have both values, each less its column's mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct PairSums {
+    rows: f64,
+    a: f64,
+    b: f64,
+    ab: f64,
+    aa: f64,
+    bb: f64,
+}
+
+impl Pairs {
+    /// Covariance with `rows - 1` as the divisor; NaN where fewer than two rows have both.
+    #[must_use]
+    pub fn covariance(&self, i: usize, j: usize) -> f64 {
+        self.of(i, j).map_or(f64::NAN, |s| (s.ab - s.a * s.b / s.rows) / (s.rows - 1.0))
+    }
+
+    /// Pearson's correlation; NaN where one of the columns is constant in those rows.
+    #[must_use]
+    pub fn correlation(&self, i: usize, j: usize) -> f64 {
+        self.of(i, j).map_or(f64::NAN, |s| {
+            let (ab, aa, bb) = (s.ab - s.a * s.b / s.rows, s.aa - s.a * s.a / s.rows, s.bb - s.b * s.b / s.rows);
+            if aa > 0.0 && bb > 0.0 { (ab / (aa.sqrt() * bb.sqrt())).clamp(-1.0, 1.0) } else { f64::NAN }
+        })
+    }
+
+    fn of(&self, i: usize, j: usize) -> Option<&PairSums> {
+        self.0.get(i.max(j))?.get(i.min(j)).filter(|sums| sums.rows >= 2.0)
+    }
+}
+
+/// [`Pairs`] of finite numeric columns: two passes, the second over values less their means.
+///
+/// # Errors
+/// A column that is absent or no number; where the query fails.
+pub fn pairs(table: &Table, columns: &[String]) -> Result<Pairs> {
+    let means: Vec<f64> = moments(table, columns)?.iter().map(|m| m.mean).collect();
+    let mut sums: Vec<Vec<PairSums>> = (0..columns.len()).map(|i| vec![PairSums::default(); i + 1]).collect();
+    if columns.is_empty() {
+        return Ok(Pairs(sums));
+    }
+    for batch in narrow(table, columns)?.batches()? {
+        let batch = batch?;
+        let centered = |(name, mean): (&String, &f64)| -> Result<(Vec<f64>, bool)> {
+            let values: Vec<f64> = numbers(batch.column(name)?)?.into_iter().map(|v| v - mean).collect();
+            let is_complete = values.iter().all(|v| !v.is_nan());
+            Ok((values, is_complete))
+        };
+        let centered: Vec<(Vec<f64>, bool)> = columns.par_iter().zip(&means).map(centered).collect::<Result<_>>()?;
+        sums.par_iter_mut().zip(&centered).for_each(|(row, (b, b_complete))| {
+            for (sums, (a, a_complete)) in row.iter_mut().zip(&centered) {
+                if *a_complete && *b_complete {
+                    sums.add(a, b);
+                } else {
+                    let both = a.iter().zip(b).filter(|(a, b)| !a.is_nan() && !b.is_nan());
+                    let (a, b): (Vec<f64>, Vec<f64>) = both.map(|(a, b)| (*a, *b)).unzip();
+                    sums.add(&a, &b);
+                }
+            }
+        });
+    }
+    Ok(Pairs(sums))
+}
+
+impl PairSums {
+    fn add(&mut self, a: &[f64], b: &[f64]) {
+        self.rows += a.len() as f64;
+        self.a += sum(a, |v| v);
+        self.b += sum(b, |v| v);
+        self.ab += dot(a, b);
+        self.aa += dot(a, a);
+        self.bb += dot(b, b);
+    }
+}
+
 /// The distinct values of each column, as text, with their counts.
 ///
 /// # Errors
 /// Columns with more than `limit` distinct values, all named; where the query fails.
 pub fn categories(table: &Table, columns: &[String], limit: usize) -> Result<Vec<Categories>> {
+    let counted = categories_within(table, columns, limit)?;
+    let bad: Vec<String> = columns.iter().zip(&counted).filter(|(_, found)| found.is_none()).map(|(name, _)| format!("`{name}`")).collect();
+    if bad.is_empty() {
+        return Ok(counted.into_iter().flatten().collect());
+    }
+    Err(Error::data(format!("more than {limit} distinct values in {}", bad.join(", ")))
+        .hint("lump rare values with `group_rare`, use `hash`, or give the column the role `ignore`"))
+}
+
+/// [`categories`], with `None` for columns that have more than `limit` distinct values.
+///
+/// # Errors
+/// Where the query fails.
+pub fn categories_within(table: &Table, columns: &[String], limit: usize) -> Result<Vec<Option<Categories>>> {
     // `None` once the limit is passed: what was counted is let go, the other columns go on.
-    let counted = pass(table, columns, vec![Some(Categories::default()); columns.len()], |state, column| {
+    pass(table, columns, vec![Some(Categories::default()); columns.len()], |state, column| {
         if let Some(found) = state {
             let mut batch: HashMap<&str, u64> = HashMap::new();
             let text = texts(column)?;
@@ -136,13 +231,7 @@ pub fn categories(table: &Table, columns: &[String], limit: usize) -> Result<Vec
             }
         }
         Ok(())
-    })?;
-    let bad: Vec<String> = columns.iter().zip(&counted).filter(|(_, found)| found.is_none()).map(|(name, _)| format!("`{name}`")).collect();
-    if bad.is_empty() {
-        return Ok(counted.into_iter().flatten().collect());
-    }
-    Err(Error::data(format!("more than {limit} distinct values in {}", bad.join(", ")))
-        .hint("lump rare values with `group_rare`, use `hash`, or give the column the role `ignore`"))
+    })
 }
 
 /// [`categories`] of each group of rows with the same text in column `key`, without a limit a group.
@@ -178,7 +267,7 @@ fn narrow(table: &Table, columns: &[String]) -> Result<Table> {
 }
 
 /// Updates one state a column with every batch in order, columns side by side.
-fn pass<S: Send>(table: &Table, columns: &[String], mut states: Vec<S>, update: impl Fn(&mut S, &Column) -> Result<()> + Sync) -> Result<Vec<S>> {
+pub(super) fn pass<S: Send>(table: &Table, columns: &[String], mut states: Vec<S>, update: impl Fn(&mut S, &Column) -> Result<()> + Sync) -> Result<Vec<S>> {
     if columns.is_empty() {
         return Ok(states);
     }
@@ -242,8 +331,8 @@ fn grouped<T: Send, S: Default + Send>(
 }
 
 /// Moments that can be joined: `deviations` is the sum of squared deviations from the mean.
-#[derive(Clone, Copy)]
-struct Running {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running {
     count: u64,
     missing: u64,
     mean: f64,
@@ -259,7 +348,7 @@ impl Default for Running {
 }
 
 impl Running {
-    fn of(mut values: Vec<f64>) -> Self {
+    pub(super) fn of(mut values: Vec<f64>) -> Self {
         let rows = values.len();
         values.retain(|value| !value.is_nan());
         let missing = (rows - values.len()) as u64;
@@ -276,7 +365,7 @@ impl Running {
         Self { count: values.len() as u64, missing, mean, deviations, min, max }
     }
 
-    fn join(self, more: Self) -> Self {
+    pub(super) fn join(self, more: Self) -> Self {
         let missing = self.missing + more.missing;
         if self.count == 0 || more.count == 0 {
             return Self { missing, ..if self.count == 0 { more } else { self } };
@@ -293,7 +382,7 @@ impl Running {
         }
     }
 
-    fn finish(self) -> Moments {
+    pub(super) fn finish(self) -> Moments {
         let Self { count, missing, .. } = self;
         if count == 0 {
             return Moments { count, missing, mean: f64::NAN, variance: f64::NAN, min: f64::NAN, max: f64::NAN };
@@ -303,7 +392,7 @@ impl Running {
 }
 
 /// A pairwise sum: the error grows with the logarithm of the length.
-fn sum(values: &[f64], of: impl Fn(f64) -> f64 + Copy) -> f64 {
+pub(super) fn sum(values: &[f64], of: impl Fn(f64) -> f64 + Copy) -> f64 {
     const BLOCK: usize = 128;
     if values.len() <= BLOCK {
         return values.iter().map(|v| of(*v)).sum();

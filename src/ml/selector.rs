@@ -5,11 +5,13 @@
 //! names. Selectors pass over every column that is not a feature (target, id, weight, `ignore` …); a
 //! column named plainly is always taken. Nothing here looks at values except `has_missing()`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use polars::prelude::{DataType, Expr};
 use regex::Regex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Fit, reduce};
@@ -291,7 +293,7 @@ pub fn require(transform: &str, table: &Table, columns: &[String], kinds: &[Colu
 /// All of them, each with the nearest column.
 pub fn require_present(table: &Table, names: &[String]) -> Result<()> {
     let problem = |name: &String| {
-        let problem = Problem::new(format!("there is no column `{}`", shorten(name)));
+        let problem = Problem::misfit(format!("there is no column `{}`", shorten(name)));
         match nearest(name, table.names()) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint(format!("columns here: {}", shortlist(table))),
@@ -464,6 +466,23 @@ impl<'de> Deserialize<'de> for Selector {
     }
 }
 
+impl JsonSchema for Selector {
+    fn schema_name() -> Cow<'static, str> {
+        "Selector".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let calls = SELECTORS.iter().filter(|name| !["role", "matches", "starts_with", "ends_with", "one_of", "except"].contains(name));
+        let examples: Vec<String> = calls.map(|name| format!("{name}()")).collect();
+        json_schema!({
+            "description": "A column's name, a selector such as `numeric()`, or a list of these.",
+            // A number alone is refused, in a list it is a name: a length makes the difference.
+            "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}}],
+            "examples": examples,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use polars::prelude::*;
@@ -481,7 +500,7 @@ mod tests {
         .unwrap();
         let roles = Roles::new([("trip_id".to_owned(), Role::Id)].into()).with_target("price");
         let table = Table::of(frame);
-        Selector::parse(texts).unwrap().resolve(Fit { table: &table, roles: &roles, seed: 0 }).unwrap()
+        Selector::parse(texts).unwrap().resolve(Fit { table: &table, roles: &roles, seed: 0, target: None }).unwrap()
     }
 
     #[test]
@@ -518,7 +537,7 @@ mod tests {
     #[test]
     fn missing_names_are_reported_all_at_once() {
         let table = Table::of(df!("fare" => [1.0], "city" => ["a"]).unwrap());
-        let on = Fit { table: &table, roles: &Roles::default(), seed: 0 };
+        let on = Fit { table: &table, roles: &Roles::default(), seed: 0, target: None };
         let error = Selector::parse(["far", "except(zebra)"]).unwrap().resolve(on).unwrap_err();
         let shown: Vec<String> = error.problems.iter().map(|p| format!("{} {}", p.message, p.hint.as_deref().unwrap_or_default())).collect();
         assert_eq!(shown, ["there is no column `far` did you mean `fare`?", "there is no column `zebra` columns here: `fare`, `city`"]);

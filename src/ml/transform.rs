@@ -1,16 +1,20 @@
 //! What a transform is: configuration that fits on training rows and becomes an [`Apply`].
 //!
 //! A transform is one file in `transformers/` and one line in its list. Fitting reads the training
-//! table in batches or in one aggregate query; applying only adds lazy expressions, so it streams.
+//! table in batches or in one aggregate query; applying only adds lazy expressions, so it streams. What
+//! becomes of the training rows themselves may differ from what is applied to all other rows: see
+//! [`Transformer::fit_training`].
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use polars::prelude::LazyFrame;
 
 use crate::card;
-use crate::data::{Roles, Table};
+use crate::data::{Role, Roles, Table};
 use crate::error::{Error, Result};
+use crate::ml::selector::ColumnKind;
 use crate::value::{Fault, Value, parse};
 
 /// What a transform may look at while it fits: training rows only.
@@ -21,10 +25,33 @@ pub struct Fit<'a> {
     pub roles: &'a Roles,
     /// The recipe's seed, for those that draw.
     pub seed: u64,
+    /// What the target is; `None`: its type says so.
+    pub target: Option<TargetKind>,
+}
+
+/// What the target is to a transform that learns from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    Number,
+    Classes,
+}
+
+impl<'a> Fit<'a> {
+    /// The target's column and what it is, for transforms that learn from it.
+    ///
+    /// # Errors
+    /// No target among the roles or in the table.
+    pub fn target(&self, transform: &str) -> Result<(&'a str, TargetKind)> {
+        let found = self.roles.first(Role::Target).and_then(|name| Some((name, self.table.schema().get(name)?)));
+        let Some((name, dtype)) = found else { return Err(Error::data(format!("`{transform}` learns from the target, and the table has none"))) };
+        let by_type = if matches!(ColumnKind::of(dtype), ColumnKind::Integer | ColumnKind::Float) { TargetKind::Number } else { TargetKind::Classes };
+        Ok((name, self.target.unwrap_or(by_type)))
+    }
 }
 
 /// A transform before fitting: its configuration.
-pub trait Transformer: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub trait Transformer: JsonSchema + Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The canonical name in recipe.yaml.
     const NAME: &'static str;
     /// Other accepted names (tidymodels, scikit-learn).
@@ -49,15 +76,34 @@ pub trait Transformer: Serialize + DeserializeOwned + Clone + Send + Sync + 'sta
     /// # Errors
     /// Missing columns (all named), wrong column types.
     fn fit(&self, on: Fit<'_>) -> Result<Self::Fitted>;
+
+    /// Learns, and says what becomes of the training rows themselves: by default what [`Apply::apply`] makes of any row.
+    ///
+    /// Two sorts of transforms say otherwise. Where the target is learned from (`target_encode`), no training row may be
+    /// shown its own target. Where training rows are chosen (`filter`, `sample`), all other rows stay as they are.
+    ///
+    /// # Errors
+    /// As [`Transformer::fit`] and [`Apply::apply`].
+    fn fit_training(&self, on: Fit<'_>) -> Result<(Self::Fitted, LazyFrame)> {
+        let fitted = self.fit(on)?;
+        let rows = fitted.apply(on.table.lazy())?;
+        Ok((fitted, rows))
+    }
 }
 
 /// A fitted transform.
 pub trait Apply: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Adds this transform's expressions to a query. Columns that were named at fitting are there.
+    /// Adds this transform's expressions to a query, which keeps its rows and their order. Columns that were named at
+    /// fitting are there. Only a check reads the rows now, so that it can name all that break it.
     ///
     /// # Errors
-    /// Where the query cannot be built.
+    /// Where the query cannot be built; what a check found.
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame>;
+
+    /// Columns that later data must have even where no feature is computed from them: those that are checked.
+    fn required(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What was learned, as tables for the card and for `recipe show transformer`.
     fn learned(&self) -> Vec<card::Table>;
@@ -74,6 +120,11 @@ pub trait UnfittedTransform: Send + Sync {
     /// # Errors
     /// As there.
     fn fit(&self, on: Fit<'_>) -> Result<Box<dyn FittedTransform>>;
+    /// See [`Transformer::fit_training`].
+    ///
+    /// # Errors
+    /// As there.
+    fn fit_training(&self, on: Fit<'_>) -> Result<(Box<dyn FittedTransform>, LazyFrame)>;
 }
 
 /// [`Apply`] without its type.
@@ -84,6 +135,8 @@ pub trait FittedTransform: Send + Sync {
     /// # Errors
     /// As there.
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame>;
+    /// See [`Apply::required`].
+    fn required(&self) -> Vec<String>;
     fn learned(&self) -> Vec<card::Table>;
     /// The fitted state, to be read back by [`TransformerEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -108,6 +161,11 @@ impl<T: Transformer> UnfittedTransform for Unfitted<T> {
     fn fit(&self, on: Fit<'_>) -> Result<Box<dyn FittedTransform>> {
         Ok(Box::new(Fitted::<T>(self.0.fit(on)?)))
     }
+
+    fn fit_training(&self, on: Fit<'_>) -> Result<(Box<dyn FittedTransform>, LazyFrame)> {
+        let (fitted, rows) = self.0.fit_training(on)?;
+        Ok((Box::new(Fitted::<T>(fitted)), rows))
+    }
 }
 
 impl<T: Transformer> FittedTransform for Fitted<T> {
@@ -117,6 +175,10 @@ impl<T: Transformer> FittedTransform for Fitted<T> {
 
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         self.0.apply(frame)
+    }
+
+    fn required(&self) -> Vec<String> {
+        self.0.required()
     }
 
     fn learned(&self) -> Vec<card::Table> {
@@ -136,6 +198,8 @@ pub struct TransformerEntry {
     pub doc: &'static str,
     /// Reads the configuration under the transform's name.
     pub parse: fn(&Value) -> Result<Box<dyn UnfittedTransform>, Vec<Fault>>,
+    /// What an editor is told of the parameters.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads a fitted state back.
     pub load: fn(serde_json::Value) -> Result<Box<dyn FittedTransform>>,
 }
@@ -155,6 +219,7 @@ impl TransformerEntry {
                 transformer.check()?;
                 Ok(Box::new(Unfitted(transformer)))
             },
+            schema: T::json_schema,
             load: |saved| {
                 let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", T::NAME)))?;
                 Ok(Box::new(Fitted::<T>(fitted)))

@@ -133,7 +133,7 @@ pub fn compose(selection: &Selection) -> Result<Composed> {
     if !unused.is_empty() {
         warnings.push(format!("the profile sets variables that the recipe does not use: {}", unused.join(", ")));
     }
-    let (mut layers, files, mut problems) = (reader.layers, reader.files, reader.problems);
+    let (mut layers, mut files, mut problems) = (reader.layers, reader.files, reader.problems);
 
     let mut merged = Document::empty();
     for layer in &layers {
@@ -157,6 +157,7 @@ pub fn compose(selection: &Selection) -> Result<Composed> {
     let world = World::new(&root, &environment);
     let mut document = merged.clone();
     interpolate::interpolate(&mut document, &world)?;
+    files.extend(world.files());
     Ok(Composed { root, located, profiles, environment, merged, document, layers, files, warnings })
 }
 

@@ -246,8 +246,11 @@ impl Document {
         for problem in &mut error.problems {
             let Some(path) = problem.path.as_deref().filter(|_| problem.place.is_none()).map(path_of) else { continue };
             if let Some(mark) = (1..=path.len()).rev().find_map(|n| self.marks.get(&path[..n])) {
-                problem.source = self.source_line(&mark.value);
-                problem.place = Some(mark.value.clone());
+                // A column that a key names, as below `roles` and `schema`.
+                let is_key = problem.is_misfit && path.last().is_some_and(|key| problem.message.contains(&format!("`{key}`")));
+                let place = if is_key { &mark.key } else { &mark.value };
+                problem.source = self.source_line(place);
+                problem.place = Some(place.clone());
             }
         }
         error

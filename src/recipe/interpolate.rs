@@ -5,8 +5,8 @@
 //! reference takes the value's type. Cycles show the loop. `${secret:NAME}` stays as it is written: who needs the
 //! secret asks for it where it is used, so that it is in no card, key or record.
 
-use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
 use chrono::format::{Item, StrftimeItems};
@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result, nearest, shorten};
 use crate::value::{Fault, Path, Value, display_path, path_of};
 
 const MAX_DEPTH: usize = 32;
+const CIRCLE: &str = "references go in a circle";
 const MAX_TEXT: usize = 100_000;
 /// References that one configuration may resolve, with the values they bring: trees of references to trees grow fast.
 const MAX_REFERENCES: usize = 100_000;
@@ -34,14 +35,22 @@ pub struct World<'a> {
     environment: &'a Environment,
     now: DateTime<Utc>,
     /// `toml` files that were read.
-    toml: std::cell::RefCell<BTreeMap<String, toml::Table>>,
+    toml: RefCell<BTreeMap<String, toml::Table>>,
+    /// Every file that a reference read, relative to the root.
+    files: RefCell<BTreeSet<String>>,
     head: OnceCell<Option<git::Head>>,
 }
 
 impl<'a> World<'a> {
     #[must_use]
     pub fn new(root: &'a FilePath, environment: &'a Environment) -> Self {
-        Self { root, environment, now: Utc::now(), toml: std::cell::RefCell::default(), head: OnceCell::new() }
+        Self { root, environment, now: Utc::now(), toml: RefCell::default(), files: RefCell::default(), head: OnceCell::new() }
+    }
+
+    /// The files that references read.
+    #[must_use]
+    pub fn files(self) -> BTreeSet<String> {
+        self.files.into_inner()
     }
 }
 
@@ -51,11 +60,15 @@ impl<'a> World<'a> {
 /// Exit code 3 for every reference that is unknown, cyclic or badly written, with its place.
 pub fn interpolate(document: &mut Document, world: &World<'_>) -> Result<()> {
     let resolver = Resolver { root: document.value.clone(), world, count: std::cell::Cell::new(0) };
-    let mut problems = Vec::new();
+    let (mut problems, mut consequences) = (Vec::new(), Vec::new());
     let mut value = document.value.clone();
-    resolver.walk(&mut value, &mut Vec::new(), &mut |path, fault| problems.push(document.problem(path, fault)));
+    resolver.walk(&mut value, &mut Vec::new(), &mut |path, mut fault| {
+        // What is wrong where a reference leads is told there, once.
+        let list = if std::mem::take(&mut fault.path).is_empty() { &mut problems } else { &mut consequences };
+        list.push(document.problem(path, fault));
+    });
     document.value = value;
-    match Error::all(Kind::Config, problems) {
+    match Error::all(Kind::Config, if problems.is_empty() { consequences } else { problems }) {
         Some(error) => Err(error),
         None => Ok(()),
     }
@@ -163,14 +176,21 @@ impl Resolver<'_> {
         if stack.contains(&shown) || stack.len() >= MAX_DEPTH {
             stack.push(shown.clone());
             let start = stack.iter().position(|seen| *seen == shown).unwrap_or(0);
-            return Err(Fault::new(&[], format!("references go in a circle: {}", stack[start..].join(" → "))));
+            return Err(Fault::new(&[], format!("{CIRCLE}: {}", stack[start..].join(" → "))));
         }
         stack.push(shown);
         let mut value = found;
         let mut first = None;
         self.walk_tree(&mut value, &mut wanted.clone(), stack, &mut first);
         stack.pop();
-        first.map_or(Ok(value), Err)
+        match first {
+            None => Ok(value),
+            Some(fault) if fault.message.starts_with(CIRCLE) => Err(fault),
+            Some(mut fault) => {
+                fault.path = wanted;
+                Err(fault)
+            }
+        }
     }
 
     /// What a reference's name means, as the path from the root and the value there.
@@ -316,6 +336,7 @@ impl Resolver<'_> {
     }
 
     fn text_of(&self, file: &str) -> Result<String, Fault> {
+        self.world.files.borrow_mut().insert(file.to_owned());
         super::project::read_text(self.world.root, file).map_err(|error| {
             let problem = error.problems.into_iter().next();
             Fault::new(&[], problem.map_or_else(|| format!("cannot read `{}`", shorten(file)), |problem| problem.message))

@@ -8,6 +8,9 @@ pub mod interpolate;
 pub mod overrides;
 mod parameters;
 pub mod project;
+#[cfg(test)]
+mod property_tests;
+pub mod schema;
 mod sections;
 pub mod variables;
 
@@ -23,7 +26,7 @@ use crate::data::{Role, Roles};
 use crate::error::{Error, Kind, Problem, Result, shorten};
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
-use crate::ml::{estimators, metric};
+use crate::ml::{TargetKind, estimators, metric};
 use crate::steps::evaluate::Evaluate;
 use crate::steps::ingest::{Ingest, Purpose};
 use crate::steps::predict::Predict;
@@ -31,7 +34,7 @@ use crate::steps::register::Register;
 use crate::steps::split::Split;
 use crate::steps::train::Train;
 use crate::steps::transform::Transform;
-use crate::steps::{Goal, Step};
+use crate::steps::{Goal, Heads, Step};
 use crate::tracking::check_name;
 use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
 use compose::{Composed, compose};
@@ -67,6 +70,8 @@ pub struct Recipe {
     pub roles: Roles,
     pub goal: Goal,
     pub primary_metric: String,
+    /// Which way the primary metric is better.
+    pub greater_is_better: bool,
     pub model_name: String,
     /// `cache.dir`, where the profile sets one.
     pub cache_dir: Option<PathBuf>,
@@ -110,6 +115,23 @@ impl Recipe {
         let cache_dir = environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         let profile = (!profiles.is_empty()).then(|| profiles.join("+"));
         Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
+    }
+
+    /// Holds every column name in the configuration against the first rows of the data; gives the number of columns, or
+    /// `None` where the data is not there or cannot be read (running says why).
+    ///
+    /// # Errors
+    /// Exit code 4 with every name that the data does not have, where it stands.
+    pub fn check_columns(&self) -> Result<Option<usize>> {
+        let peek = |steps: &[Box<dyn Step>]| steps.iter().find_map(|step| step.peek(&self.root));
+        let Some(training) = peek(&self.training) else { return Ok(None) };
+        let heads = Heads { training, scoring: peek(&self.scoring) };
+        let steps = self.training.iter().chain(&self.scoring);
+        let problems = steps.flat_map(|step| step.misfits(&self.root, &heads)).filter(|problem| problem.is_misfit).collect();
+        match Error::all(Kind::Data, problems) {
+            Some(error) => Err(self.document.locate(error)),
+            None => Ok(Some(heads.training.schema().len())),
+        }
     }
 
     /// The step of a name.
@@ -280,6 +302,9 @@ impl Builder {
             self.add(&[], vec![fault]);
         }
 
+        let own = custom.custom_metrics.iter().find(|m| m.name == primary);
+        let greater_is_better = own.map_or_else(|| metric::greater_is_better(&primary), |m| m.greater_is_better);
+
         let ingest = self.ingest(&mut steps, "ingest", &Purpose::Training { target: target.clone(), goal: goal.clone() }, &roles, seed);
         if steps_missing(&whole, "ingest") {
             self.add(
@@ -288,7 +313,7 @@ impl Builder {
             );
         }
         let split = self.split(&mut steps, &roles, &target, is_classification, seed);
-        let transform = self.transform(&mut steps, &roles, seed);
+        let transform = self.transform(&mut steps, &goal, &roles, seed);
         let train = self.train(&mut steps, &goal, &target, &roles, &primary, seed);
         let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
@@ -327,6 +352,7 @@ impl Builder {
             roles,
             goal,
             primary_metric: primary,
+            greater_is_better,
             model_name,
             cache_dir,
             document: self.document,
@@ -416,7 +442,7 @@ impl Builder {
         Some(Split { config, filter, roles: roles.clone(), target: target.to_owned(), is_classification, seed })
     }
 
-    fn transform(&mut self, steps: &mut Value, roles: &Roles, seed: u64) -> Option<Transform> {
+    fn transform(&mut self, steps: &mut Value, goal: &Goal, roles: &Roles, seed: u64) -> Option<Transform> {
         let section = steps.take("transform").unwrap_or(Value::Null);
         let known = ["auto", "identity", "chain"];
         let auto = || Value::List(vec![Value::String("auto".to_owned())]);
@@ -480,7 +506,8 @@ impl Builder {
             }
         };
         let chain = self.checked(&base, Chain::parse(&list))?;
-        Some(Transform { chain, roles: roles.clone(), seed })
+        let target = if *goal == Goal::Regression { TargetKind::Number } else { TargetKind::Classes };
+        Some(Transform { chain, roles: roles.clone(), target, seed })
     }
 
     fn train(&mut self, steps: &mut Value, goal: &Goal, target: &str, roles: &Roles, primary: &str, seed: u64) -> Option<Train> {

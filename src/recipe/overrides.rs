@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compose::is_variable;
 use super::document::{Document, Tag};
+use super::sections::STEPS;
 use crate::error::{Error, Kind, Result, shorten};
 use crate::value::{Path, Value, path_of};
 
@@ -76,8 +77,16 @@ impl Override {
         if delete {
             document.tags = BTreeMap::from([(Path::new(), Tag::Remove)]);
         }
-        Ok(Self::Key(Action { path: path_of(key), document, is_new }))
+        Ok(Self::Key(Action { path: key_path(key), document, is_new }))
     }
+}
+
+/// The path of a key; `train.using` is short for `steps.train.using`, for no step's name is a key at the root.
+#[must_use]
+pub fn key_path(key: &str) -> Path {
+    let path = path_of(key);
+    let is_short = path.len() > 1 && path.first().is_some_and(|first| STEPS.contains(&first.as_str()));
+    if is_short { std::iter::once("steps".to_owned()).chain(path).collect() } else { path }
 }
 
 /// A value, or `append(…)` and its like around items.

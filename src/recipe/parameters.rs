@@ -1,12 +1,13 @@
 //! `params:` the values that a run is asked for: `recipe run params.month=2016-03`.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::shorten;
 use crate::value::{Fault, Path, Value, parse};
 
 /// A parameter's type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParameterType {
     #[default]
@@ -42,7 +43,7 @@ impl ParameterType {
 }
 
 /// What a parameter may be.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     #[serde(rename = "type")]

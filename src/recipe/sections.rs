@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::data::Role;
@@ -11,23 +12,32 @@ use crate::steps::train::ClassWeight;
 use crate::value::{Fault, Path, Value};
 
 /// The top level, without `steps` and what is handled apart.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Root {
     pub recipe: String,
+    /// The recipe's name; default: its directory's.
     pub name: Option<String>,
+    /// For readers; goes with registered models.
     pub description: Option<String>,
+    /// Every random choice of a run comes from this number.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// The column to predict.
     pub target_col: String,
+    /// The class that is looked for, where there are two.
     pub positive_class: Option<String>,
     pub primary_metric: Option<String>,
+    /// What columns are for; one that is not named is a predictor.
     #[serde(default)]
     pub roles: BTreeMap<String, Role>,
+    /// Where models are registered.
     #[serde(default)]
     pub model_registry: ModelRegistry,
+    /// What runs belong to.
     #[serde(default)]
     pub experiment: Experiment,
+    /// Where results are kept.
     #[serde(default)]
     pub cache: Cache,
 }
@@ -37,59 +47,70 @@ fn default_seed() -> u64 {
 }
 
 /// `model_registry:` of a profile.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRegistry {
+    /// The registered model's name; default: the recipe's.
     pub model_name: Option<String>,
 }
 
 /// `experiment:` of a profile.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
+    /// Kept in the run's configuration.
     pub name: Option<String>,
 }
 
 /// `cache:` of a profile.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
+    /// A directory that projects may share, relative to the root.
     pub dir: Option<String>,
 }
 
 /// `steps.train`, without `estimator_params` and what comes later.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSection {
     pub using: Option<String>,
+    /// Factors on the rows of each class.
     pub class_weight: Option<ClassWeight>,
+    /// How the names of predicted columns begin.
     pub predict_prefix: Option<String>,
+    /// A column of scores for each class; default true.
     pub predict_scores_for_all_classes: Option<bool>,
+    /// Scores are not calibrated in this version.
     pub calibrate_proba: Option<NoneOnly>,
+    /// Training data is not rebalanced in this version.
     #[serde(default)]
+    #[schemars(extend("const" = false))]
     pub rebalance_training_data: bool,
     pub resampling_minority_percentage: Option<f64>,
+    /// Leave the profile of the data out.
     #[serde(default)]
     pub skip_data_profiling: bool,
 }
 
 /// `none`, the only value that is known today.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, JsonSchema, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoneOnly {
     None,
 }
 
 /// `steps.evaluate`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluateSection {
+    /// What a model must reach to be registered.
     #[serde(default)]
     pub validation_criteria: Vec<Criterion>,
 }
 
 /// `custom_metrics`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomMetrics {
     #[serde(default)]
@@ -97,20 +118,25 @@ pub struct CustomMetrics {
 }
 
 /// `steps.register`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterSection {
+    /// The registered model's name; default: the recipe's.
     pub model_name: Option<String>,
+    /// Register a model that failed the gate, too.
     #[serde(default)]
     pub allow_non_validated_model: bool,
+    /// The alias that moves to the new version; default `champion`, `none` for no alias.
     pub alias: Option<String>,
 }
 
 /// `steps.predict`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictSection {
+    /// The model: `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
     pub model_uri: Option<String>,
+    /// Where the scored rows go.
     pub output: Option<Output>,
 }
 

@@ -4,7 +4,9 @@
 //! in a scratch folder and commits it. It prints nothing; the terminal is an [`Observer`].
 
 mod cards;
+mod grid;
 mod plan;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,11 +20,13 @@ use crate::error::{Error, Kind, Result};
 use crate::recipe::{Recipe, git};
 use crate::steps::{ARTIFACTS, Context, Needs, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
 use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, Stale, StepKey, Store, Wait};
-use crate::tracking::{Finished, Started, Status, StepRow, Tracker};
+use crate::tracking::{Finished, Member, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
 
 pub use cards::{card_path, index_path};
+pub use grid::{Axis, Grid, Pairing};
 pub use plan::{PlanLine, PlanState, plan};
+pub use sweep::{Job, JobDone, JobStatus, OnFailure, Sweep, exit_code};
 
 /// Which steps to run although nothing changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct Options {
     /// Fail instead of waiting for another run.
     pub no_wait: bool,
     pub message: Option<String>,
+    /// Set where the run is a job of a sweep.
+    pub member: Option<Member>,
 }
 
 /// What an observer hears.
@@ -492,6 +498,7 @@ impl Record {
             git_branch: head.as_ref().and_then(|h| h.branch.clone()),
             git_dirty: None,
             message: options.message.clone(),
+            member: options.member.clone(),
         };
         Self { started, is_begun: false }
     }

@@ -1,14 +1,16 @@
 //! evaluate: metrics on all three splits, and the gate.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::train::{prefixed, with_columns};
-use super::{Context, EVALUATION, Goal, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
+use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
 use crate::ml::{Predictions, Task};
@@ -17,30 +19,34 @@ use crate::value::{Fault, suggest};
 const VERSION: u32 = 1;
 
 /// One line of `validation_criteria`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Criterion {
+    /// The metric that is held against something.
     pub metric: String,
+    /// The least value, or the greatest where smaller is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// A model that must be beaten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
     /// With a baseline: by how much the model must be better, as a share of the baseline's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_improvement: Option<f64>,
+    /// `warn`: a failure does not reject the model.
     #[serde(default)]
     pub severity: Severity,
 }
 
 /// What a criterion compares with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
     Dummy,
 }
 
 /// Does a failed criterion reject the model?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     Warn,
@@ -80,11 +86,14 @@ impl Criterion {
 
 /// A metric of the user's own: an SQL aggregate over `prediction`, `target`, `proba`, `weight` and the
 /// columns of the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomMetric {
+    /// The name under which criteria may use it.
     pub name: String,
+    /// An SQL aggregate.
     pub expression: AggregateExpression,
+    /// Is a greater value better?
     pub greater_is_better: bool,
 }
 
@@ -135,6 +144,23 @@ impl Step for Evaluate {
             reads: vec![MODEL.id, TRAINING.id, VALIDATION.id, TEST.id],
             ..Needs::default()
         })
+    }
+
+    fn misfits(&self, _root: &Path, heads: &Heads) -> Vec<Problem> {
+        let scored = ["prediction", "target", "proba", "weight"];
+        let unknown = |name: &String| !scored.contains(&name.as_str()) && !heads.training.has(name);
+        let custom = self.custom_metrics.iter().enumerate();
+        custom
+            .filter_map(|(i, custom)| {
+                let name = custom.expression.columns().into_iter().find(unknown)?;
+                let problem =
+                    Problem::misfit(format!("no column `{}` for the metric `{}`", shorten(&name), custom.name)).path(format!("custom_metrics[{i}].expression"));
+                Some(match nearest(&name, heads.training.names().chain(scored)) {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem,
+                })
+            })
+            .collect()
     }
 
     fn writes(&self) -> Vec<SlotId> {

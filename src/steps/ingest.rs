@@ -3,13 +3,14 @@
 //! Both run the same code; scoring data has no target, and its contract is the same.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use polars::prelude::{DataType, Expr, lit};
 
-use super::{Context, Goal, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings};
+use super::{Context, Goal, Heads, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings};
 use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
 use crate::data::source::{self, Reject, SourceConfig};
-use crate::data::{Contract, DataTest, Outcome, Profile, Roles, Table, check, preview, profile};
+use crate::data::{Contract, DataTest, Outcome, Profile, Roles, Table, absent, check, preview, profile};
 use crate::error::{Error, Kind, Place, Problem, Result, counted, nearest, shorten, thousands};
 use crate::ml::model::classes;
 
@@ -79,18 +80,23 @@ impl Step for Ingest {
         !self.tests.iter().any(|test| matches!(test, DataTest::Freshness(f) if f.now.is_none()))
     }
 
+    fn peek(&self, root: &Path) -> Option<Table> {
+        let files = source::locate(root, &self.source).ok()?;
+        source::peek(&files, &self.source, &self.contract.wanted_types()).ok()
+    }
+
+    fn misfits(&self, root: &Path, heads: &Heads) -> Vec<Problem> {
+        let rows = if self.purpose == Purpose::Scoring { heads.scoring.as_ref() } else { Some(&heads.training) };
+        let (Some(rows), Ok(files)) = (rows, source::locate(root, &self.source)) else { return Vec::new() };
+        let mut problems = self.missing_columns(rows, &files);
+        let of_contract = absent(rows, &self.contract, &self.tests).into_iter();
+        problems.extend(of_contract.map(|(section, message)| Problem::misfit(message).path(format!("steps.{}.{section}", self.name()))));
+        problems
+    }
+
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let read = source::read(cx.files, &self.source, &self.contract.wanted_types(), cx.scratch, self.seed)?;
-        if let Purpose::Training { target, .. } = &self.purpose
-            && !read.table.has(target)
-        {
-            let error = Error::data(format!("target column `{target}` is not in {}", quoted(cx.files))).path("target_col");
-            return Err(match nearest(target, read.table.names()) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!("the columns are {}", read.table.names().take(20).collect::<Vec<_>>().join(", "))),
-            });
-        }
-        self.check_roles(&read.table, cx.files)?;
+        Error::all(Kind::Data, self.missing_columns(&read.table, cx.files)).map_or(Ok(()), Err)?;
         // The source is read once; everything after works on parquet.
         let whole = cx.scratch.join("whole.parquet");
         read.table.write(&whole)?;
@@ -195,18 +201,21 @@ impl Step for Ingest {
 }
 
 impl Ingest {
-    /// Columns that were given a role must exist (scoring data may lack target and weight).
-    fn check_roles(&self, table: &Table, files: &[source::SourceFile]) -> Result<()> {
-        let is_scoring = self.purpose == Purpose::Scoring;
-        let missing = self.roles.iter().map(|(name, _)| name).filter(|name| !table.has(name) && !is_scoring);
+    /// The target and the columns that were given a role must exist (scoring data may lack them).
+    fn missing_columns(&self, table: &Table, files: &[source::SourceFile]) -> Vec<Problem> {
+        let Purpose::Training { target, .. } = &self.purpose else { return Vec::new() };
         let problem = |name: &str| {
-            let problem = Problem::new(format!("a role for column `{}`, which is not in {}", shorten(name), quoted(files))).path(format!("roles.{name}"));
+            let problem = if name == target {
+                Problem::misfit(format!("target column `{}` is not in {}", shorten(name), quoted(files))).path("target_col")
+            } else {
+                Problem::misfit(format!("a role for column `{}`, which is not in {}", shorten(name), quoted(files))).path(format!("roles.{name}"))
+            };
             match nearest(name, table.names()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None => problem.hint(format!("the columns are {}", table.names().take(20).collect::<Vec<_>>().join(", "))),
             }
         };
-        Error::all(Kind::Data, missing.map(problem).collect()).map_or(Ok(()), Err)
+        self.roles.iter().map(|(name, _)| name).filter(|name| !table.has(name)).map(problem).collect()
     }
 
     /// Leaves out rows without a target and columns without a value; says how many and why.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::Card;
 use crate::data::source::SourceFile;
 use crate::data::{Roles, Table};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::ml::Task;
 use crate::ml::chain::FittedChain;
 use crate::ml::model::Model;
@@ -181,6 +181,16 @@ pub trait Step: Send + Sync {
 
     fn writes(&self) -> Vec<SlotId>;
 
+    /// The first rows of what it reads from outside, where it does and they are there.
+    fn peek(&self, _root: &Path) -> Option<Table> {
+        None
+    }
+
+    /// The columns that its configuration names and the data does not have, among other problems that are not asked for.
+    fn misfits(&self, _root: &Path, _heads: &Heads) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// Turns inputs into outputs.
     ///
     /// # Errors
@@ -271,6 +281,13 @@ impl Context<'_> {
     pub fn write<T: Artifact>(&self, slot: &Slot<T>, value: &T) -> Result<()> {
         value.write(&self.path(slot))
     }
+}
+
+/// The first rows of the data, for a look at names before anything runs.
+pub struct Heads {
+    pub training: Table,
+    /// Where the recipe scores and its data is there.
+    pub scoring: Option<Table>,
 }
 
 /// Where an output's file lies in a scratch folder.

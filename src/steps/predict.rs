@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::train::with_columns;
@@ -20,15 +21,18 @@ const VERSION: u32 = 1;
 const DRIFT_ROWS: u64 = 200;
 
 /// `output:` of recipe.yaml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Output {
+    /// The format; default: by the location's extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub using: Option<Format>,
+    /// The file, relative to the project root.
     pub location: String,
     /// Columns to write; all inputs and the predictions where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
+    /// What happens to a file that is there already.
     #[serde(default)]
     pub save_mode: SaveMode,
 }

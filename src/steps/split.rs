@@ -1,11 +1,13 @@
 //! split: ingested rows become training, validation and test rows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::{Context, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION};
+use super::{Context, Heads, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::data::rows::require_columns;
 use crate::data::{Overlap, Role, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
-use crate::error::{Result, thousands};
+use crate::error::{Problem, Result, thousands};
 
 const VERSION: u32 = 1;
 
@@ -40,11 +42,15 @@ impl Step for Split {
         vec![TRAINING.id, VALIDATION.id, TEST.id]
     }
 
+    fn misfits(&self, _root: &Path, heads: &Heads) -> Vec<Problem> {
+        let columns = self.config.columns.as_deref().unwrap_or_default();
+        let columns = require_columns(&heads.training, columns, "steps.split.columns");
+        [columns, self.check_filter(&heads.training)].into_iter().filter_map(Result::err).flat_map(|error| error.problems).collect()
+    }
+
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let table = cx.read(&INGESTED)?;
-        if let Some(filter) = &self.filter {
-            filter.check_against(table.schema(), Wanted::Boolean).map_err(|error| error.path("steps.split.post_split_filter"))?;
-        }
+        self.check_filter(&table)?;
         let roles = self.roles();
         let paths = SplitPaths { training: cx.path(&TRAINING), validation: cx.path(&VALIDATION), test: cx.path(&TEST) };
         let filter = self.filter.as_ref().map(RowExpression::expr);
@@ -135,6 +141,11 @@ impl Step for Split {
 }
 
 impl Split {
+    fn check_filter(&self, table: &Table) -> Result<()> {
+        let Some(filter) = &self.filter else { return Ok(()) };
+        filter.check_against(table.schema(), Wanted::Boolean).map_err(|error| error.path("steps.split.post_split_filter"))
+    }
+
     /// The roles that say how rows are parted or what is told of the parts; the others are not looked at,
     /// so that changing them splits nothing anew.
     fn roles(&self) -> Roles {

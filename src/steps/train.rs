@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
-use crate::data::{ParquetSink, Role, Roles};
+use crate::data::{ParquetSink, Role, Roles, Table};
 use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
@@ -19,7 +20,7 @@ const VERSION: u32 = 1;
 const WORST: usize = 10;
 
 /// `class_weight:` of recipe.yaml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ClassWeight {
     /// `balanced`: rows / (classes × rows of the class), as scikit-learn has it.
@@ -29,7 +30,7 @@ pub enum ClassWeight {
 }
 
 /// The one name that `class_weight` knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Balanced {
     Balanced,
@@ -134,7 +135,8 @@ impl Step for Train {
         for name in self.output.columns(&task) {
             refuse_taken(training.names(), &name)?;
         }
-        let factors = self.class_weight.as_ref().map(|weights| weights.factors(&counts)).transpose()?.unwrap_or_default();
+        let learned_from = self.counts_learned_from(&counts, &transformed, &training)?;
+        let factors = self.class_weight.as_ref().map(|weights| weights.factors(&learned_from)).transpose()?.unwrap_or_default();
         let features = chain.features().to_vec();
         let mut set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors.clone(), self.seed)?;
         if self.estimator.wants_validation() {
@@ -142,6 +144,7 @@ impl Step for Train {
             set.validation = Some(Box::new(TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?));
         }
         let estimator = self.estimator.fit(&set)?;
+        let learned_rows = set.rows as u64;
         drop(set);
         let labels = training.schema().get(&self.target).map_or(LabelType::String, LabelType::of);
         let model = Model { task: task.clone(), target: self.target.clone(), labels, output: self.output.clone(), chain, features, estimator };
@@ -182,7 +185,7 @@ impl Step for Train {
             line: model.estimator.describe(),
             note: String::new(),
             card: Card {
-                summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(training_rows)),
+                summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(learned_rows)),
                 headline: vec![Fact::new("features", model.features.len()), Fact::new("training rows", training_rows)],
                 warnings: Vec::new(),
                 tabs,
@@ -215,6 +218,20 @@ impl Step for Train {
 }
 
 impl Train {
+    /// How many rows of each class the estimator sees: a transform may have filtered or drawn training rows.
+    fn counts_learned_from(&self, counts: &BTreeMap<String, u64>, transformed: &Table, training: &Table) -> Result<BTreeMap<String, u64>> {
+        if counts.is_empty() || transformed.rows()? == training.rows()? {
+            return Ok(counts.clone());
+        }
+        let left = classes(transformed, &self.target)?;
+        let lost: Vec<String> = counts.keys().filter(|label| !left.contains_key(*label)).map(|label| shorten(label)).collect();
+        if lost.is_empty() {
+            return Ok(left);
+        }
+        Err(Error::data(format!("no training row is left of some classes of target `{}`: {}", self.target, lost.join(", ")))
+            .hint("a `filter` or `sample` among `steps.transform` takes them all; let some of them stay"))
+    }
+
     /// Training and validation metrics, the primary one first.
     fn metrics_tab(&self, metrics: &BTreeMap<String, f64>) -> Tab {
         let table = metric::table(&self.primary_metric, &[("training", metrics, "training_"), ("validation", metrics, "val_")]);

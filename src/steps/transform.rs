@@ -1,13 +1,14 @@
-//! transform: the chain is fitted on training rows and applied to training and validation rows.
+//! transform: the chain is fitted on training rows, which it transforms on its way, and applied to validation rows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::{Context, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
+use super::{Context, Heads, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Histogram, Tab, Table as CardTable};
 use crate::data::{Profile, ProfiledColumn, Role, Roles, Table, preview, profile};
 use crate::error::{Error, Kind, Problem, Result, thousands};
-use crate::ml::input::InputColumn;
-use crate::ml::{Chain, FittedChain};
+use crate::ml::input::{InputColumn, admit};
+use crate::ml::{Chain, Fit, FittedChain, TargetKind};
 
 const VERSION: u32 = 1;
 const TRACED_ROWS: usize = 5;
@@ -16,6 +17,8 @@ const TRACED_ROWS: usize = 5;
 pub struct Transform {
     pub chain: Chain,
     pub roles: Roles,
+    /// What the target is to transforms that learn from it.
+    pub target: TargetKind,
     pub seed: u64,
 }
 
@@ -30,7 +33,7 @@ impl Step for Transform {
         let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
         Ok(Needs {
             algorithms,
-            config: serde_json::json!({ "steps": self.chain.steps().iter().map(|t| serde_json::json!({ t.name(): t.config() })).collect::<Vec<_>>(), "roles": roles }),
+            config: serde_json::json!({ "steps": self.chain.steps().iter().map(|t| serde_json::json!({ t.name(): t.config() })).collect::<Vec<_>>(), "roles": roles, "target": self.target }),
             reads: vec![TRAINING.id, VALIDATION.id],
             seed: Some(self.seed),
             ..Needs::default()
@@ -41,14 +44,23 @@ impl Step for Transform {
         vec![TRANSFORMED_TRAINING.id, TRANSFORMED_VALIDATION.id, TRANSFORMER.id]
     }
 
+    fn misfits(&self, _root: &Path, heads: &Heads) -> Vec<Problem> {
+        let fitted = match self.chain.fit_training(Fit { table: &heads.training, roles: &self.roles, seed: self.seed, target: Some(self.target) }) {
+            Ok((fitted, _)) => fitted,
+            Err(error) => return error.problems,
+        };
+        // The same names must be there when later data is scored.
+        let scored = heads.scoring.as_ref().map(|rows| admit(rows.lazy(), &fitted.inputs));
+        scored.and_then(Result::err).map(|error| error.path("steps.ingest_scoring").problems).unwrap_or_default()
+    }
+
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let training = cx.read(&TRAINING)?;
         let validation = cx.read(&VALIDATION)?;
         let before = profile(&training, &self.roles)?;
         self.refuse_leaks(&before)?;
-        let fitted = self.chain.fit(&training, &self.roles, self.seed)?;
+        let (fitted, transformed) = self.chain.fit_training(Fit { table: &training, roles: &self.roles, seed: self.seed, target: Some(self.target) })?;
         cx.write(&TRANSFORMER, &fitted)?;
-        let transformed = Table::from_query(fitted.apply(training.lazy())?)?;
         let features = fitted.features();
         if features.is_empty() {
             return Err(
@@ -56,12 +68,13 @@ impl Step for Transform {
             );
         }
         transformed.write(&cx.path(&TRANSFORMED_TRAINING))?;
-        Table::from_query(fitted.apply(validation.lazy())?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
+        Table::from_query(fitted.apply(validation.lazy()).map_err(of_validation)?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
 
         let written = Table::read(&cx.path(&TRANSFORMED_TRAINING))?;
         let names: Vec<String> = fitted.trace().into_iter().map(|step| step.name).collect();
         let raw_features = training.names().filter(|name| self.roles.is_feature(name)).count();
         let rows = training.rows()? as u64;
+        let transformed_rows = written.rows()? as u64;
         let validation_rows = validation.rows()? as u64;
         let width = written.schema().len() as u64;
         let after = profile(&written, &self.roles)?;
@@ -82,7 +95,10 @@ impl Step for Transform {
                     Fact::new("features", features.len()),
                     Fact::new("transforms", names.len()),
                     Fact::new("training rows", rows),
-                ],
+                ]
+                .into_iter()
+                .chain((transformed_rows != rows).then(|| Fact::new("rows to learn from", transformed_rows)))
+                .collect(),
                 warnings: Vec::new(),
                 tabs: tabs.into_iter().filter(|tab| !tab.blocks.is_empty()).collect(),
             },
@@ -90,7 +106,7 @@ impl Step for Transform {
             metrics: BTreeMap::new(),
             warnings: Vec::new(),
             shapes: BTreeMap::from([
-                (TRANSFORMED_TRAINING.id.artifact.to_owned(), (rows, width)),
+                (TRANSFORMED_TRAINING.id.artifact.to_owned(), (transformed_rows, width)),
                 (TRANSFORMED_VALIDATION.id.artifact.to_owned(), (validation_rows, width)),
             ]),
             verdict: None,
@@ -114,6 +130,14 @@ impl Transform {
         };
         Error::all(Kind::Data, copies.map(problem).collect()).map_or(Ok(()), Err)
     }
+}
+
+/// An error that a check found in validation rows says so.
+fn of_validation(mut error: Error) -> Error {
+    for problem in error.problems.iter_mut().filter(|problem| problem.message.contains(" in row ")) {
+        problem.message.push_str(" of the validation rows");
+    }
+    error
 }
 
 fn chain_blocks(fitted: &FittedChain) -> Vec<Block> {
@@ -178,7 +202,7 @@ fn changed_blocks(before: &Profile, after: &Profile) -> Vec<Block> {
     changed.take(SHOWN).flat_map(|(before, after)| [Block::Histogram(before), Block::Histogram(after)]).collect()
 }
 
-/// The first training rows, before and after.
+/// The first training rows, before and after the chain as it is applied to new rows.
 fn trace_blocks(fitted: &FittedChain, training: &Table) -> Result<Vec<Block>> {
     let before = training.head(TRACED_ROWS)?;
     let after = Table::from_query(fitted.apply(polars::prelude::IntoLazy::lazy(before.clone()))?)?;

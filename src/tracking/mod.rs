@@ -14,10 +14,10 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 pub use registry::{AliasRow, Registration, Resolved, VersionRow, check_name};
-pub use runs::{Finished, RunRow, Started, Status, StepRow};
+pub use runs::{Contender, Finished, Member, RunRow, Started, Status, StepRow};
 
 /// Raised with each change of the tables; an older program refuses a newer database.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// The runs and models of a project.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::Tracker;
 use super::bundle::{self, BundleParts};
-use super::{SCHEMA, Tracker};
 use crate::error::{Error, Result, nearest};
 use crate::store::fault::{Op, point};
 
@@ -241,7 +241,7 @@ impl Tracker {
     pub fn identity(&self) -> Result<Option<String>> {
         let Some(connection) = self.reader()? else { return Ok(None) };
         // One that an older program made gets its identity with the next write.
-        if self.check_schema(&connection)? < SCHEMA {
+        if self.check_schema(&connection)? < 2 {
             return Ok(None);
         }
         connection.query_row("SELECT id FROM registry", [], |row| row.get(0)).optional().map_err(|error| self.failure(&error))

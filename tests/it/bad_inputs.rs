@@ -276,6 +276,7 @@ fn a_value_that_cannot_be_meant_is_refused_with_its_place() {
                 3,
                 &["expected a number, got `strong`", "recipe.yaml:17:31", "steps.train.estimator_params.alpha"],
             ),
+            bad("24 parameters as a list", |p| edit(p, "{alpha: 0.5}", "[0.5]"), 3, &["expected a map of keys, got a list", "recipe.yaml:17:23"]),
             bad("24 unknown parameter", |p| edit(p, "alpha: 0.5", "alfa: 0.5"), 3, &["unknown key `alfa`", "recipe.yaml:17:24", "known here: `alpha`"]),
             bad(
                 "25 depth 0",
@@ -559,7 +560,7 @@ fn data_that_cannot_be_learned_from_is_refused() {
                 "a role of a column that is not there",
                 |p| append(p, "roles: {Area: ignore, zzz: id}\n"),
                 4,
-                &["column `Area`, which is not in `data/houses.csv`", "`zzz`", "did you mean `area`?", "recipe.yaml:21:15 at roles.Area"],
+                &["column `Area`, which is not in `data/houses.csv`", "`zzz`", "did you mean `area`?", "recipe.yaml:21:9 at roles.Area"],
             ),
             bad(
                 "a target that never varies",

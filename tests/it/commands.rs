@@ -36,3 +36,32 @@ fn boosted_trees_take_gaps_and_categories_and_stop_by_the_validation_split() {
     assert!(ran.stderr.contains("`categorical_features` names a feature that the estimator does not get: toun"), "{}", ran.stderr);
     assert!(ran.stderr.contains("did you mean `town`?"), "{}", ran.stderr);
 }
+
+#[test]
+fn training_rows_are_chosen_and_cross_fitted_while_all_others_stay() {
+    let project = Project::classification();
+    let steps = "  transform:
+    - filter: {where: income > 1500, when: train}
+    - target_encode: {columns: [job]}
+    - check_range: {columns: [income], lower: 0}
+    - downsample: {ratio: 1.2}
+";
+    project.write("recipe.yaml", project.read("recipe.yaml") + steps);
+    let ran = project.recipe(&["run"]);
+    assert!(matches!(ran.code, 0 | 10), "{}{}", ran.stdout, ran.stderr);
+    let rows = |name: &str| project.ok(&["show", name, "-n", "1000", "--format", "jsonl"]).stdout.lines().count();
+    assert!(rows("transformed_training_data") < rows("training_data"));
+    assert_eq!(rows("transformed_validation_data"), rows("validation_data"));
+    let levels = |name: &str| {
+        let text = project.ok(&["show", name, "-n", "1000", "--format", "csv"]).stdout;
+        let at = text.lines().next().unwrap().split(',').position(|column| column == "job").unwrap();
+        text.lines().skip(1).map(|line| line.split(',').nth(at).unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    // Four jobs, each with a number a fold in training.
+    assert_eq!(levels("transformed_validation_data"), 4);
+    assert!(levels("transformed_training_data") > 12);
+    let shown = project.ok(&["show", "transformer"]).stdout;
+    for heading in ["# 1 filter", "# 2 target_encode", "# 3 check_range", "# 4 downsample"] {
+        assert!(shown.contains(heading), "{shown}");
+    }
+}

@@ -314,3 +314,113 @@ vars: {file: \"data/${params.city}-${params.month}.csv\", ",
     assert_eq!(project.ok(&["config", "vars.file", "-p", "sf", "params.month=2016-03"]).stdout, "data/sf-2016-03.csv\n");
     project.ok(&["validate", "-p", "sf", "params.month=2016-03"]);
 }
+
+#[test]
+fn every_column_name_is_held_against_the_data_when_it_is_there() {
+    let project = Project::empty().with("data/houses.csv", &houses(240)).with(
+        "recipe.yaml",
+        "\
+recipe: regression/v1
+target_col: price
+roles: {idd: id}
+custom_metrics:
+  - {name: m, expression: \"AVG(prediction - targett)\", greater_is_better: false}
+steps:
+  ingest:
+    location: data/houses.csv
+    schema: {aera: {type: float}}
+    tests: [{null_share: {column: rom, max: 0.1}}]
+  split: {post_split_filter: prize > 0}
+  transform:
+    - derive: {size: area / rooms}
+    - rename: {rooms: room_count}
+    - clip: {columns: [size, room_count], lower: 0}
+    - one_hot: {columns: [twon]}
+  ingest_scoring: {location: data/new.csv}
+",
+    );
+    let ran = project.recipe(&["validate"]);
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    for text in [
+        "a role for column `idd`",
+        "--> recipe.yaml:3:9",
+        "no column `aera`; did you mean `area`?",
+        "--> recipe.yaml:9:14",
+        "no column `rom`",
+        "--> recipe.yaml:10:13",
+        "no column `prize` for the expression `prize > 0`",
+        "--> recipe.yaml:11:30",
+        "there is no column `twon`",
+        "--> recipe.yaml:16:16",
+        "did you mean `town`?",
+        "no column `targett` for the metric `m`",
+        "--> recipe.yaml:5:27",
+        "6 problems found",
+    ] {
+        assert!(ran.stderr.contains(text), "does not say `{text}`\n{}", ran.stderr);
+    }
+    for (from, to) in [("idd", "id"), ("aera", "area"), ("rom,", "rooms,"), ("prize", "price"), ("twon", "town"), ("targett", "target")] {
+        project.edit("recipe.yaml", from, to);
+    }
+    assert!(project.ok(&["validate"]).stdout.contains("columns of the data"));
+    // Renamed away, a column is gone; scoring data must have what features are computed from.
+    project.edit("recipe.yaml", "[size, room_count]", "[size, rooms]");
+    assert!(project.recipe(&["validate"]).stderr.contains("there is no column `rooms`"));
+    project.edit("recipe.yaml", "[size, rooms]", "[size, room_count]");
+    project.write("data/new.csv", houses(20).replace("town", "place"));
+    let ran = project.recipe(&["validate"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.stderr.contains("column `town` (string) is missing; the model was trained with it"), "{}", ran.stderr);
+    // Without data the names cannot be known.
+    std::fs::remove_file(project.path("data/houses.csv")).unwrap();
+    project.edit("recipe.yaml", "[town]", "[twon]");
+    assert!(project.ok(&["validate"]).stdout.contains("without its data"));
+}
+
+#[test]
+fn recipes_share_files_and_an_edit_reruns_those_that_use_it() {
+    let recipe = |target: &str, train: &str| {
+        format!(
+            "recipe: regression/v1\ntarget_col: {target}\nroles: {{id: id}}\ndefaults: [ingest: houses, train: {train}, _self_]\nsteps: {{split: {{split_ratios: [6, 2, 2]}}}}\n"
+        )
+    };
+    let project = Project::empty()
+        .with("data/houses.csv", &houses(240))
+        .with("steps/ingest/houses.yaml", "location: \"${vars.data}\"\n")
+        .with("steps/train/ridge.yaml", "using: ridge\nestimator_params: {alpha: 1}\n")
+        .with("steps/train/lasso.yaml", "using: lasso\nestimator_params: {alpha: 0.1}\n")
+        .with("profiles/local.yaml", "vars: {data: data/houses.csv}\n")
+        .with("profiles/prod.yaml", "vars: {data: data/prod.csv}\n")
+        .with("recipes/areas/recipe.yaml", &recipe("area", "ridge"))
+        .with("recipes/prices/recipe.yaml", &recipe("price", "ridge"))
+        .with("recipes/rents/recipe.yaml", &recipe("price", "lasso"));
+    let all = "ingest split transform train evaluate register";
+    // What `rents` has in common with `prices` is computed once.
+    assert_eq!(project.executed(&["run", "--all"]), format!("{all} {all} train evaluate register"));
+    assert_eq!(project.executed(&["run", "--all"]), "");
+    project.edit("steps/train/ridge.yaml", "alpha: 1", "alpha: 2");
+    assert_eq!(project.executed(&["run", "--all"]), "train evaluate register train evaluate register");
+    assert_eq!(project.executed(&["run", "-r", "rents"]), "");
+    project.write("recipes/rents/steps/train/lasso.yaml", "using: lasso\nestimator_params: {alpha: 0.2}\n");
+    assert_eq!(project.executed(&["run", "--all"]), "train evaluate register");
+    project.edit("recipes/areas/recipe.yaml", "target_col: area", "target_col: rooms");
+    assert_eq!(project.executed(&["run", "--all"]), all);
+
+    let deps = project.ok(&["deps"]).stdout;
+    let expected = "\
+used by several recipes
+  data/houses.csv                      areas, prices, rents
+  profiles/local.yaml                  areas, prices, rents
+  profiles/prod.yaml                   areas, prices, rents
+  steps/ingest/houses.yaml             areas, prices, rents
+  steps/train/ridge.yaml               areas, prices
+used by one recipe
+  recipes/areas/recipe.yaml            areas
+  recipes/prices/recipe.yaml           prices
+  recipes/rents/recipe.yaml            rents
+  recipes/rents/steps/train/lasso.yaml  rents
+";
+    assert_eq!(deps.replace(' ', ""), expected.replace(' ', ""));
+    assert_eq!(project.ok(&["deps", "steps/train/ridge.yaml", "--json"]).stdout, "{\"steps/train/ridge.yaml\":[\"areas\",\"prices\"]}\n");
+    assert!(project.recipe(&["deps", "steps/train/rigde.yaml"]).stderr.contains("did you mean `steps/train/ridge.yaml`?"));
+}

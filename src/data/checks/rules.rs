@@ -464,10 +464,13 @@ fn comparable(name: &str, dtype: &DataType) -> Result<(), String> {
     if dtype.is_nested() { Err(format!("values of `{}` have no order: they are {}", shorten(name), kind_name(dtype))) } else { Ok(()) }
 }
 
+/// How every rule begins that names a column that is not there.
+pub(super) const NO_COLUMN: &str = "no column `";
+
 fn no_column(name: &str, schema: &Schema) -> String {
     match nearest(name, schema.iter_names().map(PlSmallStr::as_str)) {
-        Some(near) => format!("no column `{}`; did you mean `{}`?", shorten(name), shorten(near)),
-        None => format!("no column `{}`", shorten(name)),
+        Some(near) => format!("{NO_COLUMN}{}`; did you mean `{}`?", shorten(name), shorten(near)),
+        None => format!("{NO_COLUMN}{}`", shorten(name)),
     }
 }
 

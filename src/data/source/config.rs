@@ -2,15 +2,17 @@
 //!
 //! Values are checked here once; reading trusts them afterwards. Nothing here touches a file.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::value::Fault;
 
 /// A file format that is read and written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     Parquet,
@@ -55,7 +57,7 @@ pub(super) fn extension(file: &str) -> Option<String> {
 }
 
 /// How a text file's bytes stand for characters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     #[default]
@@ -97,8 +99,23 @@ impl<'de> Deserialize<'de> for OneOrMore {
     }
 }
 
+impl JsonSchema for OneOrMore {
+    fn schema_name() -> Cow<'static, str> {
+        "OneOrMore".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // A number alone is refused, in a list it is a text: a length makes the difference.
+        json_schema!({"anyOf": [{"type": "string", "minLength": 0}, {"type": "array", "items": {"type": "string"}}]})
+    }
+}
+
 /// Keeps some rows only, drawn from the recipe's seed: the same ones at any thread count.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sample {
     /// This many rows, or all where there are fewer.
@@ -108,7 +125,7 @@ pub enum Sample {
 }
 
 /// Reader options; all but `max_rejected` and `null_values` speak of csv only.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReadOptions {
     /// Default: a comma, in `.tsv` files a tab, with `decimal_comma` a semicolon.
@@ -146,7 +163,7 @@ impl Default for ReadOptions {
 }
 
 /// Where rows come from and how to read them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// Default: by the files' extensions.
@@ -154,8 +171,10 @@ pub struct SourceConfig {
     pub using: Option<Format>,
     /// Files, globs and directories, relative to the project root.
     pub location: OneOrMore,
+    /// How text files are read.
     #[serde(default)]
     pub options: ReadOptions,
+    /// Some of the rows only.
     #[serde(default)]
     pub sample: Option<Sample>,
 }

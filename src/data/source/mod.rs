@@ -123,6 +123,28 @@ pub fn read(files: &[SourceFile], config: &SourceConfig, wanted: &BTreeMap<Strin
     Ok(Read { table: Table::from_query(frame)?, rows_read, rows_sampled, rejects, rejected, formats, notes })
 }
 
+/// The first rows of the first file, a thousand or so, to look at names and types before anything runs.
+///
+/// # Errors
+/// As [`read`], for that part of the file.
+pub fn peek(files: &[SourceFile], config: &SourceConfig, wanted: &BTreeMap<String, DataType>) -> Result<Table> {
+    const BYTES: u64 = 256 << 10;
+    const ROWS: u32 = 1000;
+    let file = files.first().ok_or_else(|| Error::data("no location is given"))?;
+    let scratch = tempfile::tempdir().map_err(|error| Error::io("write", &std::env::temp_dir(), &error))?;
+    let mut config = SourceConfig { sample: None, using: Some(locate::format_of(file, config.using)?), ..config.clone() };
+    config.options.max_rejected = u64::MAX;
+    let mut file = file.clone();
+    let is_text = matches!(config.using, Some(Format::Csv | Format::Json)) && config.options.encoding == Encoding::Utf8;
+    if is_text {
+        let head = scratch.path().join("head");
+        unpack::head(&file.path, &file.name, BYTES, &head)?;
+        file.path = head;
+    }
+    let rows = read(&[file], &config, wanted, scratch.path(), 0)?.table.lazy().limit(ROWS);
+    Ok(Table::of(Table::from_query(rows)?.collect()?))
+}
+
 fn without_rows(files: &[SourceFile], rejected: u64) -> Error {
     let what = if rejected > 0 { "no well-formed rows" } else { "no rows" };
     match files {

@@ -33,11 +33,7 @@ pub fn unpack(from: &Path, name: &str, packed: Packed, to: &Path) -> Result<()> 
 }
 
 fn unpack_within(from: &Path, name: &str, packed: Packed, to: &Path, largest: u64) -> Result<()> {
-    let file = BufReader::with_capacity(BUFFER, open(from, name)?);
-    let mut reader: Box<dyn Read> = match packed {
-        Packed::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        Packed::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(file).map_err(|error| damaged(name, packed, &error))?),
-    };
+    let mut reader = reader(from, name, Some(packed))?;
     let mut writer = create(to)?;
     let mut buffer = vec![0; BUFFER];
     let mut size = 0_u64;
@@ -55,6 +51,32 @@ fn unpack_within(from: &Path, name: &str, packed: Packed, to: &Path, largest: u6
         writer.write_all(buffer.get(..count).unwrap_or_default()).map_err(|error| Error::io("write", to, &error))?;
     }
     writer.flush().map_err(|error| Error::io("write", to, &error))
+}
+
+/// Copies the whole lines among the first bytes of a text file, unpacked; all of it where it is no longer than that.
+///
+/// # Errors
+/// A damaged file, and what the disk refuses.
+pub fn head(from: &Path, name: &str, bytes: u64, to: &Path) -> Result<()> {
+    let mut start = Vec::new();
+    let packed = packed(from, name)?;
+    let failed = |error: io::Error| packed.map_or_else(|| Error::io("read", Path::new(name), &error), |packed| damaged(name, packed, &error));
+    reader(from, name, packed)?.take(bytes).read_to_end(&mut start).map_err(failed)?;
+    if start.len() as u64 == bytes
+        && let Some(end) = start.iter().rposition(|byte| *byte == b'\n')
+    {
+        start.truncate(end + 1);
+    }
+    std::fs::write(to, start).map_err(|error| Error::io("write", to, &error))
+}
+
+fn reader(from: &Path, name: &str, packed: Option<Packed>) -> Result<Box<dyn Read>> {
+    let file = BufReader::with_capacity(BUFFER, open(from, name)?);
+    Ok(match packed {
+        None => Box::new(file),
+        Some(Packed::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        Some(packed) => Box::new(zstd::stream::read::Decoder::with_buffer(file).map_err(|error| damaged(name, packed, &error))?),
+    })
 }
 
 fn damaged(name: &str, packed: Packed, error: &io::Error) -> Error {

@@ -1,14 +1,16 @@
 //! The `split` section of a recipe.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::shorten;
 
 /// A part of the split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     Training,
@@ -46,12 +48,13 @@ impl fmt::Display for Part {
 }
 
 /// How rows are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// By a hash of the row's content and the seed: equal rows share a part, the order of rows is no matter, new rows move no old ones.
     #[default]
     #[serde(alias = "hash")]
+    #[schemars(extend("x-aliases" = ["hash"]))]
     SplitRatios,
     /// By lot, with exact sizes.
     Random,
@@ -63,6 +66,7 @@ pub enum Method {
     Group,
     /// As a column says: `TRAINING`, `VALIDATION` or `TEST`.
     #[serde(alias = "fixed")]
+    #[schemars(extend("x-aliases" = ["fixed"]))]
     Column,
 }
 
@@ -111,6 +115,23 @@ impl<'de> Deserialize<'de> for Ratios {
             }
         }
         deserializer.deserialize_seq(ThreeNumbers)
+    }
+}
+
+impl JsonSchema for Ratios {
+    fn schema_name() -> Cow<'static, str> {
+        "Ratios".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Shares of training, validation and test; they are divided by their sum.",
+            "type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 3, "maxItems": 3,
+        })
     }
 }
 
@@ -183,7 +204,7 @@ impl Ratios {
 /// post_split_filter: fare_amount > 0
 /// apply_to: [training]
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitConfig {
     pub using: Method,

@@ -1,5 +1,6 @@
 //! One decision tree.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forest::{FittedForest, Forest, Limits, MaxFeatures, NamedFeatures};
@@ -8,11 +9,12 @@ use crate::ml::trees::Thresholds;
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionTree {
     max_depth: Option<usize>,
     #[serde(alias = "min_n")]
+    #[schemars(extend("x-aliases" = ["min_n"]))]
     min_samples_split: usize,
     min_samples_leaf: usize,
     min_impurity_decrease: f64,

@@ -1,12 +1,13 @@
 //! The baseline: predictions that look at no feature.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{class_weights, require_target, wrong_choice};
 use crate::error::{Error, Result};
 use crate::ml::{Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Strategy {
     Mean,
@@ -28,7 +29,7 @@ impl Strategy {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dummy {
     strategy: Option<Strategy>,

@@ -1,5 +1,6 @@
 //! Least squares with an L1 and an L2 penalty.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::linear_model::{LinearModel, Link, Statistics};
@@ -9,7 +10,7 @@ use crate::ml::linalg::{Quadratic, Symmetric, descend};
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ElasticNet {
     alpha: f64,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{self, IntoDeserializer, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -100,7 +101,7 @@ pub fn refuse_infinite(name: &str, features: &[String], matrix: &Matrix) -> Resu
 }
 
 /// How many features a node tries.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub enum MaxFeatures {
     Named(NamedFeatures),
@@ -108,7 +109,7 @@ pub enum MaxFeatures {
     Share(f64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NamedFeatures {
     /// The root of the features for classes, all for numbers.

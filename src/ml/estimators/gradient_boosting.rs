@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forest::{MOST_DEPTH, TreeRows, importance_lines, refuse_infinite};
@@ -16,14 +17,16 @@ use crate::ml::{Coefficient, Estimator, Matrix, Predict, Predictions, Task, Trai
 use crate::value::Fault;
 
 /// What is minimised, as the recipe names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Loss {
     /// Squared for numbers, the log loss for classes.
     Auto,
     #[serde(alias = "squared_error", alias = "regression", alias = "l2", alias = "mse")]
+    #[schemars(extend("x-aliases" = ["squared_error", "regression", "l2", "mse"]))]
     Squared,
     #[serde(alias = "absolute_error", alias = "regression_l1", alias = "l1", alias = "mae")]
+    #[schemars(extend("x-aliases" = ["absolute_error", "regression_l1", "l1", "mae"]))]
     Absolute,
     Huber,
     Quantile,
@@ -31,8 +34,10 @@ enum Loss {
     Gamma,
     Tweedie,
     #[serde(alias = "log_loss", alias = "logistic")]
+    #[schemars(extend("x-aliases" = ["log_loss", "logistic"]))]
     Binary,
     #[serde(alias = "softmax")]
+    #[schemars(extend("x-aliases" = ["softmax"]))]
     Multiclass,
 }
 
@@ -53,7 +58,7 @@ impl Loss {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GradientBoosting {
     objective: Loss,
@@ -66,48 +71,66 @@ pub struct GradientBoosting {
         alias = "max_iter",
         alias = "trees"
     )]
+    #[schemars(extend("x-aliases" = ["num_iterations", "num_iteration", "n_iter", "num_boost_round", "num_trees", "max_iter", "trees"]))]
     n_estimators: usize,
     #[serde(alias = "eta", alias = "shrinkage_rate", alias = "learn_rate")]
+    #[schemars(extend("x-aliases" = ["eta", "shrinkage_rate", "learn_rate"]))]
     learning_rate: f64,
     #[serde(alias = "max_leaves", alias = "max_leaf_nodes")]
+    #[schemars(extend("x-aliases" = ["max_leaves", "max_leaf_nodes"]))]
     num_leaves: usize,
     max_depth: i64,
     #[serde(alias = "grow_policy")]
+    #[schemars(extend("x-aliases" = ["grow_policy"]))]
     growth: Growth,
     #[serde(alias = "min_data_in_leaf", alias = "min_samples_leaf", alias = "min_n")]
+    #[schemars(extend("x-aliases" = ["min_data_in_leaf", "min_samples_leaf", "min_n"]))]
     min_child_samples: u64,
     #[serde(alias = "min_sum_hessian_in_leaf")]
+    #[schemars(extend("x-aliases" = ["min_sum_hessian_in_leaf"]))]
     min_child_weight: f64,
     #[serde(alias = "min_gain_to_split", alias = "gamma", alias = "loss_reduction")]
+    #[schemars(extend("x-aliases" = ["min_gain_to_split", "gamma", "loss_reduction"]))]
     min_split_gain: f64,
     #[serde(alias = "lambda_l1")]
+    #[schemars(extend("x-aliases" = ["lambda_l1"]))]
     reg_alpha: f64,
     #[serde(alias = "lambda_l2", alias = "lambda", alias = "l2_regularization")]
+    #[schemars(extend("x-aliases" = ["lambda_l2", "lambda", "l2_regularization"]))]
     reg_lambda: f64,
     #[serde(alias = "bagging_fraction", alias = "sample_size")]
+    #[schemars(extend("x-aliases" = ["bagging_fraction", "sample_size"]))]
     subsample: f64,
     #[serde(alias = "bagging_freq")]
+    #[schemars(extend("x-aliases" = ["bagging_freq"]))]
     subsample_freq: usize,
     #[serde(alias = "feature_fraction")]
+    #[schemars(extend("x-aliases" = ["feature_fraction"]))]
     colsample_bytree: f64,
     #[serde(alias = "feature_fraction_bynode")]
+    #[schemars(extend("x-aliases" = ["feature_fraction_bynode"]))]
     colsample_bynode: f64,
     #[serde(alias = "max_bins")]
+    #[schemars(extend("x-aliases" = ["max_bins"]))]
     max_bin: usize,
     #[serde(alias = "early_stopping_round", alias = "n_iter_no_change", alias = "stop_iter")]
+    #[schemars(extend("x-aliases" = ["early_stopping_round", "n_iter_no_change", "stop_iter"]))]
     early_stopping_rounds: usize,
     validation_fraction: Option<f64>,
     alpha: f64,
     tweedie_variance_power: f64,
     #[serde(alias = "categorical_feature", alias = "cat_features")]
+    #[schemars(extend("x-aliases" = ["categorical_feature", "cat_features"]))]
     categorical_features: Vec<String>,
     cat_smooth: f64,
     cat_l2: f64,
     max_cat_threshold: usize,
     min_data_per_group: u64,
     #[serde(alias = "monotonic_cst")]
+    #[schemars(extend("x-aliases" = ["monotonic_cst"]))]
     monotone_constraints: BTreeMap<String, i8>,
     #[serde(alias = "interaction_cst")]
+    #[schemars(extend("x-aliases" = ["interaction_cst"]))]
     interaction_constraints: Vec<Vec<String>>,
 }
 

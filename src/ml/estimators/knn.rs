@@ -5,6 +5,7 @@
 //! feature, so that eight distances grow side by side in registers.
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, power_of_two, refuse_weights, require_finite, require_target, require_width};
@@ -19,17 +20,18 @@ const QUERIES: usize = 64;
 /// Groups that stay in the cache while those rows pass by.
 const GROUPS_AT_ONCE: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Weights {
     Uniform,
     Distance,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Knn {
     #[serde(alias = "k")]
+    #[schemars(extend("x-aliases" = ["k"]))]
     n_neighbors: usize,
     weights: Weights,
 }

@@ -1,5 +1,6 @@
 //! Least squares with an L1 penalty.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elastic_net::{self, ElasticNet};
@@ -8,7 +9,7 @@ use crate::error::Result;
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lasso {
     alpha: f64,

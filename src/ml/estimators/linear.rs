@@ -1,5 +1,6 @@
 //! Ordinary least squares.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::linear_model::{LinearModel, Link, least_squares};
@@ -7,7 +8,7 @@ use super::shared::Targets;
 use crate::error::Result;
 use crate::ml::{Estimator, Task, TrainingSet};
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Linear {
     fit_intercept: bool,

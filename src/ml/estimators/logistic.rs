@@ -5,6 +5,7 @@
 //! 2014). Where the Hessian would be too wide, L-BFGS (Nocedal and Wright, Numerical Optimization,
 //! algorithm 7.4) takes gradients only.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::likelihood::{Evaluation, Problem, Terms};
@@ -28,20 +29,22 @@ const MEMORY: usize = 10;
 /// L-BFGS steps are cheap: this many of them for each one of `max_iter`.
 const STEPS_A_NEWTON_STEP: usize = 20;
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Penalty {
     L1,
     L2,
     #[serde(alias = "elasticnet")]
+    #[schemars(extend("x-aliases" = ["elasticnet"]))]
     ElasticNet,
     None,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Logistic {
     #[serde(rename = "C", alias = "c")]
+    #[schemars(extend("x-aliases" = ["c"]))]
     c: f64,
     penalty: Penalty,
     l1_ratio: f64,

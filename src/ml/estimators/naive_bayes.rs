@@ -1,5 +1,6 @@
 //! Gaussian naive Bayes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, not_negative, require_finite, require_width, softmax};
@@ -8,7 +9,7 @@ use crate::ml::linalg::{Block, ROWS};
 use crate::ml::{Coefficient, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NaiveBayes {
     var_smoothing: f64,

@@ -1,5 +1,6 @@
 //! Many decision trees, each of rows and features drawn for it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forest::{FittedForest, Forest, Limits, MaxFeatures, NamedFeatures};
@@ -8,17 +9,20 @@ use crate::ml::trees::Thresholds;
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RandomForest {
     #[serde(alias = "trees", alias = "num_trees")]
+    #[schemars(extend("x-aliases" = ["trees", "num_trees"]))]
     n_estimators: usize,
     max_depth: Option<usize>,
     #[serde(alias = "min_n")]
+    #[schemars(extend("x-aliases" = ["min_n"]))]
     min_samples_split: usize,
     min_samples_leaf: usize,
     min_impurity_decrease: f64,
     #[serde(alias = "mtry")]
+    #[schemars(extend("x-aliases" = ["mtry"]))]
     max_features: MaxFeatures,
     bootstrap: bool,
     max_samples: f64,

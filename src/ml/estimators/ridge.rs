@@ -1,5 +1,6 @@
 //! Least squares with an L2 penalty.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::linear_model::{LinearModel, Link, least_squares};
@@ -8,7 +9,7 @@ use crate::error::Result;
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ridge {
     alpha: f64,

@@ -6,6 +6,7 @@
 //! at the target (target encoding, selection of features), or at more than one column at a time.
 
 use polars::prelude::{DataType, LazyFrame};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::count_encode::{CountEncode, FittedCountEncode};
@@ -30,7 +31,7 @@ const MOST_LEVELS: usize = 10_000;
 const COVERED: f64 = 0.5;
 
 /// Picks transforms by type.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auto {
     pub columns: Selector,
@@ -474,7 +475,7 @@ mod tests {
     fn fitted(train: &DataFrame) -> Result<FittedAuto> {
         let table = Table::of(train.clone());
         let roles = Roles::new([("key".to_owned(), Role::Id)].into()).with_target("y");
-        let fitted = Auto::default().fit(Fit { table: &table, roles: &roles, seed: 0 })?;
+        let fitted = Auto::default().fit(Fit { table: &table, roles: &roles, seed: 0, target: None })?;
         Ok(serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap())
     }
 

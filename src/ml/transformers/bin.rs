@@ -1,6 +1,7 @@
 //! `bin`: numbers become the index of an interval.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaling::require_finite;
@@ -16,7 +17,7 @@ const MOST_BINS: usize = 1000;
 const NARROWEST: f64 = 1e-8;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bin {
     columns: Selector,
@@ -28,7 +29,7 @@ pub struct Bin {
     edges: Vec<f64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Strategy {
     #[default]

@@ -1,6 +1,7 @@
 //! `clip`: values beyond a bound become the bound.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Cell};
@@ -10,7 +11,7 @@ use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clip {
     columns: Selector,

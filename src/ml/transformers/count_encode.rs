@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, Levels, Novel};
@@ -17,7 +18,7 @@ use crate::ml::{Apply, Fit, Selector, Transformer};
 const LISTED: usize = 100;
 
 /// Replaces levels by their counts or shares.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CountEncode {
     pub columns: Selector,

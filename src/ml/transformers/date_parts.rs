@@ -5,6 +5,7 @@
 //! between two dates, which `derive` writes.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Names};
@@ -15,7 +16,7 @@ use crate::ml::{Apply, Fit, Selector, Transformer};
 use crate::value::Fault;
 
 /// Columns of dates and times become columns of numbers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DateParts {
     /// Default: every feature that is a date, a datetime or a time.
@@ -34,7 +35,7 @@ impl Default for DateParts {
 }
 
 /// One number of a date or time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     Year,
@@ -347,7 +348,7 @@ mod tests {
     fn fitted(transform: &DateParts, train: DataFrame) -> Result<FittedDateParts> {
         transform.check().unwrap();
         let table = Table::of(train);
-        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0 })?;
+        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0, target: None })?;
         Ok(serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap())
     }
 

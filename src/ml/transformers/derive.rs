@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels;
@@ -17,7 +18,7 @@ use crate::ml::{Apply, Fit, Transformer};
 use crate::value::Fault;
 
 /// New column to its expression.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, JsonSchema, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Derive(BTreeMap<String, RowExpression>);
 

@@ -1,6 +1,7 @@
 //! `drop`: lets columns go.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::exactly;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result, shorten};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 
 /// Drops these columns.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DropColumns {
     pub columns: Selector,
@@ -88,7 +89,7 @@ mod tests {
     fn columns_go_and_scoring_does_not_need_them() {
         let train = Table::of(df!("a" => [1], "^a$" => [1], "b" => ["x"], "y" => [1]).unwrap());
         let roles = Roles::default().with_target("y");
-        let on = Fit { table: &train, roles: &roles, seed: 0 };
+        let on = Fit { table: &train, roles: &roles, seed: 0, target: None };
         let fitted = DropColumns { columns: Selector::names(["^a$", "b"]) }.fit(on).unwrap();
         assert_eq!(Table::from_query(fitted.apply(train.lazy()).unwrap()).unwrap().names().collect::<Vec<_>>(), ["a", "y"]);
         let scoring = df!("a" => [1]).unwrap();

@@ -1,6 +1,7 @@
 //! `drop_constant`: columns that say nothing leave.
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Cell};
@@ -9,7 +10,7 @@ use crate::ml::selector::{ColumnKind, Selector, column};
 use crate::ml::{Apply, Fit, Transformer};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DropConstant {
     columns: Selector,

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, NOTHING, Novel};
@@ -18,7 +19,7 @@ use crate::value::Fault;
 const SHARE: f64 = 0.01;
 
 /// Lumps rare levels together.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GroupRare {
     pub columns: Selector,
@@ -156,7 +157,7 @@ mod tests {
 
     fn fitted(transform: &GroupRare, train: DataFrame) -> FittedGroupRare {
         let table = Table::of(train);
-        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0 }).unwrap();
+        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0, target: None }).unwrap();
         serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap()
     }
 

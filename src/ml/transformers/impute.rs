@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Cell};
@@ -22,7 +23,7 @@ const KEY: &str = "\u{0}group";
 const CLIP_FIRST: &str = "put `- clip: {lower: ..., upper: ...}` before it";
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Impute {
     columns: Option<Selector>,
@@ -32,7 +33,7 @@ pub struct Impute {
     add_indicator: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Strategy {
     #[default]
@@ -43,7 +44,7 @@ enum Strategy {
 }
 
 /// What stands in for a missing value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Fill {
     Boolean(bool),

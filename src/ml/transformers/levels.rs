@@ -5,6 +5,7 @@
 //! column that is read as `3.0` today and as `3` tomorrow keeps its levels. Which levels are rare is
 //! scikit-learn's rule. Not here: what a level becomes; that is each transform's business.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
 use polars::prelude::*;
@@ -53,14 +54,15 @@ impl Kind {
         }
     }
 
-    /// Sorts as the values themselves do: 2 before 10, `false` before `true`, text by its bytes.
-    fn sort(self, levels: &mut [Level]) {
+    /// Orders as the values themselves do: 2 before 10, `false` before `true`, text by its bytes.
+    #[must_use]
+    pub fn compare(self, a: &Level, b: &Level) -> Ordering {
         let number = |level: &Level| level.value.as_deref().unwrap_or_default().parse::<f64>().unwrap_or(f64::INFINITY);
         let integer = |level: &Level| level.value.as_deref().unwrap_or_default().parse::<i128>().unwrap_or(i128::MAX);
         match self {
-            Self::Integer => levels.sort_by_key(integer),
-            Self::Float => levels.sort_by(|a, b| number(a).total_cmp(&number(b))),
-            Self::String | Self::Boolean | Self::Temporal => levels.sort_by(|a, b| a.value.cmp(&b.value)),
+            Self::Integer => integer(a).cmp(&integer(b)),
+            Self::Float => number(a).total_cmp(&number(b)),
+            Self::String | Self::Boolean | Self::Temporal => a.value.cmp(&b.value),
         }
     }
 }
@@ -156,13 +158,17 @@ impl Levels {
     #[must_use]
     pub fn of(column: &str, kind: Kind, counted: Categories) -> Self {
         let mut levels: Vec<Level> = counted.counts.into_iter().map(|(value, rows)| Level { value: Some(value), rows }).collect();
-        kind.sort(&mut levels);
+        levels.sort_by(|a, b| kind.compare(a, b));
         let rows = counted.missing + levels.iter().map(|level| level.rows).sum::<u64>();
         Self { column: column.to_owned(), kind, known: levels, missing: counted.missing, rows }
     }
 }
 
-fn kinds(table: &Table, columns: &[String], transform: &str) -> Result<Vec<Kind>> {
+/// The kinds of columns.
+///
+/// # Errors
+/// Columns that are not there or hold lists, structs or bytes, all named.
+pub fn kinds(table: &Table, columns: &[String], transform: &str) -> Result<Vec<Kind>> {
     selector::require_present(table, columns)?;
     let mut kinds = Vec::with_capacity(columns.len());
     let mut refused = Vec::new();

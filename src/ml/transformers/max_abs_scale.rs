@@ -1,5 +1,6 @@
 //! `max_abs_scale`: the largest magnitude becomes 1, zero stays zero.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaling::{Scaled, ScaledColumn, require_finite};
@@ -8,7 +9,7 @@ use crate::ml::selector::{ColumnKind, Selector, require};
 use crate::ml::{Fit, Transformer, reduce};
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaxAbsScale {
     columns: Selector,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, Level, Levels, NOTHING, Names, Novel};
@@ -22,7 +23,7 @@ const MOST_OUTPUTS: usize = 10_000;
 const LISTED: usize = 100;
 
 /// One 0/1 column for each level.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OneHot {
     pub columns: Selector,
@@ -40,7 +41,7 @@ impl Default for OneHot {
 }
 
 /// Which of a column's outputs is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DropLevel {
     None,
@@ -49,7 +50,7 @@ pub enum DropLevel {
 }
 
 /// What becomes of a value that training did not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unseen {
     Zeros,
@@ -58,7 +59,7 @@ pub enum Unseen {
 }
 
 /// What a missing value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     Level,
@@ -266,7 +267,7 @@ mod tests {
 
     fn fitted(transform: &OneHot, train: DataFrame) -> Result<FittedOneHot> {
         let table = Table::of(train);
-        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0 })?;
+        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0, target: None })?;
         // What is applied is what was saved and read back.
         Ok(serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap())
     }

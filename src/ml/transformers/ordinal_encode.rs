@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use polars::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, Level, Levels, NOTHING, Novel};
@@ -18,7 +19,7 @@ use crate::value::Fault;
 const LISTED: usize = 100;
 
 /// One whole number for each level.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrdinalEncode {
     /// Default: the columns of `categories`, or `nominal()` where that is empty.
@@ -30,7 +31,7 @@ pub struct OrdinalEncode {
 }
 
 /// What becomes of a value that training (or the given list) did not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unseen {
     #[default]
@@ -226,7 +227,7 @@ mod tests {
 
     fn fitted(transform: &OrdinalEncode, train: DataFrame) -> Result<FittedOrdinalEncode> {
         let table = Table::of(train);
-        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0 })?;
+        let fitted = transform.fit(Fit { table: &table, roles: &Roles::default().with_target("y"), seed: 0, target: None })?;
         Ok(serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap())
     }
 

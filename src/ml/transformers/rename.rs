@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels;
@@ -16,7 +17,7 @@ use crate::ml::{Apply, Fit, Transformer};
 use crate::value::Fault;
 
 /// Old name to new name; all at once, so that two columns can change places.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rename(BTreeMap<String, String>);
 
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn names_change_places_at_once() {
         let train = Table::of(df!("a" => [1], "b" => [2], "y" => [3]).unwrap());
-        let fitted = rename(&[("a", "b"), ("b", "a")]).fit(Fit { table: &train, roles: &Roles::default().with_target("y"), seed: 0 }).unwrap();
+        let fitted = rename(&[("a", "b"), ("b", "a")]).fit(Fit { table: &train, roles: &Roles::default().with_target("y"), seed: 0, target: None }).unwrap();
         let out = Table::from_query(fitted.apply(df!("a" => [1], "b" => [2]).unwrap().lazy()).unwrap()).unwrap().collect().unwrap();
         assert!(out.equals(&df!("b" => [1], "a" => [2]).unwrap()));
     }
@@ -104,7 +105,7 @@ mod tests {
     fn roles_and_taken_names_are_kept_and_all_faults_told() {
         let train = Table::of(df!("a" => [1], "b" => [2], "c" => [0], "id" => [4], "y" => [3]).unwrap());
         let roles = Roles::new([("id".to_owned(), Role::Id)].into()).with_target("y");
-        let on = Fit { table: &train, roles: &roles, seed: 0 };
+        let on = Fit { table: &train, roles: &roles, seed: 0, target: None };
         assert_eq!(
             rename(&[("y", "z"), ("a", "id"), ("b", "c")]).fit(on).unwrap_err().to_string(),
             "`a` cannot be called `id`: that name has the role id\n`b` cannot be called `c`: there is such a column\n\

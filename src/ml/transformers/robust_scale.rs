@@ -1,5 +1,6 @@
 //! `robust_scale`: by median and interquartile range, which outliers hardly move.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaling::{Scaled, ScaledColumn};
@@ -9,7 +10,7 @@ use crate::ml::{Fit, Transformer, reduce};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RobustScale {
     columns: Selector,

@@ -4,6 +4,7 @@
 //! lost. What is remembered is what went, so that scoring needs neither it nor the target.
 
 use polars::prelude::LazyFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drop::FittedDrop;
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 
 /// Keeps these features.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Select {
     pub columns: Selector,
@@ -72,7 +73,7 @@ mod tests {
     fn names(columns: &[&str]) -> Result<Vec<String>> {
         let train = Table::of(df!("id" => [1], "a" => [1], "^b$" => [1], "b" => [1], "*" => [1], "y" => [1]).unwrap());
         let roles = Roles::new([("id".to_owned(), Role::Id)].into()).with_target("y");
-        let fitted = Select { columns: Selector::parse(columns).unwrap() }.fit(Fit { table: &train, roles: &roles, seed: 0 })?;
+        let fitted = Select { columns: Selector::parse(columns).unwrap() }.fit(Fit { table: &train, roles: &roles, seed: 0, target: None })?;
         let scoring = train.lazy().drop(by_name(["y", "b"], true, false));
         Ok(Table::from_query(fitted.apply(scoring)?)?.names().map(str::to_owned).collect())
     }

@@ -1,5 +1,6 @@
 //! `standard_scale`: mean 0 and standard deviation 1.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scaling::{Scaled, ScaledColumn, require_finite};
@@ -10,7 +11,7 @@ use crate::ml::{Fit, Transformer};
 use crate::value::Fault;
 
 /// The configuration; its page is [`Transformer::DOC`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StandardScale {
     columns: Selector,

@@ -1,6 +1,7 @@
 //! Gradient boosting: each tree is grown from the gradients of the loss that the trees before it leave.
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bins::Binned;
@@ -15,15 +16,17 @@ use super::tree::Trees;
 const BLOCK: usize = 1 << 13;
 
 /// Which leaf is split next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Growth {
     /// The one that gains most.
     #[default]
     #[serde(alias = "lossguide", alias = "leaf")]
+    #[schemars(extend("x-aliases" = ["lossguide", "leaf"]))]
     LeafWise,
     /// One of those nearest to the root.
     #[serde(alias = "depthwise", alias = "depth")]
+    #[schemars(extend("x-aliases" = ["depthwise", "depth"]))]
     DepthWise,
 }
 

@@ -1,0 +1,47 @@
+//! `recipe schema`: what an editor wants to know of recipe.yaml and profiles.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Program, out};
+use crate::error::{Error, Result, shorten};
+use crate::recipe::compose::compose;
+use crate::recipe::schema::{File, text};
+use crate::value::{Value, suggest};
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// regression/v1, classification/v1 or profile; without it the template of the recipe here.
+    #[arg(value_name = "TEMPLATE | profile")]
+    file: Option<String>,
+    /// Write it to FILE.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub fn schema(program: &Program, args: &SchemaArgs) -> Result<ExitCode> {
+    let names = File::ALL.map(File::name);
+    let file = if let Some(name) = &args.file {
+        File::of_name(name).ok_or_else(|| Error::usage(format!("no schema is called `{}`", shorten(name))).hint(suggest(name, &names)))?
+    } else {
+        let template = compose(&program.selection(&[])).ok().and_then(|composed| composed.document.value.get("recipe").and_then(Value::text));
+        template.as_deref().and_then(File::of_name).filter(|file| *file != File::Profile).ok_or_else(|| {
+            let said: Vec<String> = names.iter().map(|name| format!("`recipe schema {name}`")).collect();
+            Error::usage("no recipe here says which template is meant").hint(format!("say it: {}", said.join(", ")))
+        })?
+    };
+    match &args.output {
+        None => out(&text(file))?,
+        Some(output) => {
+            let path = program.directory.join(output);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, &error))?;
+            }
+            fs::write(&path, text(file)).map_err(|error| Error::io("write", &path, &error))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
