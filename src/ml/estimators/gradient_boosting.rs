@@ -191,24 +191,28 @@ Parameters:
 - `num_leaves` (2..=65536, default 31): leaves of a tree at most.
 - `max_depth` (up to 1000, default -1): questions on the longest path; 0 or less: no limit.
 - `growth` (`leaf_wise` or `depth_wise`, default `leaf_wise`): split the leaf that gains most, or one nearest to the root.
-- `min_child_samples` (default 20): rows that each side of a split must keep; `min_child_weight` (default 0.001): and the
-  sum of their hessians.
+- `min_child_samples` (default 20): rows that each side of a split must keep.
+- `min_child_weight` (default 0.001): the sum of hessians that each side of a split must keep.
 - `min_split_gain` (≥ 0, default 0): what a split must gain.
 - `reg_alpha`, `reg_lambda` (≥ 0, default 0): penalties on a leaf's value and its square.
-- `subsample` (above 0, at most 1, default 1): the share of rows that a tree is grown from, drawn anew every
-  `subsample_freq` (default 1) rounds.
+- `subsample` (above 0, at most 1, default 1): the share of rows that a tree is grown from.
+- `subsample_freq` (default 1): rounds after which these rows are drawn anew.
 - `colsample_bytree`, `colsample_bynode` (above 0, at most 1, default 1): the share of features that a tree, or each node,
   looks at.
 - `max_bin` (2..=255, default 255): bins of a feature.
 - `early_stopping_rounds` (default 0: never): stop after so many rounds without a lower loss on the validation split,
-  and keep the rounds up to the lowest. Without a validation split, or where `validation_fraction` (between 0 and 1)
-  is given, on that share of the training rows, drawn and left out of the fit (0.1 if not given).
+  and keep the rounds up to the lowest.
+- `validation_fraction` (between 0 and 1): stop by this share of the training rows instead, drawn and left out of the fit;
+  0.1 where there is no validation split.
 - `alpha` (default 0.9): the level of `quantile` (between 0 and 1); where `huber` turns from squared to absolute.
 - `tweedie_variance_power` (between 1 and 2, default 1.5): near 2 it is `gamma`, near 1 `poisson`.
 - `categorical_features` (names): features whose whole numbers from 0 to 65535, as `ordinal_encode` makes them, are
-  categories without order. Splits part them into two sets, in the order of their mean gradients. `cat_smooth` (10)
-  is added to hessians there, `cat_l2` (10) to `reg_lambda`; a set has at most `max_cat_threshold` (32) categories and grows
-  by at least `min_data_per_group` (100) rows. Missing, rare (beyond `max_bin`) and new ones go with the larger set.
+  categories without order. Splits part them into two sets, in the order of their mean gradients. Missing, rare (beyond
+  `max_bin`) and new ones go with the larger set.
+- `cat_smooth` (default 10): what is added to hessians where categories are ordered.
+- `cat_l2` (default 10): what is added to `reg_lambda` in splits of categories.
+- `max_cat_threshold` (default 32): categories of the smaller set at most.
+- `min_data_per_group` (default 100): rows by which that set grows at least.
 - `monotone_constraints` (for example `{distance: 1}`): 1 where predictions never fall as the feature rises, -1 where
   they never rise. Not for `multiclass`.
 - `interaction_constraints` (for example `[[a, b], [c]]`): features that may stand on one path; those not named are one
