@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Program, diagnostic, out};
+use super::terminal::{Style, line};
+use super::{Program, out};
+use crate::card::format::visible;
 use crate::error::{Error, Result, nearest, shorten};
 use crate::recipe::compose::compose;
 use crate::recipe::{Recipe, Selection, project};
@@ -37,7 +39,7 @@ pub fn deps(program: &Program, args: &DepsArgs) -> Result<ExitCode> {
             match files(&Selection { profiles: vec![profile], ..selection.clone() }) {
                 Ok((_, files)) => all.extend(files),
                 // What one profile lacks is no reason to be silent about the others.
-                Err(error) => eprint_warning(program, &error),
+                Err(error) => line(&format!("{}: {}", program.terminal.paint("warning", Style::Warn), visible(&error.to_string()))),
             }
         }
         for file in all {
@@ -75,12 +77,6 @@ fn files(selection: &Selection) -> Result<(String, BTreeSet<String>)> {
         }
     }
     Ok((name, files))
-}
-
-fn eprint_warning(program: &Program, error: &Error) {
-    use std::io::Write;
-    let text = diagnostic::draw(error, &program.terminal);
-    std::io::stderr().lock().write_all(text.replacen("error:", "warning:", 1).as_bytes()).ok();
 }
 
 /// Shared files first.

@@ -39,13 +39,8 @@ pub struct RunArgs {
 }
 
 pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
-    let (overrides, steps): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| is_override(word));
-    if steps.len() > 1 {
-        return Err(
-            Error::usage(format!("one step is wanted, got {}: {}", steps.len(), steps.join(", "))).hint("`recipe run evaluate` runs everything up to evaluate")
-        );
-    }
-    let until = steps.first().or(args.step.as_ref()).map_or("register", String::as_str);
+    let (overrides, step) = overrides_and_step(&args.words, args.step.as_deref(), "`recipe run evaluate` runs everything up to evaluate")?;
+    let until = step.as_deref().unwrap_or("register");
     if args.all {
         return run_all(program, args, until, &overrides);
     }
@@ -56,6 +51,18 @@ pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
     on_interrupt();
     let outcome = one(program, args, &recipe, until)?;
     Ok(close(program, args, &outcome))
+}
+
+/// The words of a command line that are overrides, and the step among the rest, if there is one.
+///
+/// # Errors
+/// Exit code 2 where there are several steps; `hint` says what to write.
+pub fn overrides_and_step(words: &[String], option: Option<&str>, hint: &str) -> Result<(Vec<String>, Option<String>)> {
+    let (overrides, steps): (Vec<String>, Vec<String>) = words.iter().cloned().partition(|word| is_override(word));
+    if steps.len() > 1 {
+        return Err(Error::usage(format!("one step is wanted, got {}: {}", steps.len(), steps.join(", "))).hint(hint));
+    }
+    Ok((overrides, steps.into_iter().next().or_else(|| option.map(str::to_owned))))
 }
 
 fn run_all(program: &Program, args: &RunArgs, until: &str, overrides: &[String]) -> Result<ExitCode> {

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::leaderboard::{column_names, direction};
-use super::run::on_interrupt;
+use super::run::{on_interrupt, overrides_and_step};
 use super::terminal::{Narrator, Style, Terminal, line};
 use super::{Program, diagnostic, out};
 use crate::card::{Cell, Table, format, text};
 use crate::error::{Error, Kind, Result, counted};
 use crate::ml::metric::short_name;
-use crate::recipe::overrides::is_override;
 use crate::run::{Axis, Event, Grid, JobDone, JobStatus, OnFailure, Options, Pairing, Sweep, exit_code};
 use crate::value::Path;
 
@@ -42,12 +41,8 @@ pub struct SweepArgs {
 }
 
 pub fn sweep(program: &Program, args: &SweepArgs) -> Result<ExitCode> {
-    let (overrides, steps): (Vec<String>, Vec<String>) = args.words.iter().cloned().partition(|word| is_override(word));
-    if steps.len() > 1 {
-        return Err(Error::usage(format!("one step is wanted, got {}: {}", steps.len(), steps.join(", ")))
-            .hint("`recipe sweep train KEY=VALUES` runs each job up to train"));
-    }
-    let until = steps.first().or(args.step.as_ref()).map_or("evaluate", String::as_str);
+    let (overrides, step) = overrides_and_step(&args.words, args.step.as_deref(), "`recipe sweep train KEY=VALUES` runs each job up to train")?;
+    let until = step.as_deref().unwrap_or("evaluate");
     let grid = Grid::parse(&overrides, if args.zip { Pairing::Zip } else { Pairing::Product })?;
     let sweep = Sweep::prepare(&program.selection(&[]), grid, until)?;
     on_interrupt();

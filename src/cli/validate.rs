@@ -30,7 +30,8 @@ pub fn validate(program: &Program, args: &ValidateArgs) -> Result<ExitCode> {
         match each.load(&args.overrides).and_then(|recipe| Ok((recipe.check_columns()?, recipe))) {
             Ok((columns, recipe)) => {
                 let profile = recipe.profile.as_ref().map_or_else(String::new, |p| format!(", profile {p}"));
-                let columns = columns.map_or("without its data".to_owned(), |n| format!("{} of the data", counted(n as u64, "column")));
+                let columns =
+                    columns.map_or("column names unchecked, for no data could be read".to_owned(), |n| format!("{} of the data", counted(n as u64, "column")));
                 out(&format!("{}: valid ({}{profile}; {columns})\n", recipe.name, recipe.template))?;
                 for warning in &recipe.warnings {
                     out(&format!("  warning: {warning}\n"))?;
