@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use polars::prelude::{DataType, Expr, lit};
+use polars::prelude::{DataFrame, DataType, Expr, lit};
 
 use super::{Context, Goal, Heads, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings};
 use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
@@ -223,8 +223,7 @@ impl Ingest {
         let mut warnings = Vec::new();
         let mut dropped = BTreeMap::new();
         let mut query = table.lazy();
-        let counts =
-            table.lazy().select(table.schema().iter().map(|(name, dtype)| missing_in(name, dtype).alias(name.as_str())).collect::<Vec<Expr>>()).collect()?;
+        let counts = of_all_rows(table, table.schema().iter().map(|(name, dtype)| missing_in(name, dtype).alias(name.as_str())))?;
         let missing = |name: &str| -> Result<u64> { Ok(counts.column(name)?.get(0)?.extract::<u64>().unwrap_or(0)) };
         let rows = table.rows()? as u64;
         if let Purpose::Training { target, goal } = &self.purpose {
@@ -239,7 +238,7 @@ impl Ingest {
             let lost = missing(target)?;
             let mut keep = column(target).is_not_null();
             if is_float {
-                let infinite = table.lazy().select([column(target).is_infinite().sum().cast(DataType::UInt64).alias("infinite")]).collect()?;
+                let infinite = of_all_rows(table, [column(target).is_infinite().sum().cast(DataType::UInt64).alias("infinite")])?;
                 let infinite = infinite.column("infinite")?.get(0)?.extract::<u64>().unwrap_or(0);
                 if infinite > 0 {
                     return Err(Error::data(format!("target `{target}` is infinite in {}", counted(infinite, "row")))
@@ -276,6 +275,11 @@ fn column(name: &str) -> Expr {
     Expr::Column(name.into())
 }
 
+/// Sums and ends over all rows, read in batches.
+fn of_all_rows(table: &Table, aggregates: impl IntoIterator<Item = Expr>) -> Result<DataFrame> {
+    Table::from_query(table.lazy().select(aggregates.into_iter().collect::<Vec<Expr>>()))?.collect()
+}
+
 /// How many rows have no value; NaN is none.
 fn missing_in(name: &str, dtype: &DataType) -> Expr {
     let absent = if dtype.is_float() { column(name).is_null().or(column(name).is_nan()) } else { column(name).is_null() };
@@ -284,8 +288,8 @@ fn missing_in(name: &str, dtype: &DataType) -> Expr {
 
 /// A number that never varies leaves nothing to learn.
 fn refuse_constant(table: &Table, target: &str) -> Result<()> {
-    let ends = table.lazy().select([column(target).min().cast(DataType::Float64).alias("least"), column(target).max().cast(DataType::Float64).alias("most")]);
-    let ends = ends.collect()?;
+    let end_of = |expr: Expr, name: &str| expr.cast(DataType::Float64).alias(name);
+    let ends = of_all_rows(table, [end_of(column(target).min(), "least"), end_of(column(target).max(), "most")])?;
     let end = |name: &str| -> Result<Option<f64>> { Ok(ends.column(name)?.get(0)?.extract::<f64>()) };
     match (end("least")?, end("most")?) {
         (Some(least), Some(most)) if least == most => Err(Error::data(format!("target `{target}` is {least} in every row"))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{OptionalExtension, params};
 
 use super::Tracker;
@@ -127,6 +128,8 @@ impl Tracker {
     pub fn record(&self, started: &Started, status: Status, finished: &Finished) -> Result<()> {
         point(Op::Write).map_err(|error| Error::io("write to", &self.database, &error))?;
         let mut connection = self.writer()?;
+        // The log is left to grow over many runs: to bring one run to the platter costs more than to find nothing changed.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|error| self.failure(&error))?;
         let write = |connection: &mut rusqlite::Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             transaction.execute(

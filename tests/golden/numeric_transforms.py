@@ -1,6 +1,6 @@
-"""The numbers that the unit tests of `power`, `quantile`, `polynomial`, `pca` and `hash` hold, computed by scikit-learn.
+"""The numbers that the unit tests of `power`, `quantile`, `polynomial`, `pca`, `hash`, `spline` and `impute_knn` hold, computed by scikit-learn.
 
-Run with scikit-learn 1.9 and scipy: python tests/golden/numbers.py
+Run with scikit-learn 1.9 and scipy: python tests/golden/numeric_transforms.py
 It prints one line a case. scikit-learn finds a power's exponent to about 1e-8 only, so the sharp exponents are the roots of the
 likelihood's derivative, by scipy, and the values are scipy's at those exponents, scaled as by StandardScaler.
 """
@@ -10,7 +10,8 @@ from scipy import stats
 from scipy.optimize import brentq
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction import FeatureHasher
-from sklearn.preprocessing import PolynomialFeatures, PowerTransformer, QuantileTransformer
+from sklearn.impute import KNNImputer
+from sklearn.preprocessing import PolynomialFeatures, PowerTransformer, QuantileTransformer, SplineTransformer
 
 NAN = float("nan")
 X = np.array([0.5, 1.25, 3.0, 0.75, 12.0, 2.0, 40.0, 1.0])
@@ -62,3 +63,18 @@ hasher = FeatureHasher(n_features=8, input_type="dict")
 rows = [{"c": "a", "d": "x"}, {"c": "bb", "d": "é"}, {"c": "a long level with blanks"}, {"d": "x"}]
 print("hash", hasher.transform(rows).toarray().astype(int).tolist())
 print("hash unsigned", FeatureHasher(8, input_type="dict", alternate_sign=False).transform(rows).toarray().astype(int).tolist())
+
+KNOTTED = np.array([[0.0], [1.0], [1.5], [2.0], [4.0], [7.0], [9.0], [10.0]])
+BEYOND = np.array([[-1.0], [0.0], [1.2], [4.5], [9.9], [10.0], [12.5]])
+for parameters in [
+    {"degree": 3, "n_knots": 4, "knots": "uniform", "extrapolation": "constant"},
+    {"degree": 2, "n_knots": 3, "knots": "quantile", "extrapolation": "linear"},
+    {"degree": 1, "n_knots": 3, "knots": "quantile", "extrapolation": "linear"},
+]:
+    spline = SplineTransformer(include_bias=False, **parameters).fit(KNOTTED)
+    print("spline", parameters, spline.transform(BEYOND).T.tolist())
+
+DONORS = np.array([[1.0, 2.0, NAN], [3.0, 4.0, 3.0], [NAN, 6.0, 5.0], [8.0, 8.0, 7.0], [2.5, NAN, 1.0], [2.5, 5.0, 2.0]])
+GAPS = np.array([[NAN, 5.0, 2.5], [4.0, NAN, NAN], [NAN, NAN, NAN], [2.5, NAN, 1.0], [1.0, 2.0, 3.0]])
+for weights in ["uniform", "distance"]:
+    print("impute_knn", weights, KNNImputer(n_neighbors=2, weights=weights).fit(DONORS).transform(GAPS).T.tolist())

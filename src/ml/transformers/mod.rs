@@ -24,6 +24,7 @@ mod filter;
 mod group_rare;
 mod hash;
 mod impute;
+mod impute_knn;
 mod indicate_missing;
 mod interact;
 mod levels;
@@ -44,6 +45,7 @@ mod rows;
 mod sample;
 mod scaling;
 mod select;
+mod spline;
 mod sqrt;
 mod standard_scale;
 mod target_encode;
@@ -71,6 +73,7 @@ pub use filter::Filter;
 pub use group_rare::GroupRare;
 pub use hash::Hash;
 pub use impute::Impute;
+pub use impute_knn::ImputeKnn;
 pub use indicate_missing::IndicateMissing;
 pub use interact::Interact;
 pub use log::{Log, Log1p};
@@ -87,6 +90,7 @@ pub use rename::Rename;
 pub use robust_scale::RobustScale;
 pub use sample::Sample;
 pub use select::Select;
+pub use spline::Spline;
 pub use sqrt::Sqrt;
 pub use standard_scale::StandardScale;
 pub use target_encode::TargetEncode;
@@ -99,6 +103,7 @@ use super::TransformerEntry;
 pub static TRANSFORMERS: &[TransformerEntry] = &[
     TransformerEntry::of::<Auto>(),
     TransformerEntry::of::<Impute>(),
+    TransformerEntry::of::<ImputeKnn>(),
     TransformerEntry::of::<IndicateMissing>(),
     TransformerEntry::of::<StandardScale>(),
     TransformerEntry::of::<MinMaxScale>(),
@@ -122,6 +127,7 @@ pub static TRANSFORMERS: &[TransformerEntry] = &[
     TransformerEntry::of::<Derive>(),
     TransformerEntry::of::<Interact>(),
     TransformerEntry::of::<Polynomial>(),
+    TransformerEntry::of::<Spline>(),
     TransformerEntry::of::<Pca>(),
     TransformerEntry::of::<Select>(),
     TransformerEntry::of::<DropColumns>(),
