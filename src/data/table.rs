@@ -18,8 +18,8 @@ use crate::error::{Error, Kind, Result};
 
 /// Rows in a batch (the last one may be shorter).
 pub const BATCH_ROWS: usize = 65_536;
-/// Rows in a row group of the parquet files that are written.
-pub const ROW_GROUP_ROWS: usize = 262_144;
+/// Rows in a row group of the parquet files that are written: few, since a reader holds several of them decoded.
+pub const ROW_GROUP_ROWS: usize = BATCH_ROWS;
 
 /// Rows and named, typed columns; cheap to clone.
 #[derive(Clone)]

@@ -103,7 +103,8 @@ before it. Where a row has none of them, the training mean fills in. Columns bec
         let missing = reduce::missing(on.table, &columns)?;
         let donors = drawn(on.table, &columns, self.max_donors, on.seed)?;
         let donated = columns.into_iter().zip(donors).zip(moments).zip(missing);
-        let donated = donated.map(|(((name, donors), moments), missing)| Donated { name, mean: Some(moments.mean).filter(|mean| mean.is_finite()), missing, donors });
+        let donated =
+            donated.map(|(((name, donors), moments), missing)| Donated { name, mean: Some(moments.mean).filter(|mean| mean.is_finite()), missing, donors });
         Ok(FittedImputeKnn { n_neighbors: self.n_neighbors, weights: self.weights, columns: donated.collect() })
     }
 }
