@@ -97,6 +97,15 @@ impl Value {
         })
     }
 
+    /// The value at a path, to be changed.
+    pub fn at_mut(&mut self, path: &[String]) -> Option<&mut Value> {
+        path.iter().try_fold(self, |value, part| match value {
+            Self::Map(map) => map.get_mut(part),
+            Self::List(list) => part.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
+            _ => None,
+        })
+    }
+
     /// Takes a key out of a map.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         match self {
@@ -108,21 +117,9 @@ impl Value {
     /// Removes what stands at a path; true if something did.
     pub fn remove(&mut self, path: &[String]) -> bool {
         let Some((last, parents)) = path.split_last() else { return false };
-        let mut value = self;
-        for part in parents {
-            let next = match value {
-                Self::Map(map) => map.get_mut(part),
-                Self::List(list) => part.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
-                _ => None,
-            };
-            match next {
-                Some(next) => value = next,
-                None => return false,
-            }
-        }
-        match value {
-            Self::Map(map) => map.remove(last).is_some(),
-            Self::List(list) => match last.parse::<usize>() {
+        match self.at_mut(parents) {
+            Some(Self::Map(map)) => map.remove(last).is_some(),
+            Some(Self::List(list)) => match last.parse::<usize>() {
                 Ok(i) if i < list.len() => {
                     list.remove(i);
                     true

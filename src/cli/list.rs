@@ -59,12 +59,7 @@ fn first_sentence(doc: &str) -> &str {
 }
 
 fn tasks(supports: fn(&Task) -> bool) -> String {
-    let classes = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
-    let known = [
-        ("regression", Task::Regression),
-        ("binary", Task::Classification { classes: classes(2), positive: Some(1) }),
-        ("multiclass", Task::Classification { classes: classes(3), positive: None }),
-    ];
+    let known = [("regression", Task::Regression), ("binary", Task::of_classes(2)), ("multiclass", Task::of_classes(3))];
     known.iter().filter(|(_, task)| supports(task)).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 

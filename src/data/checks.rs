@@ -154,6 +154,7 @@ pub fn check(table: &Table, contract: &Contract, tests: &[DataTest], now: DateTi
         let whole = |passed: bool, detail: String| Finding { passed, failing: u64::from(!passed), rows: counted.rows, detail, samples: Vec::new() };
         let finding = match &rule.plan {
             Plan::Settled { failing, detail } => Finding { failing: *failing, ..whole(*failing == 0, detail.clone()) },
+            Plan::NoColumn(detail) => whole(false, detail.clone()),
             Plan::Rows(plan) => {
                 let (rows, failing) = (counted.number(&format!("looked {i}")), counted.number(&format!("fails {i}")));
                 of_rows(rows, failing, plan.mostly, &plan.fault)
@@ -186,7 +187,7 @@ pub fn check(table: &Table, contract: &Contract, tests: &[DataTest], now: DateTi
 pub fn absent(table: &Table, contract: &Contract, tests: &[DataTest]) -> Vec<(String, String)> {
     let schema = table.schema();
     let missing = |rule: &Rule| match &rule.plan {
-        Plan::Settled { detail, failing: 1 } if detail.starts_with(rules::NO_COLUMN) && rule.severity == Severity::Error => Some(detail.clone()),
+        Plan::NoColumn(detail) if rule.severity == Severity::Error => Some(detail.clone()),
         _ => None,
     };
     let in_contract = rules::of_contract(contract, schema);

@@ -21,6 +21,12 @@ pub enum Task {
 }
 
 impl Task {
+    /// A classification into so many classes, the last one positive where there are two; for asking what can do it.
+    #[must_use]
+    pub fn of_classes(count: usize) -> Self {
+        Self::Classification { classes: (0..count).map(|i| i.to_string()).collect(), positive: (count == 2).then_some(1) }
+    }
+
     /// The number of classes; 0 for regression.
     #[must_use]
     pub fn classes(&self) -> usize {

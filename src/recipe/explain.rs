@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::compose::Composed;
-use super::document::{Document, Tag};
+use super::document::{Document, Mark, Tag};
 use super::interpolate::{World, interpolate};
 use super::sections::STEPS;
 use crate::error::{Error, Place, Result, shorten};
@@ -64,8 +64,8 @@ impl Composed {
             let Some(inside) = path.strip_prefix(layer.mount.as_slice()) else { continue };
             let document = &layer.document;
             // A tag above says what becomes of everything below it.
-            let tag = (0..=inside.len()).rev().find_map(|n| document.tags.get(&inside[..n]).copied());
-            let place = document.mark(inside).map_or_else(|| Place::file(super::overrides::COMMAND_LINE), |mark| mark.value.clone());
+            let tag = (0..=inside.len()).rev().find_map(|n| document.tag(&inside[..n]));
+            let place = document.mark(inside).map_or_else(|| Place::file(super::overrides::COMMAND_LINE), Mark::value);
             let mut add = |value: String| settings.push(Setting { layer: layer.name.clone(), place: place.clone(), value, wins: false });
             match document.value.at(inside) {
                 Some(Value::Null) if tag == Some(Tag::Remove) => add("!remove".to_owned()),
@@ -141,9 +141,10 @@ impl Composed {
                 Value::List(items)
             }
         };
-        if changed.merge_at(path, Document::of(over)).is_err() || interpolate(&mut changed, &World::new(&self.root, &self.environment)).is_err() {
+        if changed.merge_at(path, Document::of(over)).is_err() {
             return Vec::new();
         }
+        let Ok(changed) = interpolate(&changed, &World::new(&self.root, &self.environment)) else { return Vec::new() };
         let mut found = Vec::new();
         differences(&self.document.value, &changed.value, &mut Path::new(), &mut |path, _, _| found.push(path.to_vec()));
         found

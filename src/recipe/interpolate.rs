@@ -5,7 +5,7 @@
 //! reference takes the value's type. Cycles show the loop. `${secret:NAME}` stays as it is written: who needs the
 //! secret asks for it where it is used, so that it is in no card, key or record.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
@@ -54,12 +54,12 @@ impl<'a> World<'a> {
     }
 }
 
-/// Resolves every reference in place.
+/// The document with every reference resolved.
 ///
 /// # Errors
 /// Exit code 3 for every reference that is unknown, cyclic or badly written, with its place.
-pub fn interpolate(document: &mut Document, world: &World<'_>) -> Result<()> {
-    let resolver = Resolver { root: document.value.clone(), world, count: std::cell::Cell::new(0) };
+pub fn interpolate(document: &Document, world: &World<'_>) -> Result<Document> {
+    let resolver = Resolver { root: &document.value, world, count: Cell::new(0), known: RefCell::default() };
     let (mut problems, mut consequences) = (Vec::new(), Vec::new());
     let mut value = document.value.clone();
     resolver.walk(&mut value, &mut Vec::new(), &mut |path, mut fault| {
@@ -67,10 +67,9 @@ pub fn interpolate(document: &mut Document, world: &World<'_>) -> Result<()> {
         let list = if std::mem::take(&mut fault.path).is_empty() { &mut problems } else { &mut consequences };
         list.push(document.problem(path, fault));
     });
-    document.value = value;
     match Error::all(Kind::Config, if problems.is_empty() { consequences } else { problems }) {
         Some(error) => Err(error),
-        None => Ok(()),
+        None => Ok(document.with(value)),
     }
 }
 
@@ -81,9 +80,11 @@ pub fn names_secret(text: &str) -> bool {
 }
 
 struct Resolver<'a> {
-    root: Value,
+    root: &'a Value,
     world: &'a World<'a>,
-    count: std::cell::Cell<usize>,
+    count: Cell<usize>,
+    /// Values without references that names stand for which mean the same everywhere.
+    known: RefCell<BTreeMap<String, Value>>,
 }
 
 /// References that are being resolved, the first one first.
@@ -159,9 +160,10 @@ impl Resolver<'_> {
     }
 
     fn reference(&self, inside: &str, at: &[String], stack: &mut Stack) -> Result<Value, Fault> {
-        self.count.set(self.count.get() + 1);
-        if self.count.get() > MAX_REFERENCES {
-            return Err(Fault::new(&[], format!("references stand for more than {MAX_REFERENCES} values")));
+        self.count(1)?;
+        if let Some(known) = self.known.borrow().get(inside).filter(|_| stack.len() < MAX_DEPTH) {
+            self.count(size(known))?;
+            return Ok(known.clone());
         }
         let mut arguments = split(inside, ':').into_iter();
         let first = arguments.next().unwrap_or_default();
@@ -171,7 +173,7 @@ impl Resolver<'_> {
         }
         let name = self.name(inside, at, stack)?;
         let (wanted, found) = self.find(&name, at)?;
-        self.count.set(self.count.get() + size(&found));
+        self.count(size(&found))?;
         let shown = display_path(&wanted);
         if stack.contains(&shown) || stack.len() >= MAX_DEPTH {
             stack.push(shown.clone());
@@ -179,18 +181,32 @@ impl Resolver<'_> {
             return Err(Fault::new(&[], format!("{CIRCLE}: {}", stack[start..].join(" → "))));
         }
         stack.push(shown);
+        let is_plain = !refers(&found);
         let mut value = found;
         let mut first = None;
         self.walk_tree(&mut value, &mut wanted.clone(), stack, &mut first);
         stack.pop();
         match first {
-            None => Ok(value),
+            None => {
+                if is_plain && name == inside && !name.starts_with('.') {
+                    self.known.borrow_mut().insert(name, value.clone());
+                }
+                Ok(value)
+            }
             Some(fault) if fault.message.starts_with(CIRCLE) => Err(fault),
             Some(mut fault) => {
                 fault.path = wanted;
                 Err(fault)
             }
         }
+    }
+
+    fn count(&self, values: usize) -> Result<(), Fault> {
+        self.count.set(self.count.get() + values);
+        if self.count.get() > MAX_REFERENCES {
+            return Err(Fault::new(&[], format!("references stand for more than {MAX_REFERENCES} values")));
+        }
+        Ok(())
     }
 
     /// What a reference's name means, as the path from the root and the value there.
@@ -364,6 +380,16 @@ impl Resolver<'_> {
     }
 }
 
+/// Does a tree hold references?
+fn refers(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("${"),
+        Value::List(items) => items.iter().any(refers),
+        Value::Map(map) => map.values().any(refers),
+        _ => false,
+    }
+}
+
 /// Values in a tree.
 fn size(value: &Value) -> usize {
     match value {
@@ -426,10 +452,9 @@ mod tests {
     use super::*;
 
     fn resolved(text: &str) -> Result<Value> {
-        let mut document = Document::parse("recipe.yaml", text)?;
+        let document = Document::parse("recipe.yaml", text)?;
         let environment = Environment::from([("USER".to_owned(), "ada".to_owned())]);
-        interpolate(&mut document, &World::new(FilePath::new("."), &environment))?;
-        Ok(document.value)
+        Ok(interpolate(&document, &World::new(FilePath::new("."), &environment))?.value)
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::data::{Role, Roles};
 use crate::error::{Error, Kind, Problem, Result, shorten};
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
-use crate::ml::{TargetKind, estimators, metric};
+use crate::ml::{TargetKind, Task, estimators, metric};
 use crate::steps::evaluate::Evaluate;
 use crate::steps::ingest::{Ingest, Purpose};
 use crate::steps::predict::Predict;
@@ -533,6 +533,15 @@ impl Builder {
             self.add(&base, vec![Fault::new(&["using".to_owned()], format!("unknown estimator `{}`", shorten(using))).hint(hint)]);
             return None;
         };
+        let task = match goal {
+            Goal::Regression => Task::Regression,
+            Goal::Classification { positive } => Task::of_classes(if positive.is_some() { 2 } else { 3 }),
+        };
+        if !(entry.supports)(&task) {
+            let fitting: Vec<&str> = estimators::ESTIMATORS.iter().filter(|other| (other.supports)(&task)).map(|other| other.name).collect();
+            let fault = Fault::new(&["using".to_owned()], format!("`{}` cannot do {}", entry.name, metric::task_name(&task)));
+            self.add(&base, vec![fault.hint(format!("these can: {}", fitting.join(", ")))]);
+        }
         let estimator = self.checked(&["steps", "train", "estimator_params"], (entry.parse)(&parameters))?;
         if section.class_weight.is_some() && *goal == Goal::Regression {
             self.add(&base, vec![Fault::new(&["class_weight".to_owned()], "`class_weight` is for classification")]);

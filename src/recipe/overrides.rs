@@ -1,7 +1,5 @@
 //! What the command line changes: `key=VALUE`, `+key=VALUE`, `~key`, `list=append(x)`, `group=option`, `VARIABLE=value`.
 
-use std::collections::BTreeMap;
-
 use super::compose::is_variable;
 use super::document::{Document, Tag};
 use super::sections::STEPS;
@@ -75,7 +73,7 @@ impl Override {
             None => Document::of(Value::Null),
         };
         if delete {
-            document.tags = BTreeMap::from([(Path::new(), Tag::Remove)]);
+            document.set_tag(Tag::Remove);
         }
         Ok(Self::Key(Action { path: key_path(key), document, is_new }))
     }
@@ -94,7 +92,7 @@ fn changed(text: &str) -> Result<Document> {
     for (name, tag) in [("append", Tag::Append), ("prepend", Tag::Prepend), ("remove", Tag::Remove), ("replace", Tag::Replace)] {
         let Some(inside) = text.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.strip_suffix(')')) else { continue };
         let mut document = if tag == Tag::Replace { inline(inside)? } else { inline(&format!("[{inside}]"))? };
-        document.tags.insert(Path::new(), tag);
+        document.set_tag(tag);
         return Ok(document);
     }
     inline(text)

@@ -63,11 +63,10 @@ impl File {
 
     /// Can an estimator stand in it?
     fn takes(self, estimator: &EstimatorEntry) -> bool {
-        let classification = |n: usize| Task::Classification { classes: (0..n).map(|i| i.to_string()).collect(), positive: (n == 2).then_some(1) };
         match self {
             Self::Profile => true,
             Self::Recipe(_) if self.is_regression() => (estimator.supports)(&Task::Regression),
-            Self::Recipe(_) => (estimator.supports)(&classification(2)) || (estimator.supports)(&classification(3)),
+            Self::Recipe(_) => [2, 3].into_iter().any(|classes| (estimator.supports)(&Task::of_classes(classes))),
         }
     }
 }

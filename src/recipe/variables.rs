@@ -10,7 +10,7 @@ use minijinja::{Environment, UndefinedBehavior};
 
 use super::document::Document;
 use crate::error::{Error, Place, Problem, Result, nearest, shorten};
-use crate::value::{Path, Value};
+use crate::value::Value;
 
 /// Steps one expression may take, and characters its value may have.
 const FUEL: u64 = 10_000;
@@ -29,6 +29,9 @@ pub struct Marked {
 impl Marked {
     /// The names of the variables that the expressions use.
     pub fn names(&self) -> Vec<String> {
+        if self.expressions.is_empty() {
+            return Vec::new();
+        }
         let environment = environment();
         let compiled = self.expressions.iter().filter_map(|(expression, _)| environment.compile_expression(expression).ok());
         compiled.flat_map(|compiled| compiled.undeclared_variables(false)).collect()
@@ -40,6 +43,9 @@ impl Marked {
 /// # Errors
 /// Statements (`{% … %}`), an expression that does not end on its line.
 pub fn mark(name: &str, text: &str) -> Result<Marked> {
+    if !text.contains("{{") && !text.contains("{%") {
+        return Ok(Marked { text: text.to_owned(), expressions: Vec::new() });
+    }
     let mut marked = Marked { text: String::with_capacity(text.len()), expressions: Vec::new() };
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let comment = line.trim_start().starts_with('#');
@@ -88,17 +94,7 @@ pub fn fill(document: &mut Document, marked: &Marked, variables: &BTreeMap<Strin
     let mut value = std::mem::take(&mut document.value);
     filler.walk(&mut value);
     document.value = value;
-    let renamed: Vec<(Path, Path)> = document
-        .marks
-        .keys()
-        .filter(|path| path.iter().any(|part| part.contains(OPEN)))
-        .map(|path| (path.clone(), path.iter().map(|part| filler.text(part)).collect()))
-        .collect();
-    for (from, to) in renamed {
-        if let Some(mark) = document.marks.remove(&from) {
-            document.marks.insert(to, mark);
-        }
-    }
+    document.rename(&mut |key| key.contains(OPEN).then(|| filler.text(key)));
     filler.problems.dedup();
     match Error::all(crate::error::Kind::Config, filler.problems) {
         Some(error) => Err(error),

@@ -195,7 +195,7 @@ fn config_lines(session: &Session<'_>, step: &str) -> Vec<ConfigLine> {
     let mut add = |path: KeyPath| {
         if let Some(value) = document.value.at(&path) {
             leaves(value, &path, &mut |at, text| {
-                let place = document.mark(at).map_or_else(String::new, |mark| mark.value.to_string());
+                let place = document.mark(at).map_or_else(String::new, |mark| mark.value().to_string());
                 lines.push(ConfigLine { key: display_path(at), value: text, place });
             });
         }

@@ -271,6 +271,13 @@ fn a_value_that_cannot_be_meant_is_refused_with_its_place() {
                 &["unknown estimator `rigde`", "recipe.yaml:16:12", "did you mean `ridge`?", "recipe list estimators"],
             ),
             bad(
+                "23 an estimator for another task",
+                |p| edit(p, "ridge\n    estimator_params: {alpha: 0.5}", "logistic"),
+                3,
+                &["`logistic` cannot do regression", "recipe.yaml:16:12 at steps.train.using", "these can: ", "ridge"],
+            )
+            .run(&["validate"]),
+            bad(
                 "24 parameter of the wrong type",
                 |p| edit(p, "alpha: 0.5", "alpha: strong"),
                 3,

@@ -57,7 +57,7 @@ fn no_module_uses_a_floor_above_its_own() {
 }
 
 #[test]
-fn only_the_command_line_prints_or_exits_and_only_one_file_names_the_yaml_crate() {
+fn only_the_command_line_prints_or_exits_and_only_one_file_each_reads_and_writes_yaml() {
     let mut bad = Vec::new();
     for (module, name, lines) in files() {
         for line in lines.iter().filter(|line| !line.trim_start().starts_with("//")) {
@@ -65,7 +65,7 @@ fn only_the_command_line_prints_or_exits_and_only_one_file_names_the_yaml_crate(
             if prints && module != "cli" {
                 bad.push(format!("{name}: {line}"));
             }
-            if line.contains("serde_yaml") && name != "recipe/document.rs" {
+            if (line.contains("serde_yaml") && name != "recipe/document/mod.rs") || (line.contains("granit_parser") && name != "recipe/document/read.rs") {
                 bad.push(format!("{name}: {line}"));
             }
             if line.contains("polars::") && !["data", "ml", "steps"].contains(&module.as_str()) {

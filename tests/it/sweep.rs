@@ -1,10 +1,8 @@
 //! Sweeps and the leaderboard: what runs, what is refused before anything runs, and how models are ranked.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use regex::Regex;
 use serde_json::Value;
 
 use crate::project::{Project, Ran};
@@ -244,60 +242,4 @@ fn models_of_different_kinds_and_chains_are_told_apart_by_what_differs() {
     project.ok(&["run", "train", "transform.0.impute.strategy=mean"]);
     let head = names(&[]);
     assert!(head.contains(",steps.transform[0].impute.strategy") && head.contains(",steps.train.estimator_params.alpha"), "{head}");
-}
-
-/// Times, runs and the width of columns, which differ from one day to the next.
-fn steady(text: &str) -> String {
-    let mut text = text.to_owned();
-    for (pattern, to) in [(r"\b[0-9a-f]{12}\b", "ID"), (r"\b\d+(\.\d+)? (ms|s)\b", "TIME"), ("─+", "─"), (r" +", " ")] {
-        text = Regex::new(pattern).unwrap().replace_all(&text, to).into_owned();
-    }
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn the_page_on_sweeps_is_true() {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sweeps.md")).unwrap();
-    let project = Project::empty();
-    let bin = Path::new(env!("CARGO_BIN_EXE_recipe")).parent().unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    // The first block makes the project, the others run in it.
-    let mut root = project.root().to_path_buf();
-    let mut sweep = None;
-    let run = |root: &Path, line: &str, sweep: &Option<String>| {
-        let mut command = Command::new("sh");
-        let quoted = line.replace("bc2e", sweep.as_deref().unwrap_or_default());
-        command.args(["-c", &quoted]).current_dir(root).env("PATH", &path).env("COLUMNS", "100").env("NO_COLOR", "1").env_remove("RECIPE_PROFILE");
-        Ran::of(&command.stdin(Stdio::null()).output().unwrap())
-    };
-    let mut count = 0;
-    for block in page.split("\n```").skip(1).step_by(2) {
-        let (language, body) = block.split_once('\n').unwrap();
-        match language {
-            "sh" => {
-                for line in body.lines() {
-                    let code = line.split_once("# exit code ").map_or(0, |(_, code)| code.trim().parse().unwrap());
-                    let ran = run(&root, line, &sweep);
-                    assert_eq!(ran.code, code, "{line}\n{}{}", ran.stdout, ran.stderr);
-                    count += 1;
-                }
-                root = project.path("houses");
-            }
-            "yaml" => {
-                let name = body.lines().next().unwrap().trim_start_matches("# ");
-                std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
-                std::fs::write(root.join(name), body).unwrap();
-            }
-            "text" => {
-                let (line, wanted) = body.split_once('\n').unwrap();
-                let ran = run(&root, line.trim_start_matches("$ "), &sweep);
-                let id = ran.stdout.strip_prefix("sweep ").and_then(|rest| rest.split_once(':'));
-                sweep = id.map(|(id, _)| id.to_owned()).or(sweep);
-                assert_eq!(steady(&ran.stdout), steady(wanted), "{line}\n{}{}", ran.stdout, ran.stderr);
-                count += 1;
-            }
-            other => panic!("an unknown kind of block: {other}"),
-        }
-    }
-    assert_eq!(count, 9);
 }

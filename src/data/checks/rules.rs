@@ -22,6 +22,8 @@ pub(super) struct Rule {
 pub(super) enum Plan {
     /// Known from the columns' names and types.
     Settled { failing: u64, detail: String },
+    /// It names a column that is not there: what is said of that.
+    NoColumn(String),
     /// Each row by itself, counted in the one query.
     Rows(RowPlan),
     /// One value and whether it is as wanted, in the one query.
@@ -77,7 +79,7 @@ pub(super) fn of_contract(contract: &Contract, schema: &Schema) -> Vec<Rule> {
     for (name, column) in &contract.columns {
         let rule = |what: &str, plan: Plan| Rule { name: what.to_owned(), column: Some(name.clone()), severity: column.severity, plan };
         let Some(dtype) = schema.get(name) else {
-            rules.push(rule("present", settled(Err(no_column(name, schema)))));
+            rules.push(rule("present", Plan::NoColumn(no_column(name, schema))));
             continue;
         };
         let fits = match column.kind {
@@ -148,8 +150,21 @@ pub(super) fn of_test(test: &DataTest, schema: &Schema, now: DateTime<Utc>) -> R
         DataTest::Unique(t) if t.columns.len() > 1 => (None, format!("unique: {}", t.columns.join(", "))),
         _ => (column_of(test).map(str::to_owned), test.name().to_owned()),
     };
-    let plan = plan(test, schema, now).unwrap_or_else(|detail| settled(Err(detail)));
+    let plan = match columns_of(test).into_iter().find(|name| schema.get(name).is_none()) {
+        Some(missing) => Plan::NoColumn(no_column(missing, schema)),
+        None => plan(test, schema, now).unwrap_or_else(|detail| settled(Err(detail))),
+    };
     Rule { name, column, severity: test.severity(), plan }
+}
+
+/// The columns that a test names by themselves, not in an expression.
+fn columns_of(test: &DataTest) -> Vec<&str> {
+    match test {
+        DataTest::ColumnPair(t) => vec![&t.column, &t.other],
+        DataTest::Unique(t) => t.columns.iter().map(String::as_str).collect(),
+        DataTest::NoDuplicates(t) => t.columns.iter().map(String::as_str).collect(),
+        _ => column_of(test).into_iter().collect(),
+    }
 }
 
 fn column_of(test: &DataTest) -> Option<&str> {
@@ -202,12 +217,8 @@ fn plan(test: &DataTest, schema: &Schema, now: DateTime<Utc>) -> Result<Plan, St
             Ok(row_plan(only, holds, t.sql.columns().into_iter().collect(), mostly, "where it is not true".to_owned()))
         }
         DataTest::ColumnPair(t) => column_pair(t, schema, only, mostly),
-        DataTest::Unique(t) => {
-            t.columns.iter().try_for_each(|name| of(name).map(|_| ()))?;
-            Ok(ordered(Ordered::Repeats { columns: t.columns.clone(), missing: Missing::Skipped, mostly }))
-        }
+        DataTest::Unique(t) => Ok(ordered(Ordered::Repeats { columns: t.columns.clone(), missing: Missing::Skipped, mostly })),
         DataTest::NoDuplicates(t) => {
-            t.columns.iter().try_for_each(|name| of(name).map(|_| ()))?;
             let columns = if t.columns.is_empty() { schema.iter_names().map(ToString::to_string).collect() } else { t.columns.clone() };
             Ok(ordered(Ordered::Repeats { columns, missing: Missing::Equal, mostly }))
         }
@@ -215,10 +226,7 @@ fn plan(test: &DataTest, schema: &Schema, now: DateTime<Utc>) -> Result<Plan, St
             comparable(&t.column, &of(&t.column)?)?;
             Ok(ordered(Ordered::Increasing { column: t.column.clone(), strictly: t.strictly, mostly }))
         }
-        DataTest::DistinctCount(t) => {
-            of(&t.column)?;
-            Ok(ordered(Ordered::Distinct { column: t.column.clone(), min: t.min, max: t.max }))
-        }
+        DataTest::DistinctCount(t) => Ok(ordered(Ordered::Distinct { column: t.column.clone(), min: t.min, max: t.max })),
         DataTest::Mean(t) => figure(t, Figure::Mean),
         DataTest::Stdev(t) => figure(t, Figure::Deviation),
         DataTest::Sum(t) => figure(t, Figure::Sum),
@@ -244,10 +252,7 @@ fn plan(test: &DataTest, schema: &Schema, now: DateTime<Utc>) -> Result<Plan, St
             let (least, most) = (values.clone().min(), values.max());
             Ok(Plan::Value { value: most.clone(), holds: least.eq(most).fill_null(lit(true)), wanted: "one value".to_owned() })
         }
-        DataTest::ClassBalance(t) => {
-            of(&t.column)?;
-            Ok(Plan::Classes { column: t.column.clone(), only, min: t.min_share, max: t.max_share })
-        }
+        DataTest::ClassBalance(t) => Ok(Plan::Classes { column: t.column.clone(), only, min: t.min_share, max: t.max_share }),
         DataTest::Freshness(t) => {
             let dtype = of(&t.column)?;
             if !matches!(dtype, DataType::Date | DataType::Datetime(..)) {
@@ -464,13 +469,10 @@ fn comparable(name: &str, dtype: &DataType) -> Result<(), String> {
     if dtype.is_nested() { Err(format!("values of `{}` have no order: they are {}", shorten(name), kind_name(dtype))) } else { Ok(()) }
 }
 
-/// How every rule begins that names a column that is not there.
-pub(super) const NO_COLUMN: &str = "no column `";
-
 fn no_column(name: &str, schema: &Schema) -> String {
     match nearest(name, schema.iter_names().map(PlSmallStr::as_str)) {
-        Some(near) => format!("{NO_COLUMN}{}`; did you mean `{}`?", shorten(name), shorten(near)),
-        None => format!("{NO_COLUMN}{}`", shorten(name)),
+        Some(near) => format!("no column `{}`; did you mean `{}`?", shorten(name), shorten(near)),
+        None => format!("no column `{}`", shorten(name)),
     }
 }
 

@@ -135,10 +135,9 @@ pub fn peek(files: &[SourceFile], config: &SourceConfig, wanted: &BTreeMap<Strin
     let mut config = SourceConfig { sample: None, using: Some(locate::format_of(file, config.using)?), ..config.clone() };
     config.options.max_rejected = u64::MAX;
     let mut file = file.clone();
-    let is_text = matches!(config.using, Some(Format::Csv | Format::Json)) && config.options.encoding == Encoding::Utf8;
-    if is_text {
+    if matches!(config.using, Some(Format::Csv | Format::Json)) {
         let head = scratch.path().join("head");
-        unpack::head(&file.path, &file.name, BYTES, &head)?;
+        unpack::head(&file.path, &file.name, BYTES, config.options.encoding, &head)?;
         file.path = head;
     }
     let rows = read(&[file], &config, wanted, scratch.path(), 0)?.table.lazy().limit(ROWS);

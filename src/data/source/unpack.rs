@@ -57,15 +57,20 @@ fn unpack_within(from: &Path, name: &str, packed: Packed, to: &Path, largest: u6
 ///
 /// # Errors
 /// A damaged file, and what the disk refuses.
-pub fn head(from: &Path, name: &str, bytes: u64, to: &Path) -> Result<()> {
+pub fn head(from: &Path, name: &str, bytes: u64, encoding: Encoding, to: &Path) -> Result<()> {
     let mut start = Vec::new();
     let packed = packed(from, name)?;
     let failed = |error: io::Error| packed.map_or_else(|| Error::io("read", Path::new(name), &error), |packed| damaged(name, packed, &error));
     reader(from, name, packed)?.take(bytes).read_to_end(&mut start).map_err(failed)?;
-    if start.len() as u64 == bytes
-        && let Some(end) = start.iter().rposition(|byte| *byte == b'\n')
-    {
-        start.truncate(end + 1);
+    if start.len() as u64 == bytes {
+        let is_big_endian = start.starts_with(&[0xfe, 0xff]);
+        let feed: &[u8] = match encoding {
+            Encoding::Utf8 | Encoding::Latin1 => b"\n",
+            Encoding::Utf16 if is_big_endian => b"\0\n",
+            Encoding::Utf16 => b"\n\0",
+        };
+        let end = start.chunks_exact(feed.len()).rposition(|unit| unit == feed).map_or(start.len() / feed.len(), |end| end + 1);
+        start.truncate(end * feed.len());
     }
     std::fs::write(to, start).map_err(|error| Error::io("write", to, &error))
 }
@@ -246,6 +251,24 @@ mod tests {
             let decoded: String = bytes.iter().map(|byte| decoder.decode(&[*byte]).unwrap()).collect();
             assert_eq!(decoded, text);
             assert!(decoder.is_done());
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_file_is_whole_lines_in_every_encoding() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("text"), dir.path().join("head"));
+        let text = "a,b\n1,ਗ\n".repeat(100);
+        let utf16 = |bytes: fn(u16) -> [u8; 2], mark: bool| mark.then_some(0xfeff).into_iter().chain(text.encode_utf16()).flat_map(bytes).collect::<Vec<u8>>();
+        let cases = [
+            (Encoding::Utf8, text.clone().into_bytes(), 100),
+            (Encoding::Utf16, utf16(u16::to_le_bytes, false), 96),
+            (Encoding::Utf16, utf16(u16::to_be_bytes, true), 98),
+        ];
+        for (encoding, bytes, length) in cases {
+            std::fs::write(&from, &bytes).unwrap();
+            head(&from, "text", 101, encoding, &to).unwrap();
+            assert_eq!(std::fs::read(&to).unwrap(), bytes[..length], "{encoding:?}");
         }
     }
 
