@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::levels;
 use super::rows::generator;
 use super::scaling::require_finite;
-use crate::card::{self, Cell};
+use crate::card;
 use crate::data::Table;
 use crate::error::{Result, shorten};
 use crate::ml::Matrix;
@@ -261,7 +261,7 @@ mod tests {
         let numbers: Vec<Option<f64>> = (0..100).map(|i| (i % 10 > 0).then_some(f64::from(i))).collect();
         let frame = df!("x" => &numbers, "y" => (0..100).collect::<Vec<i32>>(), "n" => [None::<f64>; 100]).unwrap();
         let table = fit(&frame, "impute_knn: {max_donors: 20}").learned().remove(0);
-        assert!(matches!(table.rows[1][2], Cell::Count(20)), "{:?}", table.rows);
+        assert!(matches!(table.rows[1][2], card::Cell::Count(20)), "{:?}", table.rows);
         let out = fit_apply(&frame, "impute_knn: {n_neighbors: 2}");
         assert_eq!(out.column("n").unwrap().null_count(), 100);
         // Row 50 has 49 and 51 beside it.
