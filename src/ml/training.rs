@@ -29,6 +29,22 @@ pub struct Chunk {
     pub w: Vec<f64>,
 }
 
+impl Chunk {
+    /// Only the rows with a weight above 0.
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        let counts: Vec<bool> = self.w.iter().map(|w| *w > 0.0).collect();
+        if counts.contains(&false) {
+            for column in self.x.columns.iter_mut().chain([&mut self.y, &mut self.w]) {
+                let mut counts = counts.iter();
+                column.retain(|_| counts.next().copied().unwrap_or(false));
+            }
+            self.x.rows = self.w.len();
+        }
+        self
+    }
+}
+
 /// Training rows and what is to be learned from them.
 pub struct TrainingSet {
     pub task: Task,

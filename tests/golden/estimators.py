@@ -11,9 +11,16 @@ import warnings
 
 import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge, RidgeClassifier
-from sklearn.naive_bayes import GaussianNB
+from scipy.optimize import root
+from scipy.special import expit, softmax
+from sklearn.linear_model import (
+    ElasticNet, GammaRegressor, HuberRegressor, Lasso, LinearRegression, LogisticRegression, PoissonRegressor, QuantileRegressor, Ridge,
+    RidgeClassifier, TweedieRegressor,
+)
+from sklearn.linear_model._huber import _huber_loss_and_gradient
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 warnings.simplefilter("error")
@@ -40,7 +47,19 @@ sets = {
     # More features than rows.
     "wide": (random.normal(size=(5, 8)).round(3), random.normal(size=(3, 8)).round(3)),
 }
-targets = {"number": number, "two": two, "three": three}
+# Drawn last, so that the sets above stay as they are.
+scale = np.exp(plane / 4.0)
+claims = (random.poisson(0.7, size=n) * random.gamma(2.0, scale / 2.0)).round(3)
+targets = {
+    "number": number,
+    "two": two,
+    "three": three,
+    "count": random.poisson(scale).astype(float),
+    "amount": (random.gamma(2.0, scale) + 0.01).round(3),
+    "claims": claims,
+    "wild": (number + (random.random(n) < 0.2) * 50.0 * random.normal(size=n)).round(3),
+}
+sets["counts"] = (random.poisson(2.0, size=(n, 4)).astype(float), random.poisson(2.0, size=(6, 4)).astype(float))
 
 cases = []
 
@@ -50,13 +69,18 @@ def case(name, using, parameters, model, target="number", data="plain", weighted
     y = targets[target][: len(rows)]
     model.fit(rows, y, **({"sample_weight": weight[: len(rows)]} if weighted else {}))
     result = {"name": name, "using": using, "parameters": parameters, "target": target, "data": data, "weighted": weighted}
-    if hasattr(model, "coef_"):
+    if isinstance(model, (SVC, SVR)):
+        pass
+    elif hasattr(model, "coef_"):
         result["coefficients"] = np.atleast_2d(model.coef_).tolist()
         result["intercepts"] = np.atleast_1d(model.intercept_).tolist()
     if hasattr(model, "feature_importances_"):
         result["importances"] = model.feature_importances_.tolist()
-    if target == "number":
+    if target not in ("two", "three"):
         result["predictions"] = [model.predict(unseen).tolist()]
+    elif isinstance(model, SVC):
+        f = model.decision_function(unseen)
+        result["predictions"] = ([expit(-2 * f).tolist(), expit(2 * f).tolist()] if f.ndim == 1 else softmax(f, axis=1).T.tolist())
     elif hasattr(model, "predict_proba"):
         result["predictions"] = model.predict_proba(unseen).T.tolist()
     cases.append(result)
@@ -68,6 +92,63 @@ def logistic(**parameters):
 
 def sparse(**parameters):
     return LogisticRegression(solver="saga", tol=1e-13, max_iter=2_000_000, random_state=0, **parameters)
+
+
+class Polished:
+    """A linear model of scikit-learn whose solver stops early, led on to where the gradient of its objective is zero."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def fit(self, x, y, sample_weight=None):
+        w = np.ones(len(y)) if sample_weight is None else sample_weight
+        self.model.fit(x, y, sample_weight=sample_weight)
+        self.coef_, self.intercept_ = [], []
+        for t, coefficients, intercept in zip(self.signs(y), np.atleast_2d(self.model.coef_), np.atleast_1d(self.model.intercept_)):
+            start = np.r_[coefficients, intercept, *([self.model.scale_] if isinstance(self.model, HuberRegressor) else [])]
+            found = root(lambda at: self.gradient(at, x, t, w), start, tol=1e-15)
+            assert np.abs(found.fun).max() < 1e-9 and np.abs(found.x - start).max() < 0.05 * np.abs(start).max(), (found, start)
+            self.coef_.append(found.x[: x.shape[1]])
+            self.intercept_.append(found.x[x.shape[1]])
+        self.coef_, self.intercept_ = np.array(self.coef_), np.array(self.intercept_)
+
+    def signs(self, y):
+        if not isinstance(self.model, LinearSVC):
+            return [y]
+        classes = self.model.classes_
+        return [np.where(y == k, 1.0, -1.0) for k in (classes[1:] if len(classes) == 2 else classes)]
+
+    def gradient(self, at, x, t, w):
+        if isinstance(self.model, HuberRegressor):
+            return _huber_loss_and_gradient(at, x, t, self.model.epsilon, self.model.alpha, w)[1]
+        # The intercept is not penalised.
+        beta, f = at[:-1], x @ at[:-1] + at[-1]
+        if isinstance(self.model, LinearSVC):
+            slope = -2.0 * t * np.maximum(0.0, 1.0 - t * f)
+        else:
+            slope = 2.0 * np.sign(f - t) * np.maximum(0.0, np.abs(f - t) - self.model.epsilon)
+        slope = self.model.C * w * slope
+        return np.r_[beta + x.T @ slope, slope.sum()]
+
+    def predict(self, x):
+        return x @ self.coef_[0] + self.intercept_[0]
+
+
+class Counting:
+    """Naive Bayes with coefficients."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def fit(self, x, y, sample_weight=None):
+        self.model.fit(x, y, sample_weight=sample_weight)
+        shares = self.model.feature_log_prob_
+        if isinstance(self.model, BernoulliNB):
+            not_there = np.log(1 - np.exp(shares))
+            self.coef_, self.intercept_ = shares - not_there, self.model.class_log_prior_ + not_there.sum(axis=1)
+        else:
+            self.coef_, self.intercept_ = shares, self.model.class_log_prior_
+        self.predict_proba = self.model.predict_proba
 
 
 for weighted in (False, True):
@@ -84,6 +165,24 @@ for weighted in (False, True):
     case("ridge classifier of three" + also, "ridge_classifier", {"alpha": 3}, RidgeClassifier(alpha=3), "three", weighted=weighted)
     case("dummy mean" + also, "dummy", {}, DummyRegressor(), weighted=weighted)
     case("dummy prior" + also, "dummy", {}, DummyClassifier(), "three", weighted=weighted)
+    exact = {"solver": "newton-cholesky", "tol": 1e-13, "max_iter": 1000}
+    case("poisson" + also, "poisson", {"alpha": 0.2}, PoissonRegressor(alpha=0.2, **exact), "count", weighted=weighted)
+    case("gamma" + also, "gamma", {"alpha": 0.3}, GammaRegressor(alpha=0.3, **exact), "amount", weighted=weighted)
+    case("tweedie" + also, "tweedie", {"alpha": 0.1, "power": 1.6}, TweedieRegressor(alpha=0.1, power=1.6, link="log", **exact), "claims", weighted=weighted)
+    case("huber" + also, "huber", {"alpha": 0.3}, Polished(HuberRegressor(alpha=0.3, max_iter=10**5, tol=1e-9)), "wild", weighted=weighted)
+    case("median" + also, "quantile_regression", {}, QuantileRegressor(alpha=0), weighted=weighted)
+    case("ninth decile with a penalty" + also, "quantile_regression", {"quantile": 0.9, "alpha": 0.1}, QuantileRegressor(quantile=0.9, alpha=0.1), "wild", weighted=weighted)
+    svc = LinearSVC(C=0.4, dual=False, tol=1e-10, intercept_scaling=1000, max_iter=10**6)
+    case("linear svm" + also, "linear_svm", {"C": 0.4}, Polished(svc), "two", weighted=weighted)
+    case("linear svm of three" + also, "linear_svm", {"C": 0.4}, Polished(svc), "three", weighted=weighted)
+    svr = LinearSVR(C=0.4, epsilon=0.5, loss="squared_epsilon_insensitive", dual=False, tol=1e-10, intercept_scaling=1000, max_iter=10**6)
+    case("linear svm of a number" + also, "linear_svm", {"C": 0.4, "epsilon": 0.5}, Polished(svr), "wild", weighted=weighted)
+    case("svm" + also, "svm", {"C": 2, "gamma": 0.2, "tol": 1e-12}, SVC(C=2, gamma=0.2, tol=1e-12), "two", weighted=weighted)
+    case("svm of three" + also, "svm", {"C": 2, "gamma": 0.2, "tol": 1e-12}, SVC(C=2, gamma=0.2, tol=1e-12), "three", weighted=weighted)
+    case("svm of a number" + also, "svm", {"C": 2, "gamma": 0.2, "epsilon": 0.3, "tol": 1e-12}, SVR(C=2, gamma=0.2, epsilon=0.3, tol=1e-12), weighted=weighted)
+    case("multinomial naive bayes" + also, "multinomial_nb", {"alpha": 0.5}, Counting(MultinomialNB(alpha=0.5)), "three", "counts", weighted)
+    case("complement naive bayes" + also, "complement_nb", {"alpha": 0.5}, Counting(ComplementNB(alpha=0.5)), "three", "counts", weighted)
+    case("bernoulli naive bayes" + also, "bernoulli_nb", {"binarize": 1.5}, Counting(BernoulliNB(binarize=1.5)), "three", "counts", weighted)
 
 case("linear without intercept", "linear", {"fit_intercept": False}, LinearRegression(fit_intercept=False))
 case("linear on all levels", "linear", {}, LinearRegression(), data="one_hot")
@@ -99,6 +198,13 @@ case("logistic elastic net", "logistic", {"penalty": "elastic_net", "l1_ratio": 
 case("naive bayes", "naive_bayes", {}, GaussianNB(), "three")
 case("knn", "knn", {"k": 4}, KNeighborsRegressor(4, algorithm="brute"))
 case("knn by distance", "knn", {"k": 6, "weights": "distance"}, KNeighborsClassifier(6, weights="distance", algorithm="brute"), "three")
+case("poisson without intercept or penalty", "poisson", {"alpha": 0, "fit_intercept": False}, PoissonRegressor(alpha=0, fit_intercept=False, **exact), "count")
+case("gamma without intercept", "gamma", {"fit_intercept": False}, GammaRegressor(fit_intercept=False, **exact), "amount")
+case("tweedie without intercept", "tweedie", {"fit_intercept": False}, TweedieRegressor(power=1.5, link="log", fit_intercept=False, **exact), "claims")
+case("tenth without intercept", "quantile_regression", {"quantile": 0.1, "fit_intercept": False}, QuantileRegressor(quantile=0.1, alpha=0, fit_intercept=False))
+case("svm by variance", "svm", {"tol": 1e-12}, SVC(tol=1e-12), "two")
+case("complement naive bayes with norm", "complement_nb", {"norm": True}, Counting(ComplementNB(norm=True)), "two", "counts")
+case("bernoulli naive bayes with equal shares", "bernoulli_nb", {"fit_prior": False}, Counting(BernoulliNB(fit_prior=False)), "two", "counts")
 case("dummy median", "dummy", {"strategy": "median"}, DummyRegressor(strategy="median"))
 case("dummy most frequent", "dummy", {"strategy": "most_frequent"}, DummyClassifier(strategy="most_frequent"), "three")
 

@@ -36,6 +36,9 @@ def regression(y, p, w):
         "r2_score": m.r2_score(y, p, **s),
         # r2_score is not defined for one row; its neighbour has no such rule, ours treats them alike.
         "explained_variance_score": math.nan if few else m.explained_variance_score(y, p, **s),
+        # scikit-learn raises where a target or a prediction lies outside the distribution.
+        "mean_poisson_deviance": m.mean_poisson_deviance(y, p, **s) if min(y) >= 0 and min(p) > 0 else math.nan,
+        "mean_gamma_deviance": m.mean_gamma_deviance(y, p, **s) if min(y) > 0 and min(p) > 0 else math.nan,
     }
 
 

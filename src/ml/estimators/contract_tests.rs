@@ -39,6 +39,7 @@ fn blind_to_counts(entry: &EstimatorEntry) -> Box<dyn UnfittedEstimator> {
     let parameters = match entry.name {
         "random_forest" => vec![("bootstrap".to_owned(), Value::Bool(false))],
         "gradient_boosting" => vec![("min_child_samples".to_owned(), Value::Number("1".into()))],
+        "svm" => vec![("tol".to_owned(), Value::Number("1e-12".into()))],
         _ => Vec::new(),
     };
     with(entry, parameters.into_iter().collect())
@@ -53,9 +54,9 @@ fn tasks(entry: &EstimatorEntry) -> Vec<Task> {
     all.into_iter().filter(|task| (entry.supports)(task)).collect()
 }
 
-/// Columns of `scale` times waves, a target that follows them, and of four classes only 0, 1 and 3.
+/// Columns of `scale` times waves, a target that follows them, and of four classes only 0, 1 and 3. No number is below 0.
 fn set(task: &Task, rows: usize, columns: usize, scale: f64) -> TrainingSet {
-    let x = Matrix { rows, columns: (0..columns).map(|j| (0..rows).map(|i| scale * wave(i, j)).collect()).collect() };
+    let x = Matrix { rows, columns: (0..columns).map(|j| (0..rows).map(|i| scale * (wave(i, j) + 1.0)).collect()).collect() };
     let y = (0..rows).map(|i| target(task, i)).collect();
     let features = (0..columns).map(|j| format!("f{j}")).collect();
     TrainingSet::in_memory(task.clone(), features, Chunk { x, y, w: vec![1.0; rows] }, 3)
@@ -68,7 +69,7 @@ fn wave(i: usize, j: usize) -> f64 {
 fn target(task: &Task, i: usize) -> f64 {
     let number = 2.0 * wave(i, 0) - wave(i, 1) + 0.3 * wave(i, 5);
     match task.classes() {
-        0 => number,
+        0 => number + 4.0,
         2 => f64::from(u8::from(number > 0.0)),
         _ if number > 0.8 => 3.0,
         _ => f64::from(u8::from(number > -0.8)),
@@ -141,6 +142,15 @@ fn a_parameter_out_of_range_is_refused_where_it_stands() {
         ("logistic", "tol", "0"),
         ("naive_bayes", "var_smoothing", "-1e-9"),
         ("knn", "n_neighbors", "0"),
+        ("poisson", "alpha", "-1"),
+        ("tweedie", "power", "0"),
+        ("tweedie", "power", "3"),
+        ("huber", "epsilon", "1"),
+        ("quantile_regression", "quantile", "1"),
+        ("linear_svm", "C", "0"),
+        ("svm", "gamma", "0"),
+        ("multinomial_nb", "alpha", "0"),
+        ("bernoulli_nb", "binarize", ".nan"),
         ("decision_tree", "max_depth", "0"),
         ("decision_tree", "max_depth", "1000000"),
         ("decision_tree", "min_samples_leaf", "0"),
@@ -210,9 +220,7 @@ fn every_thread_count_gives_the_same_bytes() {
     for entry in ESTIMATORS {
         for task in tasks(entry) {
             let mut whole = set(&task, 480, 3, 1e3).whole().unwrap();
-            if entry.name != "knn" {
-                whole.w = (0..480).map(|i| f64::from(i % 3 + 1) / 7.0).collect();
-            }
+            whole.w = (0..480).map(|i| f64::from(i % 3 + 1) / 7.0).collect();
             let chunks = [0..120, 120..121, 121..300, 300..400, 400..480].map(|rows| part(&whole, rows)).to_vec();
             let set = TrainingSet::in_chunks(task.clone(), vec!["a".into(), "b".into(), "c".into()], chunks, 1);
             let fit = |threads: usize| {
@@ -281,11 +289,91 @@ fn a_weight_of_two_equals_the_row_twice() {
 }
 
 #[test]
-fn knn_says_that_it_cannot_weigh() {
-    let mut chunk = set(&Task::Regression, 9, 2, 1.0).whole().unwrap();
-    chunk.w[3] = 2.0;
-    let error = defaults(find("knn").unwrap()).fit(&TrainingSet::in_memory(Task::Regression, vec!["a".into(), "b".into()], chunk, 1)).err().unwrap();
-    assert_eq!(error.to_string(), "`knn` cannot weigh rows");
+fn a_row_s_weight_multiplies_its_vote() {
+    let x = Matrix { rows: 4, columns: vec![vec![1.0, 2.0, 4.0, 0.0]] };
+    let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], Chunk { x, y: vec![10.0, 20.0, 30.0, 1e9], w: vec![3.0, 1.0, 4.0, 0.0] }, 1);
+    let predict = |weights: &str| {
+        let parameters = BTreeMap::from([("k".to_owned(), Value::Number("2".into())), ("weights".to_owned(), Value::String(weights.to_owned()))]);
+        let fitted = (find("knn").unwrap().parse)(&Value::Map(parameters)).unwrap().fit(&set).unwrap();
+        numbers(&fitted.predict(&Matrix { rows: 2, columns: vec![vec![0.0, 4.0]] }).unwrap())
+    };
+    // The nearest of 0 that weigh anything are 1 and 2; those of 4 are 4 and 2.
+    assert_eq!(predict("uniform"), [12.5, 28.0]);
+    // (3 / 1 · 10 + 1 / 2 · 20) / (3 + 1 / 2).
+    let [near, exact] = predict("distance")[..] else { panic!("two rows") };
+    assert!((near - 40.0 / 3.5).abs() < 1e-12 && exact == 30.0, "{near} {exact}");
+}
+
+#[test]
+fn targets_outside_the_distribution_are_refused_with_an_example() {
+    for (name, bad, message) in [
+        ("poisson", -1.0, "`poisson` takes targets ≥ 0, and 2 rows of training are not: the first, row 4, has -1"),
+        ("tweedie", -0.5, "`tweedie` takes targets ≥ 0, and 2 rows of training are not: the first, row 4, has -0.5"),
+        ("gamma", 0.0, "`gamma` takes targets above 0, and 2 rows of training are not: the first, row 4, has 0"),
+    ] {
+        let mut chunk = set(&Task::Regression, 20, 2, 1.0).whole().unwrap();
+        // A row without weight does not count.
+        (chunk.y[1], chunk.w[1], chunk.y[3], chunk.y[11]) = (-9.0, 0.0, bad, bad);
+        let chunks = vec![part(&chunk, 0..3), part(&chunk, 3..20)];
+        let error = defaults(find(name).unwrap()).fit(&TrainingSet::in_chunks(Task::Regression, vec!["a".into(), "b".into()], chunks, 1)).err().unwrap();
+        assert_eq!((error.kind, error.to_string()), (Kind::Data, message.to_owned()));
+    }
+}
+
+#[test]
+fn what_counts_takes_no_negative_numbers() {
+    let task = Task::Classification { classes: vec!["no".into(), "yes".into()], positive: Some(1) };
+    let mut chunk = set(&task, 20, 2, 1.0).whole().unwrap();
+    chunk.x.columns[1][7] = -2.5;
+    for name in ["multinomial_nb", "complement_nb"] {
+        let set = TrainingSet::in_memory(task.clone(), vec!["a".into(), "b".into()], chunk.clone(), 1);
+        let error = defaults(find(name).unwrap()).fit(&set).err().unwrap();
+        assert_eq!(error.to_string(), format!("`{name}` counts, and cannot take values below 0: `b` (lowest -2.5)"));
+    }
+}
+
+#[test]
+fn effects_of_a_logarithmic_link_do_not_depend_on_the_target_s_unit() {
+    for (name, unit) in [("gamma", 1e200), ("gamma", 1e-200), ("poisson", 1e200), ("huber", 1e150), ("quantile_regression", 1e-200), ("linear_svm", 1e90)] {
+        let predict = |unit: f64| {
+            let mut chunk = set(&Task::Regression, 40, 3, 1.0).whole().unwrap();
+            chunk.y.iter_mut().for_each(|y| *y *= unit);
+            // Penalties and tolerated errors have a unit.
+            let all = [("alpha", "0"), ("epsilon", "0")];
+            let known = defaults(find(name).unwrap()).config();
+            let parameters = all.iter().filter(|(key, _)| known.get(key).is_some() && !(name == "huber" && *key == "epsilon"));
+            let parameters = parameters.map(|(key, value)| ((*key).to_owned(), Value::Number((*value).into()))).collect();
+            let set = TrainingSet::in_memory(Task::Regression, vec!["a".into(), "b".into(), "c".into()], chunk, 1);
+            let fitted = (find(name).unwrap().parse)(&Value::Map(parameters)).unwrap().fit(&set).unwrap();
+            assert!(!fitted.describe().contains("settled"), "{}", fitted.describe());
+            numbers(&fitted.predict(&x_of(&set)).unwrap())
+        };
+        for (a, b) in predict(unit).iter().zip(predict(1.0)) {
+            assert!((a / unit - b).abs() < 1e-8, "{name}: {} {b}", a / unit);
+        }
+    }
+}
+
+#[test]
+fn a_quantile_has_its_share_of_the_targets_below_it() {
+    for (quantile, most) in [("0.1", 40), ("0.9", 360)] {
+        let set = set(&Task::Regression, 400, 4, 1.0);
+        let fitted = (find("quantile_regression").unwrap().parse)(&one("quantile", Value::Number(quantile.into()))).unwrap().fit(&set).unwrap();
+        let chunk = set.whole().unwrap();
+        let errors: Vec<f64> = numbers(&fitted.predict(&chunk.x).unwrap()).iter().zip(&chunk.y).map(|(p, y)| y - p).collect();
+        // The plane goes through as many rows as it has coefficients, and at the optimum the share lies between.
+        let (below, met) = (errors.iter().filter(|e| **e < -1e-9).count(), errors.iter().filter(|e| e.abs() <= 1e-9).count());
+        assert_eq!(met, 5);
+        assert!(below <= most && most <= below + met, "{quantile}: {below} {met}");
+    }
+}
+
+#[test]
+fn svm_refuses_more_rows_than_it_can_take() {
+    let rows = 20_001;
+    let x = Matrix { rows, columns: vec![vec![0.0; rows]] };
+    let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], Chunk { x, y: vec![0.0; rows], w: vec![1.0; rows] }, 1);
+    assert_eq!(defaults(find("svm").unwrap()).fit(&set).err().unwrap().to_string(), "`svm` takes at most 20,000 rows, training has 20,001");
 }
 
 #[test]
@@ -401,6 +489,20 @@ fn nearly_dependent_columns_keep_their_coefficients() {
 }
 
 #[test]
+fn an_exact_plane_is_found() {
+    for name in ["huber", "quantile_regression"] {
+        let mut chunk = set(&Task::Regression, 60, 3, 1.0).whole().unwrap();
+        chunk.y = (0..60).map(|i| 3.0 + 2.0 * chunk.x.columns[0][i] - 5.0 * chunk.x.columns[2][i]).collect();
+        let set = TrainingSet::in_memory(Task::Regression, vec!["a".into(), "b".into(), "c".into()], chunk, 1);
+        let fitted = (find(name).unwrap().parse)(&one("alpha", Value::Number("0".into()))).unwrap().fit(&set).unwrap();
+        assert!(!fitted.describe().contains("settled"), "{}", fitted.describe());
+        for (line, expected) in fitted.coefficients().iter().zip([2.0, 0.0, -5.0, 3.0]) {
+            assert!((line.value - expected).abs() < 1e-9, "{name}: {line:?}");
+        }
+    }
+}
+
+#[test]
 fn a_target_that_is_infinite_is_refused() {
     for entry in ESTIMATORS.iter().filter(|entry| (entry.supports)(&Task::Regression)) {
         let mut chunk = set(&Task::Regression, 20, 2, 1.0).whole().unwrap();
@@ -441,6 +543,25 @@ fn of_equally_near_rows_the_earlier_counts() {
     let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], chunk, 1);
     let fitted = (find("knn").unwrap().parse)(&one("k", Value::Number("2".into()))).unwrap().fit(&set).unwrap();
     assert_eq!(numbers(&fitted.predict(&Matrix { rows: 1, columns: vec![vec![0.0]] }).unwrap()), [15.0]);
+}
+
+#[test]
+fn wide_designs_by_gradients_reach_the_newton_optimum() {
+    // More than 1,000 unknowns; zero columns change nothing but the width.
+    for name in ["poisson", "huber", "linear_svm"] {
+        let narrow = set(&Task::Regression, 60, 4, 1.0);
+        let mut chunk = narrow.whole().unwrap();
+        chunk.x.columns.extend((0..1000).map(|_| vec![0.0; 60]));
+        let wide = TrainingSet::in_memory(Task::Regression, (0..1004).map(|j| format!("f{j}")).collect(), chunk, 1);
+        let predict = |set: &TrainingSet| {
+            let fitted = defaults(find(name).unwrap()).fit(set).unwrap();
+            assert!(!fitted.describe().contains("settled"), "{}", fitted.describe());
+            numbers(&fitted.predict(&x_of(set)).unwrap())
+        };
+        for (a, b) in predict(&narrow).iter().zip(predict(&wide)) {
+            assert!((a - b).abs() < 1e-6, "{name}: {a} {b}");
+        }
+    }
 }
 
 #[test]

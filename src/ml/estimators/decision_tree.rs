@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forest::{FittedForest, Forest, Limits, MaxFeatures, NamedFeatures};
+use super::forest::{FittedForest, Growth, Limits, MaxFeatures, NamedFeatures};
 use crate::error::Result;
 use crate::ml::trees::Thresholds;
 use crate::ml::{Estimator, Task, TrainingSet};
@@ -83,6 +83,6 @@ steps:
 
     fn fit(&self, on: &TrainingSet) -> Result<FittedForest> {
         let max_features = MaxFeatures::Named(NamedFeatures::All);
-        Forest { name: Self::NAME, trees: 1, limits: self.limits(), max_features, draws: None, thresholds: Thresholds::Best }.fit(on)
+        Growth { name: Self::NAME, trees: 1, limits: self.limits(), max_features, draws: None, thresholds: Thresholds::Best }.fit(on)
     }
 }

@@ -1,57 +1,22 @@
 //! Many decision trees whose thresholds are drawn.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::forest::{FittedForest, Forest, Limits, MaxFeatures, NamedFeatures};
+use super::forest::{FittedForest, Forest, Variety};
 use crate::error::Result;
 use crate::ml::trees::Thresholds;
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
-#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ExtraTrees {
-    #[serde(alias = "trees", alias = "num_trees")]
-    #[schemars(extend("x-aliases" = ["trees", "num_trees"]))]
-    n_estimators: usize,
-    max_depth: Option<usize>,
-    #[serde(alias = "min_n")]
-    #[schemars(extend("x-aliases" = ["min_n"]))]
-    min_samples_split: usize,
-    min_samples_leaf: usize,
-    min_impurity_decrease: f64,
-    #[serde(alias = "mtry")]
-    #[schemars(extend("x-aliases" = ["mtry"]))]
-    max_features: MaxFeatures,
-    bootstrap: bool,
-    max_samples: f64,
-}
+pub type ExtraTrees = Forest<ThresholdsDrawn>;
 
-impl Default for ExtraTrees {
-    fn default() -> Self {
-        Self {
-            n_estimators: 100,
-            max_depth: None,
-            min_samples_split: 2,
-            min_samples_leaf: 1,
-            min_impurity_decrease: 0.0,
-            max_features: MaxFeatures::Named(NamedFeatures::Auto),
-            bootstrap: false,
-            max_samples: 1.0,
-        }
-    }
-}
+/// Thresholds are drawn at each node.
+#[derive(Clone, Debug, JsonSchema)]
+pub struct ThresholdsDrawn;
 
-impl ExtraTrees {
-    fn limits(&self) -> Limits {
-        Limits {
-            max_depth: self.max_depth,
-            min_samples_split: self.min_samples_split,
-            min_samples_leaf: self.min_samples_leaf,
-            min_impurity_decrease: self.min_impurity_decrease,
-        }
-    }
+impl Variety for ThresholdsDrawn {
+    const THRESHOLDS: Thresholds = Thresholds::Drawn;
+    const BOOTSTRAP: bool = false;
 }
 
 impl Estimator for ExtraTrees {
@@ -94,17 +59,10 @@ steps:
     }
 
     fn check(&self) -> Result<(), Vec<Fault>> {
-        self.limits()
-            .check()
-            .unless((1..=100_000).contains(&self.n_estimators), "n_estimators", "must lie between 1 and 100000")
-            .unless(self.max_features.is_fine(), "max_features", "must be a number of features (`3`), a share above 0 and up to 1 (`0.5`), or a name")
-            .unless(self.max_samples > 0.0 && self.max_samples <= 1.0, "max_samples", "must be above 0 and at most 1")
-            .done()
+        self.refusals()
     }
 
     fn fit(&self, on: &TrainingSet) -> Result<FittedForest> {
-        let draws = self.bootstrap.then_some(self.max_samples);
-        let (limits, thresholds) = (self.limits(), Thresholds::Drawn);
-        Forest { name: Self::NAME, trees: self.n_estimators, limits, max_features: self.max_features, draws, thresholds }.fit(on)
+        self.grow(on, Self::NAME)
     }
 }

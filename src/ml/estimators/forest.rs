@@ -1,6 +1,8 @@
-//! What a decision tree, a random forest and extra trees have in common: training rows, parameters and the fitted type.
+//! What a decision tree, a random forest and extra trees have in common: training rows, growing and the fitted type; and the
+//! parameters of the two forests, which are the same.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use schemars::JsonSchema;
 use serde::de::{self, IntoDeserializer, Visitor};
@@ -11,6 +13,7 @@ use crate::error::{Error, Result, counted, thousands};
 use crate::ml::trees::cart::Rows;
 use crate::ml::trees::{Binned, Cart, Targets, Thresholds, Trees};
 use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
+use crate::value::Fault;
 
 /// A limit on the depth that is larger than this is a slip.
 pub const MOST_DEPTH: usize = 1000;
@@ -42,15 +45,9 @@ impl TreeRows {
         }
         let whole = on.whole()?;
         refuse_infinite(name, &on.features, &whole.x)?;
+        let whole = whole.counted();
+        let w = whole.w;
         let mut rows = Self { columns: whole.x.columns, y: whole.y, w: None, scale: 1.0, centre: 0.0 };
-        let counts: Vec<bool> = whole.w.iter().map(|w| *w > 0.0).collect();
-        let mut w = whole.w;
-        if counts.contains(&false) {
-            for column in rows.columns.iter_mut().chain([&mut rows.y, &mut w]) {
-                let mut counts = counts.iter();
-                column.retain(|_| counts.next().copied().unwrap_or(false));
-            }
-        }
         if rows.y.is_empty() {
             return Err(Error::data(format!("`{name}` got no row with a weight above 0")));
         }
@@ -189,8 +186,84 @@ impl Limits {
     }
 }
 
-/// A forest before fitting.
-pub struct Forest {
+/// What makes a forest's trees differ.
+pub trait Variety: JsonSchema + Clone + Send + Sync + 'static {
+    const THRESHOLDS: Thresholds;
+    /// Whether rows are drawn where nothing is said.
+    const BOOTSTRAP: bool;
+}
+
+/// The parameters of a random forest, or of extra trees.
+#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, bound = "")]
+pub struct Forest<V: Variety> {
+    #[serde(alias = "trees", alias = "num_trees")]
+    #[schemars(extend("x-aliases" = ["trees", "num_trees"]))]
+    n_estimators: usize,
+    max_depth: Option<usize>,
+    #[serde(alias = "min_n")]
+    #[schemars(extend("x-aliases" = ["min_n"]))]
+    min_samples_split: usize,
+    min_samples_leaf: usize,
+    min_impurity_decrease: f64,
+    #[serde(alias = "mtry")]
+    #[schemars(extend("x-aliases" = ["mtry"]))]
+    max_features: MaxFeatures,
+    bootstrap: bool,
+    max_samples: f64,
+    #[serde(skip)]
+    variety: PhantomData<V>,
+}
+
+impl<V: Variety> Default for Forest<V> {
+    fn default() -> Self {
+        Self {
+            n_estimators: 100,
+            max_depth: None,
+            min_samples_split: 2,
+            min_samples_leaf: 1,
+            min_impurity_decrease: 0.0,
+            max_features: MaxFeatures::Named(NamedFeatures::Auto),
+            bootstrap: V::BOOTSTRAP,
+            max_samples: 1.0,
+            variety: PhantomData,
+        }
+    }
+}
+
+impl<V: Variety> Forest<V> {
+    fn limits(&self) -> Limits {
+        Limits {
+            max_depth: self.max_depth,
+            min_samples_split: self.min_samples_split,
+            min_samples_leaf: self.min_samples_leaf,
+            min_impurity_decrease: self.min_impurity_decrease,
+        }
+    }
+
+    /// Every refused parameter.
+    pub fn refusals(&self) -> Result<(), Vec<Fault>> {
+        self.limits()
+            .check()
+            .unless((1..=100_000).contains(&self.n_estimators), "n_estimators", "must lie between 1 and 100000")
+            .unless(self.max_features.is_fine(), "max_features", "must be a number of features (`3`), a share above 0 and up to 1 (`0.5`), or a name")
+            .unless(self.max_samples > 0.0 && self.max_samples <= 1.0, "max_samples", "must be above 0 and at most 1")
+            .done()
+    }
+
+    /// Grows the forest.
+    ///
+    /// # Errors
+    /// As [`Growth::fit`].
+    pub fn grow(&self, on: &TrainingSet, name: &'static str) -> Result<FittedForest> {
+        let draws = self.bootstrap.then_some(self.max_samples);
+        let thresholds = V::THRESHOLDS;
+        Growth { name, trees: self.n_estimators, limits: self.limits(), max_features: self.max_features, draws, thresholds }.fit(on)
+    }
+}
+
+/// How trees grow.
+pub struct Growth {
     pub name: &'static str,
     pub trees: usize,
     pub limits: Limits,
@@ -200,7 +273,7 @@ pub struct Forest {
     pub thresholds: Thresholds,
 }
 
-impl Forest {
+impl Growth {
     /// Grows the trees.
     ///
     /// # Errors

@@ -10,6 +10,8 @@ use crate::value::Value;
 
 /// Relative to the larger of the number and one.
 const TOLERANCE: f64 = 1e-8;
+/// LIBSVM keeps its kernel in 32 bits: its own conditions hold to 2e-7 only, whatever its tolerance.
+const TOLERANCE_OF_LIBSVM: f64 = 1e-6;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -55,9 +57,9 @@ fn fit(golden: &Golden, case: &Case) -> Box<dyn FittedEstimator> {
     let x = matrix(&golden.sets[&case.data].rows);
     let y = golden.targets[&case.target][..x.rows].to_vec();
     let task = match case.target.as_str() {
-        "number" => Task::Regression,
         "two" => Task::Classification { classes: vec!["0".into(), "1".into()], positive: Some(1) },
-        _ => Task::Classification { classes: vec!["0".into(), "1".into(), "2".into()], positive: None },
+        "three" => Task::Classification { classes: vec!["0".into(), "1".into(), "2".into()], positive: None },
+        _ => Task::Regression,
     };
     let w = if case.weighted { golden.weight[..x.rows].to_vec() } else { vec![1.0; x.rows] };
     let features = (0..x.width()).map(|j| format!("f{j}")).collect();
@@ -89,7 +91,7 @@ fn numbers_agree_with_scikit_learn() {
         let fitted = fit(&golden, case);
         let mut compare = |what: &str, ours: Vec<f64>, theirs: Vec<f64>| {
             let distance = distance(&ours, &theirs);
-            if distance.is_nan() || distance > TOLERANCE {
+            if distance.is_nan() || distance > if case.using == "svm" { TOLERANCE_OF_LIBSVM } else { TOLERANCE } {
                 wrong.push(format!("{}, {what}: {distance:e}\n  {ours:?}\n  {theirs:?}", case.name));
             }
         };

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, power_of_two, refuse_weights, require_finite, require_target, require_width};
+use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, power_of_two, require_finite, require_target, require_width};
 use crate::error::{Error, Result};
 use crate::ml::{Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
@@ -55,6 +55,9 @@ pub struct FittedKnn {
     /// Groups of eight rows, in them eight values of each feature; the last group is filled up with zeros.
     groups: Vec<f64>,
     targets: Vec<f64>,
+    /// Nothing where all rows weigh the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row_weights: Option<Vec<f64>>,
 }
 
 impl Estimator for Knn {
@@ -65,15 +68,16 @@ Nearest neighbours: the mean, or the shares of the classes, of the training rows
 
 Alike means a small Euclidean distance, so scale the features first (`standard_scale`) and keep them few. There
 is nothing to fit: the model is the training rows (it is as large as they are), and each prediction looks
-at all of them. Of rows at the same distance the earlier one counts as nearer. Missing values and row weights
+at all of them. Of rows at the same distance the earlier one counts as nearer. Row weights and class weights are the weights
+of the neighbours' votes: they do not change who is a neighbour, but rows of weight 0 are none. Missing values
 are refused. It has no coefficients and no importances of its own; permutation importance explains it.
 
 Parameters:
 - `n_neighbors` or `k` (1..=100000, default 5): how many rows; no more than training has.
 - `weights` (`uniform` or `distance`, default `uniform`): each counts the same, or by 1/distance, where rows at
-  distance zero leave the others out.
+  distance zero leave the others out; a row's weight multiplies that.
 
-Source: scikit-learn `KNeighborsRegressor` and `KNeighborsClassifier` with `algorithm='brute'`.
+Source: scikit-learn `KNeighborsRegressor` and `KNeighborsClassifier` with `algorithm='brute'`, which know no row weights.
 
 ```yaml
 steps:
@@ -94,9 +98,6 @@ steps:
     }
 
     fn fit(&self, on: &TrainingSet) -> Result<FittedKnn> {
-        if on.rows < self.n_neighbors {
-            return Err(Error::data(format!("`n_neighbors` is {}, but training has {} rows", self.n_neighbors, on.rows)).hint("lower `n_neighbors`"));
-        }
         if on.task == Task::Regression {
             require_target(on)?;
         } else {
@@ -106,8 +107,14 @@ steps:
         // The largest feature decides; what vanishes beside it would not have moved a distance.
         let scale = scaling.scale.iter().copied().filter(|scale| *scale > 0.0).fold(f64::INFINITY, f64::min);
         let scale = if scale.is_finite() { scale } else { power_of_two(1.0) };
-        let whole = on.whole()?;
-        refuse_weights(&whole, Self::NAME)?;
+        let whole = on.whole()?.counted();
+        if whole.x.rows < self.n_neighbors {
+            let rows = if whole.x.rows == on.rows { "rows" } else { "rows with a weight above 0" };
+            return Err(Error::data(format!("`n_neighbors` is {}, but training has {} {rows}", self.n_neighbors, whole.x.rows)).hint("lower `n_neighbors`"));
+        }
+        let largest = whole.w.iter().copied().fold(0.0, f64::max);
+        // Their size does not matter, and brought near to one they do not overflow.
+        let row_weights = whole.w.iter().any(|w| *w != largest).then(|| whole.w.iter().map(|w| w * power_of_two(largest)).collect());
         let width = on.features.len();
         let mut groups = vec![0.0; whole.x.rows.div_ceil(GROUP) * GROUP * width];
         for (j, column) in whole.x.columns.iter().enumerate() {
@@ -116,7 +123,8 @@ steps:
             }
         }
         let classes = on.task.classes();
-        Ok(FittedKnn { n_neighbors: self.n_neighbors, weights: self.weights, features: on.features.clone(), classes, scale, groups, targets: whole.y })
+        let (features, targets) = (on.features.clone(), whole.y);
+        Ok(FittedKnn { n_neighbors: self.n_neighbors, weights: self.weights, features, classes, scale, groups, targets, row_weights })
     }
 }
 
@@ -150,6 +158,11 @@ impl FittedKnn {
         if shares.iter().any(|share| share.is_infinite()) {
             for share in &mut shares {
                 *share = f64::from(u8::from(share.is_infinite()));
+            }
+        }
+        if let Some(weights) = &self.row_weights {
+            for (share, (_, row)) in shares.iter_mut().zip(neighbours) {
+                *share *= weights.get(*row).copied().unwrap_or(0.0);
             }
         }
         let total: f64 = shares.iter().sum();

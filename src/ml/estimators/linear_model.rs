@@ -46,6 +46,8 @@ pub struct Output {
 pub enum Link {
     /// The output is the prediction.
     Value,
+    /// Its exponential is.
+    Log,
     /// Two classes: the score of the second is 1 / (1 + exp(−output)).
     Logistic { classes: usize, present: Vec<usize> },
     /// Two classes: the same with twice the output, which is the softmax of −output and output.
@@ -88,13 +90,26 @@ impl LinearModel {
                     sums.iter_mut().zip(rows).for_each(|(sum, x)| *sum += coefficient * x);
                 }
             }
-            if let Some(row) = sums.iter().position(|sum| !sum.is_finite()) {
+            if sums.iter().any(|sum| !sum.is_finite()) {
                 require_finite(&self.estimator, &self.features, features)?;
-                return Err(Error::data(format!("`{}` predicts a number that is too large, first in row {}", self.estimator, row + 1)));
             }
-            all.push(sums);
+            all.push(self.in_range(sums)?);
         }
         Ok(all)
+    }
+
+    fn exponentials(&self, mut outputs: Vec<f64>) -> Result<Vec<f64>> {
+        for output in &mut outputs {
+            *output = output.exp();
+        }
+        self.in_range(outputs)
+    }
+
+    fn in_range(&self, numbers: Vec<f64>) -> Result<Vec<f64>> {
+        match numbers.iter().position(|number| !number.is_finite()) {
+            None => Ok(numbers),
+            Some(row) => Err(Error::data(format!("`{}` predicts a number that is too large, first in row {}", self.estimator, row + 1))),
+        }
     }
 }
 
@@ -108,6 +123,7 @@ impl Predict for LinearModel {
         };
         let (scores, classes, present) = match &self.link {
             Link::Value => return Ok(Predictions::Values(outputs.swap_remove(0))),
+            Link::Log => return Ok(Predictions::Values(self.exponentials(outputs.swap_remove(0))?)),
             Link::Logistic { classes, present } => (two(1.0, &outputs), classes, present),
             Link::Signs { classes, present } => (two(2.0, &outputs), classes, present),
             Link::Softmax { classes, present } => {

@@ -1,33 +1,22 @@
-//! Logistic regression for two and for more classes.
-//!
-//! Newton's method with step halving: each step is one pass over the rows. An L1 penalty keeps the pass and
-//! solves each step's quadratic model by coordinate descent (proximal Newton: Lee, Sun and Saunders
-//! 2014). Where the Hessian would be too wide, L-BFGS (Nocedal and Wright, Numerical Optimization,
-//! algorithm 7.4) takes gradients only.
+//! Logistic regression for two and for more classes, by Newton's method or L-BFGS.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::likelihood::{Evaluation, Problem, Terms};
+use super::design::{Design, TargetScale};
 use super::linear_model::{LinearModel, Link, Output};
-use super::shared::{Refusals, class_weights, positive, present};
+use super::minimise::{Limits, is_smooth, minimise};
+use super::penalised::{Loss, Problem, Terms};
+use super::shared::{Refusals, Targets, class_weights, positive, present};
 use crate::error::{Error, Result};
-use crate::ml::linalg::{Quadratic, Solver, descend, dot};
+use crate::ml::linalg::ROWS;
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
-/// With more coefficients than this, gradients take the place of Hessians.
-const WIDEST_HESSIAN: usize = 1000;
-/// The same with an L1 penalty, which needs the Hessian; beyond, it is refused.
+/// More coefficients than this are refused with an L1 penalty, which needs the Hessian.
 const WIDEST_WITH_L1: usize = 4096;
 /// A mean loss that only perfect separation reaches.
 const SEPARATED: f64 = 1e-9;
-/// Step halvings before a step is given up.
-const HALVINGS: usize = 40;
-/// Steps that L-BFGS remembers.
-const MEMORY: usize = 10;
-/// L-BFGS steps are cheap: this many of them for each one of `max_iter`.
-const STEPS_A_NEWTON_STEP: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,32 +97,23 @@ steps:
 
     fn fit(&self, on: &TrainingSet) -> Result<LinearModel> {
         let Task::Classification { classes, .. } = &on.task else { return Err(Error::bug("`logistic` got a number to predict")) };
-        let present = present(&class_weights(on)?);
+        let loss = Classes { present: present(&class_weights(on)?) };
+        let mut design = Design::of(on, Self::NAME, &Targets::None, self.fit_intercept)?;
         let (l1, l2) = self.strengths();
-        let problem = Problem::of(on, Self::NAME, present, Terms { c: self.c, l1, l2, intercept: self.fit_intercept })?;
+        let problem = Problem::of(&mut design, loss, Terms { c: self.c, l1, l2 });
         let unknowns = problem.unknowns();
-        let found = if unknowns <= WIDEST_HESSIAN || (!problem.is_smooth() && unknowns <= WIDEST_WITH_L1) {
-            problem.newton(self)?
-        } else if problem.is_smooth() {
-            problem.lbfgs(self)?
-        } else {
+        if !is_smooth(&problem) && unknowns > WIDEST_WITH_L1 {
             return Err(Error::data(format!("`logistic` with an L1 penalty takes at most {WIDEST_WITH_L1} coefficients, got {unknowns}"))
                 .hint("use `penalty: l2`, or fewer features"));
-        };
-        if self.penalty == Penalty::None && (!found.settled || found.loss <= SEPARATED * problem.weight) {
+        }
+        let found = minimise(&problem, vec![0.0; unknowns], Limits { max_iter: self.max_iter, tol: self.tol })?;
+        if self.penalty == Penalty::None && (!found.settled || found.value <= SEPARATED * self.c * problem.design.moments.weight) {
             return Err(Error::data("`logistic` without a penalty has no optimum here: the classes can be told apart perfectly")
                 .hint("use `penalty: l2`, with a large `C` for a weak penalty; if they cannot be told apart, raise `max_iter`"));
         }
         let note = (!found.settled).then(|| format!("not settled after {} steps", self.max_iter));
-        Ok(problem.model(&found.theta, classes)?.with_note(note))
+        Ok(model(&problem, &found.at, classes)?.with_note(note))
     }
-}
-
-/// Where the search ended.
-struct Found {
-    theta: Vec<f64>,
-    loss: f64,
-    settled: bool,
 }
 
 impl Logistic {
@@ -148,131 +128,87 @@ impl Logistic {
     }
 }
 
-impl Problem<'_> {
-    fn newton(&self, parameters: &Logistic) -> Result<Found> {
-        let mut theta = vec![0.0; self.unknowns()];
-        let mut here = self.evaluate(&theta, true)?;
-        let ones = vec![1.0; theta.len()];
-        for _ in 0..parameters.max_iter {
-            let gradient = self.gradient(&here, &theta);
-            let hessian = self.hessian(&here);
-            let step: Vec<f64> = if self.is_smooth() {
-                Solver::new(&hessian, &ones).solve(&gradient).iter().map(|x| -x).collect()
-            } else {
-                let linear: Vec<f64> = hessian.times(&theta).iter().zip(&gradient).map(|(hx, g)| hx - g).collect();
-                let none = vec![0.0; theta.len()];
-                let mut target = theta.clone();
-                let function = Quadratic { matrix: &hessian, linear: &linear, l1: &self.l1, l2: &none };
-                descend(&function, &mut target, 0.01 * parameters.tol, 10_000);
-                target.iter().zip(&theta).map(|(target, x)| target - x).collect()
-            };
-            let Some((next, there, share)) = self.search(&theta, &here, &gradient, &step, true)? else {
-                // No step lowers the objective any more: this is the optimum up to rounding.
-                return Ok(Found { theta, loss: here.loss, settled: true });
-            };
-            let moved = share * largest(&step);
-            (theta, here) = (next, there);
-            if moved <= parameters.tol * largest(&theta).max(1.0) {
-                return Ok(Found { theta, loss: here.loss, settled: true });
-            }
-        }
-        Ok(Found { theta, loss: here.loss, settled: false })
+fn model(problem: &Problem<'_, Classes>, found: &[f64], classes: &[String]) -> Result<LinearModel> {
+    let (design, present) = (problem.design, &problem.loss.present);
+    let several = problem.loss.outputs() > 1;
+    let output = |k: usize| {
+        let unknowns = found.get(k * design.width..).unwrap_or_default();
+        let unknowns = unknowns.get(..design.width).unwrap_or_default();
+        design.output(several.then(|| classes[present[k]].clone()), unknowns, TargetScale::NONE)
+    };
+    let mut outputs: Vec<Output> = (0..problem.loss.outputs()).map(output).collect();
+    if several {
+        // Adding a number to every intercept changes no probability; scikit-learn's sum to zero.
+        let mean = outputs.iter().filter_map(|output| output.intercept).sum::<f64>() / outputs.len() as f64;
+        outputs.iter_mut().filter_map(|output| output.intercept.as_mut()).for_each(|intercept| *intercept -= mean);
+    }
+    let (classes, present) = (classes.len(), present.clone());
+    let link = if several { Link::Softmax { classes, present } } else { Link::Logistic { classes, present } };
+    LinearModel::new(Logistic::NAME, design.set, design.deviations.clone(), outputs, link)
+}
+
+/// The negative logarithm of the probability given to the true class. Two classes have one output, which is for the
+/// second; more have one each.
+struct Classes {
+    /// The classes that occur, in order.
+    present: Vec<usize>,
+}
+
+impl Loss for Classes {
+    fn outputs(&self) -> usize {
+        if self.present.len() == 2 { 1 } else { self.present.len() }
     }
 
-    /// Halves a step until the objective falls enough (Armijo); `None` where none does.
-    fn search(&self, theta: &[f64], here: &Evaluation, gradient: &[f64], step: &[f64], with_hessian: bool) -> Result<Option<(Vec<f64>, Evaluation, f64)>> {
-        let start = self.objective(here, theta);
-        let whole: Vec<f64> = theta.iter().zip(step).map(|(x, s)| x + s).collect();
-        let slope = dot(gradient, step) + self.lengths(&whole) - self.lengths(theta);
-        let mut share = 1.0;
-        for _ in 0..HALVINGS {
-            let next: Vec<f64> = theta.iter().zip(step).map(|(x, s)| x + share * s).collect();
-            let there = self.evaluate(&next, with_hessian)?;
-            let objective = self.objective(&there, &next);
-            if objective.is_finite() && objective <= start + 1e-4 * share * slope.min(0.0) + 8.0 * f64::EPSILON * start.abs() {
-                return Ok(Some((next, there, share)));
-            }
-            share /= 2.0;
-        }
-        Ok(None)
+    fn curvature(&self) -> f64 {
+        0.25
     }
 
-    fn lbfgs(&self, parameters: &Logistic) -> Result<Found> {
-        let mut theta = vec![0.0; self.unknowns()];
-        let mut here = self.evaluate(&theta, false)?;
-        let mut gradient = self.gradient(&here, &theta);
-        // The inverse of an upper bound of the Hessian's diagonal.
-        let inverse: Vec<f64> = self.squares.repeat(self.outputs).iter().zip(&self.l2).map(|(squares, l2)| self.c * squares / 4.0 + l2).collect();
-        let inverse: Vec<f64> = inverse.iter().map(|d| if *d > 0.0 { 1.0 / d } else { 0.0 }).collect();
-        let mut memory: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
-        for _ in 0..parameters.max_iter.saturating_mul(STEPS_A_NEWTON_STEP) {
-            let step = two_loops(&gradient, &memory, &inverse);
-            let Some((next, there, _)) = self.search(&theta, &here, &gradient, &step, false)? else {
-                if memory.is_empty() {
-                    return Ok(Found { theta, loss: here.loss, settled: true });
-                }
-                memory.clear();
-                continue;
-            };
-            let slope = self.gradient(&there, &next);
-            let moves: Vec<f64> = next.iter().zip(&theta).map(|(a, b)| a - b).collect();
-            let turns: Vec<f64> = slope.iter().zip(&gradient).map(|(a, b)| a - b).collect();
-            (theta, here, gradient) = (next, there, slope);
-            let newton_like = gradient.iter().zip(&inverse).fold(0.0_f64, |most, (g, d)| most.max((g * d).abs()));
-            if newton_like <= parameters.tol * largest(&theta).max(1.0) {
-                return Ok(Found { theta, loss: here.loss, settled: true });
-            }
-            if dot(&moves, &turns) > 0.0 {
-                if memory.len() == MEMORY {
-                    memory.remove(0);
-                }
-                memory.push((moves, turns));
+    fn apply(&self, outputs: &mut [[f64; ROWS]], y: &[f64; ROWS], w: &[f64; ROWS], roots: &mut [[f64; ROWS]]) -> f64 {
+        // A class that is absent has no weight either.
+        let labels = y.map(|y| self.present.binary_search(&(y as usize)).unwrap_or(0));
+        let loss = probabilities(outputs, &labels, w);
+        let place = |k: usize, l: usize| k * (k + 1) / 2 + l;
+        for (k, l) in (0..outputs.len()).flat_map(|k| (0..=k).map(move |l| (k, l))) {
+            let Some(roots) = roots.get_mut(place(k, l)) else { continue };
+            for (((root, p), q), w) in roots.iter_mut().zip(&outputs[k]).zip(&outputs[l]).zip(w) {
+                *root = (w * p * if k == l { 1.0 - q } else { *q }).sqrt();
             }
         }
-        Ok(Found { theta, loss: here.loss, settled: false })
-    }
-
-    fn model(&self, theta: &[f64], classes: &[String]) -> Result<LinearModel> {
-        let features = self.set.features.len();
-        let output = |(k, unknowns): (usize, &[f64])| {
-            let scaled = || unknowns.iter().zip(&self.scaling.scale).map(|(x, scale)| if *x == 0.0 { 0.0 } else { x * scale });
-            let shift: f64 = scaled().zip(&self.scaling.centre).map(|(x, centre)| x * centre).sum();
-            let intercept = self.intercept.then(|| unknowns[features] - shift);
-            Output { class: (self.outputs > 1).then(|| classes[self.present[k]].clone()), coefficients: scaled().take(features).collect(), intercept }
-        };
-        let mut outputs: Vec<Output> =
-            if self.width == 0 { (0..self.outputs).map(|k| output((k, &[]))).collect() } else { theta.chunks(self.width).enumerate().map(output).collect() };
-        if self.outputs > 1 {
-            // Adding a number to every intercept changes no probability; scikit-learn's sum to zero.
-            let mean = outputs.iter().filter_map(|output| output.intercept).sum::<f64>() / self.outputs as f64;
-            outputs.iter_mut().filter_map(|output| output.intercept.as_mut()).for_each(|intercept| *intercept -= mean);
+        let single = outputs.len() == 1;
+        for (k, output) in outputs.iter_mut().enumerate() {
+            let own = if single { 1 } else { k };
+            for ((p, label), w) in output.iter_mut().zip(&labels).zip(w) {
+                *p = w * (*p - f64::from(u8::from(*label == own)));
+            }
         }
-        let (classes, present) = (classes.len(), self.present.clone());
-        let link = if self.outputs == 1 { Link::Logistic { classes, present } } else { Link::Softmax { classes, present } };
-        LinearModel::new(Logistic::NAME, self.set, self.deviations.clone(), outputs, link)
+        loss
     }
 }
 
-/// −H·gradient, where H is the inverse Hessian as the remembered steps and the diagonal tell it.
-fn two_loops(gradient: &[f64], memory: &[(Vec<f64>, Vec<f64>)], inverse: &[f64]) -> Vec<f64> {
-    let mut q = gradient.to_vec();
-    let mut shares = Vec::with_capacity(memory.len());
-    for (moves, turns) in memory.iter().rev() {
-        let share = dot(moves, &q) / dot(moves, turns);
-        q.iter_mut().zip(turns).for_each(|(q, y)| *q -= share * y);
-        shares.push(share);
+/// Turns outputs into probabilities and returns Σ w loss.
+fn probabilities(outputs: &mut [[f64; ROWS]], labels: &[usize; ROWS], weights: &[f64; ROWS]) -> f64 {
+    let mut loss = 0.0;
+    if let [output] = outputs {
+        for ((output, label), w) in output.iter_mut().zip(labels).zip(weights) {
+            let against = if *label == 1 { -*output } else { *output };
+            let e = (-output.abs()).exp();
+            loss += w * (e.ln_1p() + against.max(0.0));
+            *output = if *output >= 0.0 { 1.0 } else { e } / (1.0 + e);
+        }
+        return loss;
     }
-    q.iter_mut().zip(inverse).for_each(|(q, d)| *q *= d);
-    for ((moves, turns), share) in memory.iter().zip(shares.iter().rev()) {
-        let back = dot(turns, &q) / dot(moves, turns);
-        q.iter_mut().zip(moves).for_each(|(q, s)| *q += (share - back) * s);
+    for (r, (label, w)) in labels.iter().zip(weights).enumerate() {
+        let most = outputs.iter().fold(f64::NEG_INFINITY, |most, output| most.max(output[r]));
+        let own = outputs.get(*label).map_or(most, |output| output[r]);
+        let mut total = 0.0;
+        for output in outputs.iter_mut() {
+            output[r] = (output[r] - most).exp();
+            total += output[r];
+        }
+        for output in outputs.iter_mut() {
+            output[r] /= total;
+        }
+        loss += w * (total.ln() + most - own);
     }
-    for q in &mut q {
-        *q = -*q;
-    }
-    q
-}
-
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |most, value| most.max(value.abs()))
+    loss
 }

@@ -1,22 +1,35 @@
 //! The estimators that recipe.yaml can name: one file each, one line each in [`ESTIMATORS`].
 
+mod bernoulli_nb;
+mod complement_nb;
+mod counts;
 mod decision_tree;
+mod design;
 mod dummy;
 mod elastic_net;
 mod extra_trees;
 mod forest;
+mod gamma;
 mod gradient_boosting;
+mod huber;
 mod knn;
 mod lasso;
-mod likelihood;
 mod linear;
 mod linear_model;
+mod linear_svm;
 mod logistic;
+mod minimise;
+mod multinomial_nb;
 mod naive_bayes;
+mod penalised;
+mod poisson;
+mod quantile_regression;
 mod random_forest;
 mod ridge;
 mod ridge_classifier;
 mod shared;
+mod svm;
+mod tweedie;
 
 #[cfg(test)]
 mod contract_tests;
@@ -34,9 +47,19 @@ pub static ESTIMATORS: &[EstimatorEntry] = &[
     EstimatorEntry::of::<ridge::Ridge>(),
     EstimatorEntry::of::<lasso::Lasso>(),
     EstimatorEntry::of::<elastic_net::ElasticNet>(),
+    EstimatorEntry::of::<huber::Huber>(),
+    EstimatorEntry::of::<quantile_regression::QuantileRegression>(),
+    EstimatorEntry::of::<poisson::Poisson>(),
+    EstimatorEntry::of::<gamma::Gamma>(),
+    EstimatorEntry::of::<tweedie::Tweedie>(),
     EstimatorEntry::of::<logistic::Logistic>(),
     EstimatorEntry::of::<ridge_classifier::RidgeClassifier>(),
+    EstimatorEntry::of::<linear_svm::LinearSvm>(),
     EstimatorEntry::of::<naive_bayes::NaiveBayes>(),
+    EstimatorEntry::of::<multinomial_nb::MultinomialNb>(),
+    EstimatorEntry::of::<complement_nb::ComplementNb>(),
+    EstimatorEntry::of::<bernoulli_nb::BernoulliNb>(),
+    EstimatorEntry::of::<svm::Svm>(),
     EstimatorEntry::of::<knn::Knn>(),
     EstimatorEntry::of::<decision_tree::DecisionTree>(),
     EstimatorEntry::of::<random_forest::RandomForest>(),

@@ -3,9 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, not_negative, require_finite, require_width, softmax};
+use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, not_negative, require_finite, require_width, softmax, sums_by_class};
 use crate::error::{Error, Result};
-use crate::ml::linalg::{Block, ROWS};
 use crate::ml::{Coefficient, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -45,7 +44,8 @@ impl Estimator for NaiveBayes {
     const DOC: &'static str = "\
 Gaussian naive Bayes: every feature is normal within a class and independent of the others there.
 
-Three passes over the rows, nothing to tune: a quick second opinion for classes. Its scores tend to the
+Three passes over the rows, nothing to tune: a quick second opinion for classes (`multinomial_nb` for counts,
+`bernoulli_nb` for yes and no). Its scores tend to the
 extremes where features are correlated. Row weights and class weights count. Missing values are refused.
 Importances are each feature's share of Σ shareₖ (meanₖ − mean)² / σ², the distance between the classes in
 standard deviations within them.
@@ -141,36 +141,6 @@ impl NaiveBayes {
         Err(Error::data(format!("constant within a class, so no normal distribution fits: {}", bad.join(", ")))
             .hint(format!("raise `var_smoothing`, which is {}, or drop these columns", self.var_smoothing)))
     }
-}
-
-/// Σ w of(z, centre) for every class and feature.
-fn sums_by_class(set: &TrainingSet, scaling: &Scaling, centres: &[Vec<f64>], of: impl Fn(f64, f64) -> f64 + Sync) -> Result<Vec<Vec<f64>>> {
-    let features = set.features.len();
-    let zeros = || vec![vec![0.0; centres.len()]; features];
-    let by_feature = set.reduce(
-        zeros(),
-        |chunk| {
-            let mut sums = zeros();
-            let mut block = Block::zeros(features);
-            for start in (0..chunk.x.rows).step_by(ROWS) {
-                scaling.fill(chunk.x.columns.iter().map(Vec::as_slice), start, &mut block);
-                for (j, (sums, column)) in sums.iter_mut().zip(&block.columns).enumerate() {
-                    for ((z, y), w) in column.iter().zip(&chunk.y[start..]).zip(&chunk.w[start..]) {
-                        let class = *y as usize;
-                        if let (Some(sum), Some(centres)) = (sums.get_mut(class), centres.get(class)) {
-                            *sum += w * of(*z, centres[j]);
-                        }
-                    }
-                }
-            }
-            Ok(sums)
-        },
-        |mut a, b| {
-            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
-            a
-        },
-    )?;
-    Ok((0..centres.len()).map(|class| by_feature.iter().map(|sums| sums[class]).collect()).collect())
 }
 
 impl Predict for FittedNaiveBayes {

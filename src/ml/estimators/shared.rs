@@ -165,6 +165,11 @@ impl Scaling {
         scaling
     }
 
+    /// Leaves every column as it is.
+    pub fn none(columns: usize) -> Self {
+        Self { centre: vec![0.0; columns], scale: vec![1.0; columns] }
+    }
+
     /// Writes scaled rows `start..start + ROWS` of the columns into a block, zeros where rows end.
     pub fn fill<'a>(&self, columns: impl Iterator<Item = &'a [f64]>, start: usize, block: &mut Block) {
         for (((column, centre), scale), to) in columns.zip(&self.centre).zip(&self.scale).zip(&mut block.columns) {
@@ -178,6 +183,39 @@ impl Scaling {
             }
         }
     }
+}
+
+/// Σ w of(z, centre) for every class and feature.
+///
+/// # Errors
+/// Where reading fails.
+pub fn sums_by_class(set: &TrainingSet, scaling: &Scaling, centres: &[Vec<f64>], of: impl Fn(f64, f64) -> f64 + Sync) -> Result<Vec<Vec<f64>>> {
+    let features = set.features.len();
+    let zeros = || vec![vec![0.0; centres.len()]; features];
+    let by_feature = set.reduce(
+        zeros(),
+        |chunk| {
+            let mut sums = zeros();
+            let mut block = Block::zeros(features);
+            for start in (0..chunk.x.rows).step_by(ROWS) {
+                scaling.fill(chunk.x.columns.iter().map(Vec::as_slice), start, &mut block);
+                for (j, (sums, column)) in sums.iter_mut().zip(&block.columns).enumerate() {
+                    for ((z, y), w) in column.iter().zip(&chunk.y[start..]).zip(&chunk.w[start..]) {
+                        let class = *y as usize;
+                        if let (Some(sum), Some(centres)) = (sums.get_mut(class), centres.get(class)) {
+                            *sum += w * of(*z, centres[j]);
+                        }
+                    }
+                }
+            }
+            Ok(sums)
+        },
+        |mut a, b| {
+            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
+            a
+        },
+    )?;
+    Ok((0..centres.len()).map(|class| by_feature.iter().map(|sums| sums[class]).collect()).collect())
 }
 
 /// The power of two that brings a number above 0 to 0.5..1 (as far as the range of numbers allows).
@@ -230,19 +268,6 @@ pub fn require_target(set: &TrainingSet) -> Result<()> {
         return Ok(());
     }
     Err(Error::data(format!("the target is missing or infinite in {bad} rows")).hint("filter these rows out in ingest"))
-}
-
-/// Refuses weights where the algorithm has none: they may be given, but must all be the same.
-///
-/// # Errors
-/// Weights that differ.
-pub fn refuse_weights(whole: &Chunk, name: &str) -> Result<()> {
-    let first = whole.w.first().copied().unwrap_or(1.0);
-    if whole.w.iter().all(|w| *w == first) {
-        return Ok(());
-    }
-    Err(Error::data(format!("`{name}` cannot weigh rows"))
-        .hint("take the weight role and `class_weight` away, or choose another estimator, such as `decision_tree`"))
 }
 
 /// Refuses a matrix of another width than the model was fitted to.

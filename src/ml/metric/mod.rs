@@ -17,7 +17,7 @@ use super::model::Scored;
 use crate::card;
 
 /// Raised whenever a metric's value changes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The tasks a metric has a meaning for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,20 @@ pub static METRICS: &[MetricEntry] = &[
         greater_is_better: true,
         doc: "1 − Var(y−ŷ) / Var(y): as r2_score, but a constant bias does not count.",
         compute: r::explained_variance_score,
+    },
+    MetricEntry {
+        name: "mean_poisson_deviance",
+        kind: Kind::Regression,
+        greater_is_better: false,
+        doc: "2 · mean of y ln(y/ŷ) − y + ŷ: for counts; not defined where y < 0 or ŷ ≤ 0.",
+        compute: r::mean_poisson_deviance,
+    },
+    MetricEntry {
+        name: "mean_gamma_deviance",
+        kind: Kind::Regression,
+        greater_is_better: false,
+        doc: "2 · mean of ln(ŷ/y) + y/ŷ − 1: for positive amounts; not defined where y ≤ 0 or ŷ ≤ 0.",
+        compute: r::mean_gamma_deviance,
     },
     MetricEntry {
         name: "true_negatives",

@@ -8,7 +8,8 @@ fn weighted_mean(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> Option<f64> {
 }
 
 fn sum(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> f64 {
-    scored.y.iter().zip(&scored.prediction).zip(&scored.weight).map(|((y, p), w)| w * of(*y, *p)).sum()
+    // A row of weight 0 may give what is no number.
+    scored.y.iter().zip(&scored.prediction).zip(&scored.weight).filter(|(_, w)| **w > 0.0).map(|((y, p), w)| w * of(*y, *p)).sum()
 }
 
 pub fn mean_absolute_error(scored: &Scored) -> Option<f64> {
@@ -29,6 +30,22 @@ pub fn max_error(scored: &Scored) -> Option<f64> {
 
 pub fn mean_absolute_percentage_error(scored: &Scored) -> Option<f64> {
     weighted_mean(scored, |y, p| (y - p).abs() / y.abs().max(f64::EPSILON))
+}
+
+/// Not defined where a target is below 0 or a prediction is not above 0.
+pub fn mean_poisson_deviance(scored: &Scored) -> Option<f64> {
+    let deviance = |y: f64, p: f64| 2.0 * (if y == 0.0 { 0.0 } else { y * (y / p).ln() } - y + p);
+    all(scored, |y, p| y >= 0.0 && p > 0.0).then(|| weighted_mean(scored, deviance))?
+}
+
+/// Not defined where a target or a prediction is not above 0.
+pub fn mean_gamma_deviance(scored: &Scored) -> Option<f64> {
+    all(scored, |y, p| y > 0.0 && p > 0.0).then(|| weighted_mean(scored, |y, p| 2.0 * ((p / y).ln() + y / p - 1.0)))?
+}
+
+/// Does it hold for every row that counts?
+fn all(scored: &Scored, of: impl Fn(f64, f64) -> bool) -> bool {
+    scored.y.iter().zip(&scored.prediction).zip(&scored.weight).all(|((y, p), w)| *w == 0.0 || of(*y, *p))
 }
 
 /// Unweighted: the median. Weighted: the averaged inverted cumulative distribution, as scikit-learn ≥ 1.7.
