@@ -3,6 +3,7 @@
 mod decision_tree;
 mod dummy;
 mod elastic_net;
+mod ensemble;
 mod extra_trees;
 mod forest;
 mod gradient_boosting;
@@ -17,6 +18,8 @@ mod random_forest;
 mod ridge;
 mod ridge_classifier;
 mod shared;
+mod stacking;
+mod voting;
 
 #[cfg(test)]
 mod contract_tests;
@@ -42,6 +45,8 @@ pub static ESTIMATORS: &[EstimatorEntry] = &[
     EstimatorEntry::of::<random_forest::RandomForest>(),
     EstimatorEntry::of::<extra_trees::ExtraTrees>(),
     EstimatorEntry::of::<gradient_boosting::GradientBoosting>(),
+    EstimatorEntry::of::<voting::Voting>(),
+    EstimatorEntry::of::<stacking::Stacking>(),
 ];
 
 /// The estimator with a name or alias.
