@@ -185,7 +185,7 @@ fn what_does_not_go_together_is_named_where_it_stands() {
 
     let repaid = Project::empty().with("recipe.yaml", LOANS).with("data/loans.csv", &loans(300));
     for (to, says) in [
-        ("decision_threshold: roc_auc", &["`roc_auc` is a metric that does not depend on the threshold", "recipe.yaml:10:"][..]),
+        ("decision_threshold: roc_auc", &["`roc_auc` is a metric that does not depend on the threshold", "recipe.yaml:11:"][..]),
         ("decision_threshold: f1_scor", &["`f1_scor` is no metric of two classes", "did you mean `f1_score`?"]),
         ("decision_threshold: 1.5", &["`decision_threshold` must lie between 0 and 1, got 1.5"]),
         ("conformal: {coverage: 0.8}", &["`conformal` makes intervals around numbers; it is for regression"]),
