@@ -87,6 +87,11 @@ pub trait Estimator: JsonSchema + Serialize + DeserializeOwned + Clone + Send + 
         false
     }
 
+    /// What fits, with its versions: itself, and the estimators inside of it.
+    fn algorithms(&self) -> Vec<(&'static str, u32)> {
+        vec![(Self::NAME, Self::VERSION)]
+    }
+
     /// Learns from training rows.
     ///
     /// # Errors
@@ -119,7 +124,8 @@ pub trait Predict: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// [`Estimator`] without its type.
 pub trait UnfittedEstimator: Send + Sync {
     fn name(&self) -> &'static str;
-    fn version(&self) -> u32;
+    /// See [`Estimator::algorithms`].
+    fn algorithms(&self) -> Vec<(&'static str, u32)>;
     /// The parameters with every default filled in: what enters the key.
     fn config(&self) -> serde_json::Value;
     fn supports(&self, task: &Task) -> bool;
@@ -155,8 +161,8 @@ impl<E: Estimator> UnfittedEstimator for Unfitted<E> {
         E::NAME
     }
 
-    fn version(&self) -> u32 {
-        E::VERSION
+    fn algorithms(&self) -> Vec<(&'static str, u32)> {
+        self.0.algorithms()
     }
 
     fn config(&self) -> serde_json::Value {

@@ -9,6 +9,7 @@
 //! ```
 //! use polars::prelude::*;
 //! use recipe::data::{Roles, Table};
+//! use recipe::ml::adjust::Adjustments;
 //! use recipe::ml::model::{LabelType, Model, OutputNames};
 //! use recipe::ml::{Chain, Predictions, Task, TrainingSet, estimators};
 //! use recipe::value::Value;
@@ -31,13 +32,17 @@
 //! // Join both and predict raw rows; the target is not needed.
 //! let features = fitted.features().to_vec();
 //! let output = OutputNames::default();
-//! let model = Model { task: Task::Regression, target: "y".into(), labels: LabelType::Float, output, chain: fitted, features, estimator };
+//! let adjustments = Adjustments::default();
+//! let model = Model { task: Task::Regression, target: "y".into(), labels: LabelType::Float, output, chain: fitted, features, estimator, adjustments };
 //! let Predictions::Values(values) = model.predict(&df!("x" => [2.5], "town" => ["a"])?)? else { panic!("a regression gives values") };
 //! assert!((values[0] - 5.0).abs() < 1.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod adjust;
+pub mod calibration;
 pub mod chain;
+pub mod conformal;
 mod estimator;
 pub mod estimators;
 pub mod input;
@@ -47,6 +52,8 @@ pub mod metric;
 pub mod model;
 pub mod reduce;
 pub mod selector;
+pub mod target;
+pub mod threshold;
 mod training;
 mod transform;
 pub mod transformers;

@@ -9,16 +9,19 @@ use polars::prelude::*;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::adjust::Adjustments;
 use super::chain::FittedChain;
 use super::training::target_numbers;
-use super::{FittedEstimator, Matrix, Predictions, Task, estimators};
+use super::{FittedEstimator, Matrix, Predictions, Task, conformal, estimators};
 use crate::data::{BATCH_ROWS, Table};
 use crate::error::{Error, Result};
 
 /// Batches that are scored side by side.
 const BATCHES_AT_ONCE: usize = 4;
 /// Raised when what is saved changes so that older programs cannot read it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The format of a model without adjustments.
+const PLAIN_FORMAT: u32 = 1;
 
 /// The type the target's labels had, so that predicted labels get it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +92,8 @@ pub struct Model {
     /// The chain's output columns that the estimator reads, in order.
     pub features: Vec<String>,
     pub estimator: Box<dyn FittedEstimator>,
+    /// What is done to the estimator's predictions.
+    pub adjustments: Adjustments,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +108,8 @@ struct Saved {
     features: Vec<String>,
     estimator: String,
     fitted: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Adjustments::are_none")]
+    adjustments: Adjustments,
 }
 
 impl Model {
@@ -110,7 +117,7 @@ impl Model {
     #[must_use]
     pub fn save(&self) -> serde_json::Value {
         let saved = Saved {
-            format: FORMAT,
+            format: if self.adjustments.are_none() { PLAIN_FORMAT } else { FORMAT },
             task: self.task.clone(),
             target: self.target.clone(),
             labels: self.labels,
@@ -119,6 +126,7 @@ impl Model {
             features: self.features.clone(),
             estimator: self.estimator.name().to_owned(),
             fitted: self.estimator.save(),
+            adjustments: self.adjustments.clone(),
         };
         serde_json::to_value(saved).unwrap_or_default()
     }
@@ -138,6 +146,9 @@ impl Model {
         if chain.features() != saved.features {
             return Err(Error::model("the model is damaged: its transforms make other features than its estimator reads"));
         }
+        if !saved.adjustments.fits(&saved.task) {
+            return Err(Error::model("the model is damaged: what adjusts its predictions does not fit its task"));
+        }
         Ok(Self {
             task: saved.task,
             target: saved.target,
@@ -146,6 +157,7 @@ impl Model {
             chain,
             features: saved.features,
             estimator: (entry.load)(saved.fitted)?,
+            adjustments: saved.adjustments,
         })
     }
 
@@ -155,11 +167,12 @@ impl Model {
     /// Exit code 4 where a needed column is missing or has values that do not fit.
     pub fn predict(&self, frame: &DataFrame) -> Result<Predictions> {
         let transformed = self.chain.apply(frame.clone().lazy())?.collect()?;
-        self.estimator.predict(&Matrix::of(&transformed, &self.features)?)
+        let said = self.estimator.predict(&Matrix::of(&transformed, &self.features)?)?;
+        Ok(self.adjustments.apply(&self.task, said))
     }
 
-    /// The prediction columns for raw rows in memory: `prediction` for regression, label and scores
-    /// for classification.
+    /// The prediction columns for raw rows in memory: `prediction` for regression, with its interval where the model has
+    /// one; label and scores for classification.
     ///
     /// # Errors
     /// As [`Model::predict`].
@@ -167,7 +180,14 @@ impl Model {
         let mut names = self.output.columns(&self.task).into_iter();
         let mut name = || PlSmallStr::from(names.next().unwrap_or_default());
         match (predictions, &self.task) {
-            (Predictions::Values(values), _) => Ok(vec![Column::new(name(), values)]),
+            (Predictions::Values(values), _) => {
+                let mut columns = vec![Column::new(name(), values)];
+                let intervals: Option<(Vec<f64>, Vec<f64>)> = values.iter().map(|value| self.adjustments.interval(*value)).collect();
+                if let (Some((lower, upper)), true) = (intervals, self.adjustments.conformal.is_some()) {
+                    columns.extend(conformal::COLUMNS.into_iter().zip([lower, upper]).map(|(name, bounds)| Column::new(name.into(), bounds)));
+                }
+                Ok(columns)
+            }
             (Predictions::Scores(scores), Task::Classification { classes, .. }) => {
                 let rows = scores.first().map_or(0, Vec::len);
                 let best: Vec<usize> = (0..rows).map(|row| self.choose(scores, row)).collect();
@@ -188,11 +208,16 @@ impl Model {
         }
     }
 
-    /// The class that is predicted for a row: binary, the positive one from 0.5 on; else the highest
-    /// score, the first of equal ones.
+    /// See [`Adjustments::choose`].
     #[must_use]
     pub fn choose(&self, scores: &[Vec<f64>], row: usize) -> usize {
-        choose(&self.task, scores, row)
+        self.adjustments.choose(&self.task, scores, row)
+    }
+
+    /// No rows yet, to be scored by this model.
+    #[must_use]
+    pub fn unscored(&self) -> Scored {
+        Scored { adjustments: self.adjustments.clone(), ..Scored::empty(&self.task) }
     }
 
     /// Scores a table a batch at a time, in order: each raw batch with its predictions.
@@ -224,7 +249,7 @@ impl Model {
     /// # Errors
     /// As [`Model::predict`]; a target that is missing or has a label that training did not.
     pub fn score_known(&self, table: &Table, weight: Option<&str>) -> Result<Scored> {
-        let mut scored = Scored::empty(&self.task);
+        let mut scored = self.unscored();
         self.score(table, |frame, predictions| scored.add(&frame, &self.target, weight, &predictions))?;
         Ok(scored)
     }
@@ -236,21 +261,6 @@ fn counted_from(mut error: Error, before: usize) -> Error {
         problem.message.push_str(&format!(" (counted from row {})", before + 1));
     }
     error
-}
-
-fn choose(task: &Task, scores: &[Vec<f64>], row: usize) -> usize {
-    if let Task::Classification { positive: Some(positive), .. } = task
-        && scores.len() == 2
-    {
-        return if scores[*positive][row] >= 0.5 { *positive } else { 1 - *positive };
-    }
-    let mut best = 0;
-    for class in 1..scores.len() {
-        if scores[class][row] > scores[best][row] {
-            best = class;
-        }
-    }
-    best
 }
 
 /// Rows whose truth and prediction are both known: what metrics are computed from.
@@ -265,6 +275,8 @@ pub struct Scored {
     pub scores: Vec<Vec<f64>>,
     /// One weight a row.
     pub weight: Vec<f64>,
+    /// How labels are decided and intervals are made.
+    pub adjustments: Adjustments,
 }
 
 impl Scored {
@@ -274,7 +286,7 @@ impl Scored {
             Predictions::Values(values) => self.prediction.extend_from_slice(values),
             Predictions::Scores(scores) => {
                 let rows = scores.first().map_or(0, Vec::len);
-                self.prediction.extend((0..rows).map(|row| choose(&self.task, scores, row) as f64));
+                self.prediction.extend((0..rows).map(|row| self.adjustments.choose(&self.task, scores, row) as f64));
                 for (all, more) in self.scores.iter_mut().zip(scores) {
                     all.extend_from_slice(more);
                 }
@@ -285,7 +297,16 @@ impl Scored {
     /// No rows yet.
     #[must_use]
     pub fn empty(task: &Task) -> Self {
-        Self { task: task.clone(), y: Vec::new(), prediction: Vec::new(), scores: vec![Vec::new(); task.classes()], weight: Vec::new() }
+        let scores = vec![Vec::new(); task.classes()];
+        Self { task: task.clone(), y: Vec::new(), prediction: Vec::new(), scores, weight: Vec::new(), adjustments: Adjustments::default() }
+    }
+
+    /// The same rows with other scores.
+    #[must_use]
+    pub fn with_scores(&self, scores: Vec<Vec<f64>>) -> Self {
+        let mut again = Self { y: self.y.clone(), weight: self.weight.clone(), adjustments: self.adjustments.clone(), ..Self::empty(&self.task) };
+        again.push(&Predictions::Scores(scores));
+        again
     }
 
     /// Adds raw rows whose target is known, with their predictions.

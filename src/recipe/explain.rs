@@ -155,6 +155,8 @@ impl Composed {
 fn direct(path: &[String]) -> Vec<&'static str> {
     let key = path.first().map_or("", String::as_str);
     match (key, path.get(1)) {
+        // The estimator learns it, not the chain.
+        ("steps", Some(step)) if step == "transform" && path.get(2).is_some_and(|key| key == "target") => vec!["train"],
         ("steps", Some(step)) => STEPS.iter().copied().filter(|known| known == step).collect(),
         ("steps", None) | ("recipe", _) => STEPS.to_vec(),
         ("target_col" | "roles", _) => vec!["ingest", "ingest_scoring"],

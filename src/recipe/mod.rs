@@ -24,9 +24,12 @@ use crate::data::SplitConfig;
 use crate::data::source::SourceConfig;
 use crate::data::{Role, Roles};
 use crate::error::{Error, Kind, Problem, Result, shorten};
+use crate::ml::adjust::Plan;
+use crate::ml::calibration::Method;
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
-use crate::ml::{TargetKind, Task, estimators, metric};
+use crate::ml::target::TargetTransform;
+use crate::ml::{EstimatorEntry, TargetKind, Task, estimators, metric};
 use crate::steps::evaluate::Evaluate;
 use crate::steps::ingest::{Ingest, Purpose};
 use crate::steps::predict::Predict;
@@ -40,7 +43,7 @@ use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
 use compose::{Composed, compose};
 use document::Document;
 use interpolate::Environment;
-use sections::{CustomMetrics, EvaluateSection, PredictSection, RegisterSection, Root, STEPS, TrainSection};
+use sections::{CustomMetrics, EarlyStopping, EvaluateSection, PredictSection, RegisterSection, Root, STEPS, TrainSection};
 
 /// The templates there are.
 pub const TEMPLATES: [&str; 2] = ["regression/v1", "classification/v1"];
@@ -313,8 +316,9 @@ impl Builder {
             );
         }
         let split = self.split(&mut steps, &roles, &target, is_classification, seed);
+        let target_transform = self.target_transform(&mut steps, &goal);
         let transform = self.transform(&mut steps, &goal, &roles, seed);
-        let train = self.train(&mut steps, &goal, &target, &roles, &primary, seed);
+        let train = self.train(&mut steps, &goal, &target, target_transform, &roles, &primary, seed);
         let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
@@ -442,6 +446,18 @@ impl Builder {
         Some(Split { config, filter, roles: roles.clone(), target: target.to_owned(), is_classification, seed })
     }
 
+    /// `steps.transform.target`: what the estimator is to learn in place of the target.
+    fn target_transform(&mut self, steps: &mut Value, goal: &Goal) -> Option<TargetTransform> {
+        let Value::Map(map) = steps else { return None };
+        let value = map.get_mut("transform")?.take("target").filter(|value| *value != Value::Null)?;
+        let base = ["steps", "transform", "target"];
+        if *goal != Goal::Regression {
+            self.add(&base, vec![Fault::new(&[], "`target` transforms a number to predict; classes have none").hint("it is for `regression/v1`")]);
+            return None;
+        }
+        self.checked(&base, TargetTransform::read(&value))
+    }
+
     fn transform(&mut self, steps: &mut Value, goal: &Goal, roles: &Roles, seed: u64) -> Option<Transform> {
         let section = steps.take("transform").unwrap_or(Value::Null);
         let known = ["auto", "identity", "chain"];
@@ -469,7 +485,7 @@ impl Builder {
                     .keys()
                     .map(|key| {
                         Fault::new(std::slice::from_ref(key), format!("unknown key `{}`", shorten(key)))
-                            .hint(suggest(key, &["using", "steps", "skip_data_profiling"]))
+                            .hint(suggest(key, &["using", "steps", "target", "skip_data_profiling"]))
                     })
                     .collect();
                 if !unknown.is_empty() {
@@ -510,10 +526,20 @@ impl Builder {
         Some(Transform { chain, roles: roles.clone(), target, seed })
     }
 
-    fn train(&mut self, steps: &mut Value, goal: &Goal, target: &str, roles: &Roles, primary: &str, seed: u64) -> Option<Train> {
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the recipe that the estimator needs to know")]
+    fn train(
+        &mut self,
+        steps: &mut Value,
+        goal: &Goal,
+        target: &str,
+        target_transform: Option<TargetTransform>,
+        roles: &Roles,
+        primary: &str,
+        seed: u64,
+    ) -> Option<Train> {
         let mut section = steps.take("train").unwrap_or(Value::Null);
         let base = ["steps", "train"];
-        let parameters = section.take("estimator_params").unwrap_or(Value::Null);
+        let mut parameters = section.take("estimator_params").unwrap_or(Value::Null);
         // `tuning: {enabled: false}` says nothing.
         if let Some(tuning) = section.take("tuning")
             && !matches!(tuning, Value::Map(_) | Value::Null)
@@ -521,7 +547,7 @@ impl Builder {
             self.add(&base, vec![Fault::new(&["tuning".to_owned()], format!("`tuning` is a map, got {}", tuning.kind()))]);
         }
         let section: TrainSection = self.section(&base, &section)?;
-        let _ = (section.calibrate_proba, section.resampling_minority_percentage, section.rebalance_training_data, section.skip_data_profiling);
+        let _ = (section.resampling_minority_percentage, section.rebalance_training_data, section.skip_data_profiling);
         let default = if *goal == Goal::Regression { "ridge" } else { "logistic" };
         let using = section.using.as_deref().unwrap_or(default);
         let Some(entry) = estimators::find(using) else {
@@ -542,7 +568,11 @@ impl Builder {
             let fault = Fault::new(&["using".to_owned()], format!("`{}` cannot do {}", entry.name, metric::task_name(&task)));
             self.add(&base, vec![fault.hint(format!("these can: {}", fitting.join(", ")))]);
         }
+        if let Some(early) = section.early_stopping {
+            self.checked(&base, stop_early(early, entry, &mut parameters))?;
+        }
         let estimator = self.checked(&["steps", "train", "estimator_params"], (entry.parse)(&parameters))?;
+        let plan = self.plan(&section, goal, target_transform);
         if section.class_weight.is_some() && *goal == Goal::Regression {
             self.add(&base, vec![Fault::new(&["class_weight".to_owned()], "`class_weight` is for classification")]);
         }
@@ -553,6 +583,7 @@ impl Builder {
         Some(Train {
             estimator,
             class_weight: section.class_weight,
+            plan,
             output,
             goal: goal.clone(),
             target: target.to_owned(),
@@ -560,6 +591,26 @@ impl Builder {
             primary_metric: primary.to_owned(),
             seed,
         })
+    }
+
+    /// What wraps the estimator.
+    fn plan(&mut self, section: &TrainSection, goal: &Goal, target: Option<TargetTransform>) -> Plan {
+        let base = ["steps", "train"];
+        let calibration = section.calibrate_proba.filter(|method| *method != Method::None);
+        let (is_classes, is_binary) = (*goal != Goal::Regression, matches!(goal, Goal::Classification { positive: Some(_) }));
+        let wrong = [
+            (calibration.is_some() && !is_classes, "calibrate_proba", "`calibrate_proba` is for classification"),
+            (section.decision_threshold.is_some() && !is_binary, "decision_threshold", "`decision_threshold` is for two classes, with `positive_class`"),
+            (section.conformal.is_some() && is_classes, "conformal", "`conformal` makes intervals around numbers; it is for regression"),
+        ];
+        self.add(&base, wrong.into_iter().filter(|(is_wrong, ..)| *is_wrong).map(|(_, key, why)| Fault::new(&[key.to_owned()], why)).collect());
+        if let Some(threshold) = &section.decision_threshold {
+            self.checked(&["steps", "train", "decision_threshold"], threshold.check());
+        }
+        if let Some(coverage) = section.conformal {
+            self.checked(&["steps", "train", "conformal"], coverage.check());
+        }
+        Plan { target, calibration, threshold: section.decision_threshold.clone(), conformal: section.conformal }
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is a part of the recipe that the gate speaks of")]
@@ -620,6 +671,39 @@ impl Builder {
             is_appending,
         })
     }
+}
+
+/// Says `early_stopping` as the estimator's own parameters do.
+///
+/// # Errors
+/// An estimator that learns in one go; the same said twice.
+fn stop_early(early: EarlyStopping, entry: &EstimatorEntry, parameters: &mut Value) -> Result<(), Vec<Fault>> {
+    let key = |name: &str| ["early_stopping".to_owned(), name.to_owned()];
+    let known = (entry.parse)(&Value::Null).map(|estimator| estimator.config()).unwrap_or_default();
+    if known.get("early_stopping_rounds").is_none() {
+        let others: Vec<&str> = estimators::ESTIMATORS
+            .iter()
+            .filter(|other| (other.parse)(&Value::Null).is_ok_and(|estimator| estimator.config().get("early_stopping_rounds").is_some()))
+            .map(|other| other.name)
+            .collect();
+        let fault = Fault::new(&key("")[..1], format!("`{}` does not learn in rounds, so it cannot stop early", entry.name));
+        return Err(vec![fault.hint(format!("estimators that can: {}", others.join(", ")))]);
+    }
+    if early.rounds == 0 {
+        return Err(vec![Fault::new(&key("")[..1], "`early_stopping` is a number of rounds from 1")]);
+    }
+    if *parameters == Value::Null {
+        *parameters = Value::empty();
+    }
+    let Value::Map(map) = parameters else { return Ok(()) };
+    let said = [("early_stopping_rounds", Some(early.rounds.to_string())), ("validation_fraction", early.validation_fraction.map(|share| share.to_string()))];
+    for (name, value) in said {
+        let Some(value) = value else { continue };
+        if map.insert(name.to_owned(), Value::Number(value)).is_some() {
+            return Err(vec![Fault::new(&key("")[..1], format!("`early_stopping` and `estimator_params.{name}` say the same thing")).hint("keep one of them")]);
+        }
+    }
+    Ok(())
 }
 
 fn steps_missing(whole: &Value, step: &str) -> bool {

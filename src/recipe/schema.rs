@@ -19,6 +19,7 @@ use crate::data::source::SourceConfig;
 use crate::data::{Contract, DataTest, SplitConfig};
 use crate::ml::estimators::ESTIMATORS;
 use crate::ml::metric::{self, METRICS};
+use crate::ml::target::TargetTransform;
 use crate::ml::transformers::TRANSFORMERS;
 use crate::ml::{EstimatorEntry, Task};
 use crate::steps::evaluate::CustomMetric;
@@ -61,6 +62,10 @@ impl File {
         self == Self::Recipe("regression/v1")
     }
 
+    fn is_classification(self) -> bool {
+        self == Self::Recipe("classification/v1")
+    }
+
     /// Can an estimator stand in it?
     fn takes(self, estimator: &EstimatorEntry) -> bool {
         match self {
@@ -86,6 +91,12 @@ pub fn schema(file: File) -> Json {
     definitions.extend(generator.take_definitions(true));
     if let Some(metric) = definitions.get_mut("Criterion").and_then(|criterion| criterion.pointer_mut("/properties/metric")) {
         suggest_metrics(metric, file);
+    }
+    if let Some(member) = definitions.get_mut("Member") {
+        let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| file.takes(entry)).collect();
+        let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
+        member["properties"]["using"] = json!({"description": "The estimator; `recipe list estimators` shows them.", "enum": all});
+        member["allOf"] = chosen(&estimators).collect();
     }
     definitions.values_mut().chain([&mut root]).for_each(tidy);
 
@@ -184,26 +195,31 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
     let mut train = TrainSection::json_schema(generator).to_value();
     let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| file.takes(entry)).collect();
     let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
-    let definition = |entry: &&EstimatorEntry| json!({"$ref": format!("#/$defs/estimator.{}", entry.name)});
     train["properties"]["using"] = json!({"description": "The estimator; `recipe list estimators` shows them.", "anyOf": [{"enum": all}, {"type": "null"}]});
     train["properties"]["estimator_params"] = json!({"description": "The estimator's parameters.", "type": ["object", "null"]});
     train["properties"]["tuning"] = json!({"type": ["object", "null"], "properties": {"enabled": {"not": {"enum": [true, "true"]}}}});
-    let chosen = estimators.iter().map(|entry| {
-        json!({
-            "if": {"required": ["using"], "properties": {"using": {"enum": names(entry.name, entry.aliases)}}},
-            "then": {"properties": {"estimator_params": definition(entry)}},
-        })
-    });
     // Where another file chooses the estimator, the parameters must be some estimator's.
     let unknown = json!({
         "if": {"not": {"required": ["using"], "properties": {"using": {"type": "string"}}}},
-        "then": {"properties": {"estimator_params": {"anyOf": estimators.iter().map(definition).collect::<Vec<_>>()}}},
+        "then": {"properties": {"estimator_params": {"anyOf": estimators.iter().map(|entry| definition(entry)).collect::<Vec<_>>()}}},
     });
-    train["allOf"] = chosen.chain([unknown]).collect();
-    if file.is_regression()
-        && let Some(properties) = train["properties"].as_object_mut()
-    {
-        properties.remove("class_weight");
+    train["allOf"] = chosen(&estimators).chain([unknown]).collect();
+    if let (Some(properties), File::Recipe(_)) = (train["properties"].as_object_mut(), file) {
+        let others: &[&str] = if file.is_regression() { &["class_weight", "calibrate_proba", "decision_threshold"] } else { &["conformal"] };
+        properties.retain(|key, _| !others.contains(&key.as_str()));
+    }
+    let mut chain = json!({
+        "type": "object",
+        "properties": {"using": {"enum": ["auto", "identity", "chain", null]}, "steps": {"$ref": "#/$defs/chain"}, "skip_data_profiling": skip},
+        "additionalProperties": false,
+    });
+    if !file.is_classification() {
+        let mut target = TargetTransform::json_schema(generator).to_value();
+        if let Some(alternatives) = target["oneOf"].as_array_mut() {
+            alternatives.extend([json!({"enum": TargetTransform::NAMES}), json!({"type": "null"})]);
+        }
+        target["description"] = json!("What the estimator learns in place of the target; predictions are in the target's own unit.");
+        chain["properties"]["target"] = target;
     }
 
     let transform = json!({
@@ -211,11 +227,7 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
         "anyOf": [
             {"enum": ["auto", "identity", null]},
             {"$ref": "#/$defs/chain"},
-            {
-                "type": "object",
-                "properties": {"using": {"enum": ["auto", "identity", "chain", null]}, "steps": {"$ref": "#/$defs/chain"}, "skip_data_profiling": skip},
-                "additionalProperties": false,
-            },
+            chain,
         ],
     });
     let mut sections = json!({
@@ -242,6 +254,21 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
     }
     sections["transform"] = transform;
     json!({"description": "The steps.", "type": ["object", "null"], "properties": sections, "additionalProperties": false})
+}
+
+/// Where an estimator's parameters are defined.
+fn definition(entry: &EstimatorEntry) -> Json {
+    json!({"$ref": format!("#/$defs/estimator.{}", entry.name)})
+}
+
+/// For each estimator: where it is chosen, the parameters are its own.
+fn chosen<'a>(estimators: &'a [&'static EstimatorEntry]) -> impl Iterator<Item = Json> + 'a {
+    estimators.iter().map(|entry| {
+        json!({
+            "if": {"required": ["using"], "properties": {"using": {"enum": names(entry.name, entry.aliases)}}},
+            "then": {"properties": {"estimator_params": definition(entry)}},
+        })
+    })
 }
 
 /// What is chosen by name: each estimator's and transform's parameters, and the chain.

@@ -1,11 +1,18 @@
 //! What recipe.yaml may say, section by section, and what is known but comes later.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::data::Role;
+use crate::ml::calibration::Method;
+use crate::ml::conformal::Coverage;
+use crate::ml::threshold::DecisionThreshold;
 use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::predict::Output;
 use crate::steps::train::ClassWeight;
@@ -81,8 +88,14 @@ pub struct TrainSection {
     pub predict_prefix: Option<String>,
     /// A column of scores for each class; default true.
     pub predict_scores_for_all_classes: Option<bool>,
-    /// Scores are not calibrated in this version.
-    pub calibrate_proba: Option<NoneOnly>,
+    /// How class scores are calibrated on validation rows; default `none`.
+    pub calibrate_proba: Option<Method>,
+    /// From which score on a row is positive.
+    pub decision_threshold: Option<DecisionThreshold>,
+    /// Intervals around predicted numbers, by the errors on validation rows: `{coverage: 0.9}`.
+    pub conformal: Option<Coverage>,
+    /// After how many rounds without a better validation loss boosting stops: a number, or `{rounds: 20}`.
+    pub early_stopping: Option<EarlyStopping>,
     /// Training data is not rebalanced in this version.
     #[serde(default)]
     #[schemars(extend("const" = false))]
@@ -93,11 +106,60 @@ pub struct TrainSection {
     pub skip_data_profiling: bool,
 }
 
-/// `none`, the only value that is known today.
-#[derive(Debug, Clone, Copy, JsonSchema, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoneOnly {
-    None,
+/// `steps.train.early_stopping`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EarlyStopping {
+    pub rounds: usize,
+    /// A share of the training rows that is watched in place of the validation split.
+    pub validation_fraction: Option<f64>,
+}
+
+impl<'de> Deserialize<'de> for EarlyStopping {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RoundsOrMap;
+        impl<'de> Visitor<'de> for RoundsOrMap {
+            type Value = EarlyStopping;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of rounds or a map")
+            }
+
+            fn visit_u64<E>(self, rounds: u64) -> Result<EarlyStopping, E> {
+                Ok(EarlyStopping { rounds: usize::try_from(rounds).unwrap_or(usize::MAX), validation_fraction: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EarlyStopping, A::Error> {
+                let Watched { rounds, validation_fraction } = Watched::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(EarlyStopping { rounds, validation_fraction })
+            }
+        }
+        deserializer.deserialize_any(RoundsOrMap)
+    }
+}
+
+/// `early_stopping` as a map.
+#[derive(JsonSchema, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Watched {
+    /// Rounds without a better loss.
+    #[schemars(range(min = 1))]
+    rounds: usize,
+    /// A share of the training rows that is watched in place of the validation split.
+    validation_fraction: Option<f64>,
+}
+
+impl JsonSchema for EarlyStopping {
+    fn schema_name() -> Cow<'static, str> {
+        "EarlyStopping".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "integer", "minimum": 1}, Watched::json_schema(generator)]})
+    }
 }
 
 /// `steps.evaluate`.
@@ -181,7 +243,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.split.post_split_filter_method", "", "Python hooks"),
     ("steps.transform.using", "custom", "Python hooks"),
     ("steps.transform.transformer_method", "", "Python hooks"),
-    ("steps.transform.target", "", "target transforms"),
     ("steps.train.using", "custom", "Python hooks"),
     ("steps.train.using", "automl", "AutoML"),
     ("steps.train.using", "automl/flaml", "AutoML"),
@@ -190,9 +251,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.tuning.enabled", "true", "tuning"),
     ("steps.train.automl", "", "AutoML"),
     ("steps.train.compare", "", "comparing candidates"),
-    ("steps.train.early_stopping", "", "early stopping"),
-    ("steps.train.calibrate_proba", "sigmoid", "calibration"),
-    ("steps.train.calibrate_proba", "isotonic", "calibration"),
     ("steps.train.rebalance_training_data", "true", "resampling"),
     ("steps.train.time_budget_secs", "", "AutoML"),
     ("steps.evaluate.slices", "", "slices"),

@@ -11,6 +11,8 @@ use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
+use crate::ml::adjust::Adjustments;
+use crate::ml::calibration;
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
 use crate::ml::{Predictions, Task};
@@ -168,7 +170,7 @@ impl Step for Evaluate {
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
-        let model = cx.read(&MODEL)?;
+        let mut model = cx.read(&MODEL)?;
         let weight = self.roles.first(Role::Weight);
         let training = cx.read(&TRAINING)?;
         let splits = [("training", "training_", training), ("validation", "val_", cx.read(&VALIDATION)?), ("test", "test_", cx.read(&TEST)?)];
@@ -229,6 +231,10 @@ impl Step for Evaluate {
             ),
         ];
         tabs.extend(metric::plots::tabs(on_test));
+        if model.adjustments.calibration.take().is_some() {
+            let uncalibrated = model.score_known(&splits[2].2, weight)?;
+            tabs.push(Tab::new("reliability", "Reliability", calibration::blocks(&uncalibrated, on_test, "test")));
+        }
         Ok(Report {
             line: format!("test {short} {shown}"),
             note: format!("{passed}/{} criteria{dummy_text}", outcomes.len()),
@@ -240,7 +246,10 @@ impl Step for Evaluate {
                     Fact::new(format!("validation {short}"), metrics.get(&format!("val_{}", self.primary_metric)).copied()),
                     Fact::new(format!("dummy {short}"), dummy_value),
                     Fact::new("test rows", on_test.rows()),
-                ],
+                ]
+                .into_iter()
+                .chain(metrics.get("test_interval_coverage").map(|share| Fact::new("interval coverage", Cell::Share(*share))))
+                .collect(),
                 warnings: warnings.clone(),
                 tabs,
             },
@@ -261,7 +270,7 @@ impl Evaluate {
         // Custom metrics are queries over the rows with their predictions.
         let path = cx.scratch.join(format!("scored_{name}.parquet"));
         let mut sink = ParquetSink::create(&path);
-        let mut scored = Scored::empty(&model.task);
+        let mut scored = model.unscored();
         model.score(table, |frame, predictions| {
             scored.add(&frame, &self.target, weight, &predictions)?;
             let columns = metric_columns(model, &frame, weight, &predictions)?;
@@ -391,7 +400,7 @@ fn metric_columns(model: &Model, frame: &polars::prelude::DataFrame, weight: Opt
 /// What a model that has only seen the target's distribution in training says of the test rows.
 fn dummy_scored(training: &Scored, test: &Scored) -> Scored {
     let total: f64 = training.weight.iter().sum();
-    let mut dummy = Scored { prediction: Vec::new(), scores: vec![Vec::new(); test.scores.len()], ..test.clone() };
+    let mut dummy = Scored { prediction: Vec::new(), scores: vec![Vec::new(); test.scores.len()], adjustments: Adjustments::default(), ..test.clone() };
     let predictions = match &test.task {
         Task::Regression => {
             let mean = training.y.iter().zip(&training.weight).map(|(y, w)| y * w).sum::<f64>() / total;

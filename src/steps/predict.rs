@@ -190,11 +190,13 @@ impl Step for Predict {
         tabs.push(Tab::new(
             "model",
             "Model used",
-            vec![Block::Facts(vec![
-                Fact::new("model", resolved.uri.as_str()),
-                Fact::new("digest", resolved.digest.as_str()),
-                Fact::new("estimator", model.estimator.describe()),
-            ])],
+            vec![Block::Facts(
+                [("model", resolved.uri.clone()), ("digest", resolved.digest.clone()), ("estimator", model.estimator.describe())]
+                    .into_iter()
+                    .chain(model.adjustments.facts())
+                    .map(|(label, value)| Fact::new(label, value))
+                    .collect(),
+            )],
         ));
         Ok(Report {
             line: format!("{} rows scored", thousands(count)),

@@ -12,6 +12,7 @@ use super::{
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles, Table};
 use crate::error::{Error, Result, nearest, shorten, thousands};
+use crate::ml::adjust::{Adjusted, Adjustments, Plan};
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::{Coefficient, Task, TrainingSet, UnfittedEstimator};
@@ -66,6 +67,8 @@ impl ClassWeight {
 pub struct Train {
     pub estimator: Box<dyn UnfittedEstimator>,
     pub class_weight: Option<ClassWeight>,
+    /// What wraps the estimator.
+    pub plan: Plan,
     pub output: OutputNames,
     pub goal: Goal,
     pub target: String,
@@ -84,22 +87,21 @@ impl Step for Train {
         if self.estimator.wants_validation() {
             reads.push(TRANSFORMED_VALIDATION.id);
         }
-        Ok(Needs {
-            algorithms: BTreeMap::from([("train".to_owned(), VERSION), (format!("estimator {}", self.estimator.name()), self.estimator.version())]),
-            config: serde_json::json!({
-                "using": self.estimator.name(),
-                "estimator_params": self.estimator.config(),
-                "class_weight": self.class_weight,
-                "predict_prefix": self.output.prefix,
-                "predict_scores_for_all_classes": self.output.all_scores,
-                "goal": self.goal,
-                "target": self.target,
-                "weight": self.roles.first(Role::Weight),
-            }),
-            reads,
-            seed: Some(self.seed),
-            ..Needs::default()
-        })
+        let mut algorithms = self.plan.algorithms();
+        algorithms.insert("train".to_owned(), VERSION);
+        algorithms.extend(self.estimator.algorithms().into_iter().map(|(name, version)| (format!("estimator {name}"), version)));
+        let mut config = serde_json::json!({
+            "using": self.estimator.name(),
+            "estimator_params": self.estimator.config(),
+            "class_weight": self.class_weight,
+            "predict_prefix": self.output.prefix,
+            "predict_scores_for_all_classes": self.output.all_scores,
+            "goal": self.goal,
+            "target": self.target,
+            "weight": self.roles.first(Role::Weight),
+        });
+        self.plan.config().into_iter().for_each(|(key, value)| config[key] = value);
+        Ok(Needs { algorithms, config, reads, seed: Some(self.seed), ..Needs::default() })
     }
 
     fn writes(&self) -> Vec<SlotId> {
@@ -107,7 +109,7 @@ impl Step for Train {
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
-        let transformed = cx.read(&TRANSFORMED_TRAINING)?;
+        let mut transformed = cx.read(&TRANSFORMED_TRAINING)?;
         let chain = cx.read(&TRANSFORMER)?;
         let training = cx.read(&TRAINING)?;
         let validation = cx.read(&VALIDATION)?;
@@ -132,35 +134,49 @@ impl Step for Train {
                 .hint("`recipe list estimators` shows what each can do"));
         }
         // Now, not after hours of fitting.
-        for name in self.output.columns(&task) {
+        for name in self.output.columns(&task).into_iter().chain(self.plan.columns().map(str::to_owned)) {
             refuse_taken(training.names(), &name)?;
         }
         let learned_from = self.counts_learned_from(&counts, &transformed, &training)?;
         let factors = self.class_weight.as_ref().map(|weights| weights.factors(&learned_from)).transpose()?.unwrap_or_default();
         let features = chain.features().to_vec();
+        let mut adjustments =
+            Adjustments { target: self.plan.target.map(|wanted| wanted.fit(&transformed, &self.target)).transpose()?, ..Adjustments::default() };
+        if let Some(target) = &adjustments.target {
+            transformed = target.apply(&transformed, &self.target)?;
+        }
         let mut set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors.clone(), self.seed)?;
         if self.estimator.wants_validation() {
-            let transformed = cx.read(&TRANSFORMED_VALIDATION)?;
+            let mut transformed = cx.read(&TRANSFORMED_VALIDATION)?;
+            if let Some(target) = &adjustments.target {
+                transformed = target.apply(&transformed, &self.target)?;
+            }
             set.validation = Some(Box::new(TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?));
         }
         let estimator = self.estimator.fit(&set)?;
+        if let Some(target) = &mut adjustments.target {
+            target.learn_residuals(&set, |features| estimator.predict(features))?;
+        }
         let learned_rows = set.rows as u64;
         drop(set);
         let labels = training.schema().get(&self.target).map_or(LabelType::String, LabelType::of);
-        let model = Model { task: task.clone(), target: self.target.clone(), labels, output: self.output.clone(), chain, features, estimator };
+        let (target, output) = (self.target.clone(), self.output.clone());
+        let mut model = Model { task: task.clone(), target, labels, output, chain, features, estimator, adjustments };
+        let Adjusted { adjustments, scored: on_validation, notes, blocks } =
+            self.plan.fit(model.adjustments.clone(), &self.target, model.score_known(&validation, weight)?)?;
+        model.adjustments = adjustments;
         cx.write(&MODEL, &model)?;
         let parameters = self.estimator.config();
         cx.write(&BEST_PARAMETERS, &Json(parameters.clone()))?;
 
         // Training rows are scored once: for their metrics and for `predicted_training_data`.
         let mut sink = ParquetSink::create(&cx.path(&PREDICTED_TRAINING));
-        let mut on_training = Scored::empty(&task);
+        let mut on_training = model.unscored();
         model.score(&training, |frame, predictions| {
             on_training.add(&frame, &self.target, weight, &predictions)?;
             sink.write(&with_columns(frame, model.prediction_columns(&predictions)?)?)
         })?;
         let (training_rows, width) = sink.finish()?;
-        let on_validation = model.score_known(&validation, weight)?;
 
         let mut metrics = prefixed("training_", metric::compute_all(&on_training));
         metrics.extend(prefixed("val_", metric::compute_all(&on_validation)));
@@ -172,6 +188,9 @@ impl Step for Train {
         // Filled when it is shown: the primary metric comes first.
         let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
+        if !notes.is_empty() {
+            tabs.push(Tab::new("adjustments", "Around the estimator", notes.into_iter().map(Block::Text).chain(blocks).collect()));
+        }
         let profile = metric::plots::fit_blocks(&on_validation, "validation");
         if !profile.is_empty() {
             tabs.push(Tab::new("profile", if task == Task::Regression { "Residuals" } else { "Scores" }, profile));
@@ -179,7 +198,7 @@ impl Step for Train {
         tabs.push(Tab::new("worst", "Worst predictions", worst_blocks(&model, &training, &on_training)?));
         let mut params: BTreeMap<String, String> = BTreeMap::from([("train.using".to_owned(), self.estimator.name().to_owned())]);
         if let serde_json::Value::Object(map) = &parameters {
-            params.extend(map.iter().map(|(key, value)| (format!("train.{key}"), value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+            params.extend(map.iter().map(|(key, value)| (format!("train.{key}"), text_of(value))));
         }
         Ok(Report {
             line: model.estimator.describe(),
@@ -260,7 +279,7 @@ fn refuse_taken<'a>(mut taken: impl Iterator<Item = &'a str>, name: &str) -> Res
     let error = Error::data(format!("the data already has a column `{name}`, which predictions would overwrite"));
     // A number's prediction has one name; labels and scores have the prefix.
     Err(match name {
-        "prediction" => error.hint("rename it in the data"),
+        "prediction" | "prediction_lower" | "prediction_upper" => error.hint("rename it in the data"),
         _ => error.hint("rename it in the data, or set `steps.train.predict_prefix`"),
     })
 }
@@ -268,6 +287,11 @@ fn refuse_taken<'a>(mut taken: impl Iterator<Item = &'a str>, name: &str) -> Res
 /// Metric names with a prefix.
 pub fn prefixed(prefix: &str, metrics: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
     metrics.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)).collect()
+}
+
+/// A parameter as text.
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
@@ -307,8 +331,7 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         }));
     }
     if let serde_json::Value::Object(map) = parameters {
-        let facts: Vec<Fact> =
-            map.iter().map(|(key, value)| Fact::new(key.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect();
+        let facts: Vec<Fact> = map.iter().map(|(key, value)| Fact::new(key.as_str(), text_of(value))).collect();
         if !facts.is_empty() {
             blocks.push(Block::Heading("Parameters".to_owned()));
             blocks.push(Block::Facts(facts));

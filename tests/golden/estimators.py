@@ -13,11 +13,13 @@ import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from scipy.optimize import root
 from scipy.special import expit, softmax
+from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
 from sklearn.linear_model import (
     ElasticNet, GammaRegressor, HuberRegressor, Lasso, LinearRegression, LogisticRegression, PoissonRegressor, QuantileRegressor, Ridge,
     RidgeClassifier, TweedieRegressor,
 )
 from sklearn.linear_model._huber import _huber_loss_and_gradient
+from sklearn.model_selection import PredefinedSplit
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
@@ -151,6 +153,22 @@ class Counting:
         self.predict_proba = self.model.predict_proba
 
 
+def scatter(bits):
+    bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB % 2**64
+    return bits ^ (bits >> 31)
+
+
+def folds(classes, count, seed=1):
+    """The folds of `stacking`: rows in the order of SplitMix64 draws, classes apart."""
+    step, stream = 0x9E3779B97F4A7C15, 0x537461636B696E67
+    state = scatter(seed ^ scatter((stream + step) % 2**64))
+    order = sorted(range(len(classes)), key=lambda row: (classes[row], scatter(state ^ scatter(row * step % 2**64)) >> 11, row))
+    fold = np.empty(len(classes), int)
+    fold[order] = np.arange(len(classes)) % count
+    return PredefinedSplit(fold)
+
+
 for weighted in (False, True):
     also = " weighted" if weighted else ""
     case("linear" + also, "linear", {}, LinearRegression(), weighted=weighted)
@@ -205,6 +223,41 @@ case("tenth without intercept", "quantile_regression", {"quantile": 0.1, "fit_in
 case("svm by variance", "svm", {"tol": 1e-12}, SVC(tol=1e-12), "two")
 case("complement naive bayes with norm", "complement_nb", {"norm": True}, Counting(ComplementNB(norm=True)), "two", "counts")
 case("bernoulli naive bayes with equal shares", "bernoulli_nb", {"fit_prior": False}, Counting(BernoulliNB(fit_prior=False)), "two", "counts")
+near = {"using": "knn", "estimator_params": {"k": 4}}
+bayes = {"using": "naive_bayes"}
+case(
+    "voting",
+    "voting",
+    {"estimators": {"near": near, "line": {"using": "ridge", "estimator_params": {"alpha": 2.5}}}, "weights": {"line": 3}},
+    VotingRegressor([("near", KNeighborsRegressor(4, algorithm="brute")), ("line", Ridge(alpha=2.5))], weights=[1, 3]),
+)
+case(
+    "voting of three",
+    "voting",
+    {"estimators": {"bayes": bayes, "line": {"using": "logistic", "estimator_params": {"C": 0.7}}}},
+    VotingClassifier([("bayes", GaussianNB()), ("line", logistic(C=0.7))], voting="soft"),
+    "three",
+)
+case(
+    "stacking",
+    "stacking",
+    {"estimators": {"line": {"using": "linear"}, "near": near}, "final_estimator": {"using": "ridge", "estimator_params": {"alpha": 0.5}}, "cv": 4, "passthrough": True},
+    StackingRegressor([("line", LinearRegression()), ("near", KNeighborsRegressor(4, algorithm="brute"))], Ridge(alpha=0.5), cv=folds(np.zeros(n), 4), passthrough=True),
+)
+case(
+    "stacking of two",
+    "stacking",
+    {"estimators": {"bayes": bayes, "near": near}, "final_estimator": {"using": "logistic", "estimator_params": {"C": 0.7}}},
+    StackingClassifier([("bayes", GaussianNB()), ("near", KNeighborsClassifier(4, algorithm="brute"))], logistic(C=0.7), cv=folds(two, 5)),
+    "two",
+)
+case(
+    "stacking of three",
+    "stacking",
+    {"estimators": {"bayes": bayes, "near": near}, "final_estimator": {"using": "logistic", "estimator_params": {"C": 0.7}}, "cv": 3},
+    StackingClassifier([("bayes", GaussianNB()), ("near", KNeighborsClassifier(4, algorithm="brute"))], logistic(C=0.7), cv=folds(three, 3)),
+    "three",
+)
 case("dummy median", "dummy", {"strategy": "median"}, DummyRegressor(strategy="median"))
 case("dummy most frequent", "dummy", {"strategy": "most_frequent"}, DummyClassifier(strategy="most_frequent"), "three")
 

@@ -14,3 +14,4 @@ mod project;
 mod reference;
 mod schema;
 mod sweep;
+mod wrappers;

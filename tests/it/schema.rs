@@ -212,7 +212,8 @@ steps:
     class_weight: {yes: 2, no: 1.5}
     predict_prefix: p_
     predict_scores_for_all_classes: false
-    calibrate_proba: none
+    calibrate_proba: isotonic
+    decision_threshold: f1_score
     rebalance_training_data: false
     resampling_minority_percentage: 0.3
     skip_data_profiling: true

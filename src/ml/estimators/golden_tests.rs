@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::contract_tests::value_of;
 use super::find;
 use crate::ml::{Chunk, FittedEstimator, Matrix, Predictions, Task, TrainingSet};
 use crate::value::Value;
@@ -50,6 +51,9 @@ fn matrix(columns: &[Vec<f64>]) -> Matrix {
 }
 
 fn scalar(json: &serde_json::Value) -> Value {
+    if json.is_object() {
+        return value_of(json);
+    }
     Value::plain_scalar(&json.as_str().map_or_else(|| json.to_string(), str::to_owned))
 }
 

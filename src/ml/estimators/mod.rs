@@ -7,6 +7,7 @@ mod decision_tree;
 mod design;
 mod dummy;
 mod elastic_net;
+mod ensemble;
 mod extra_trees;
 mod forest;
 mod gamma;
@@ -28,8 +29,10 @@ mod random_forest;
 mod ridge;
 mod ridge_classifier;
 mod shared;
+mod stacking;
 mod svm;
 mod tweedie;
+mod voting;
 
 #[cfg(test)]
 mod contract_tests;
@@ -65,6 +68,8 @@ pub static ESTIMATORS: &[EstimatorEntry] = &[
     EstimatorEntry::of::<random_forest::RandomForest>(),
     EstimatorEntry::of::<extra_trees::ExtraTrees>(),
     EstimatorEntry::of::<gradient_boosting::GradientBoosting>(),
+    EstimatorEntry::of::<voting::Voting>(),
+    EstimatorEntry::of::<stacking::Stacking>(),
 ];
 
 /// The estimator with a name or alias.

@@ -130,6 +130,20 @@ pub static METRICS: &[MetricEntry] = &[
         compute: r::mean_gamma_deviance,
     },
     MetricEntry {
+        name: "interval_coverage",
+        kind: Kind::Regression,
+        greater_is_better: true,
+        doc: "Share of targets inside their intervals, where `conformal` makes some.",
+        compute: r::interval_coverage,
+    },
+    MetricEntry {
+        name: "interval_width",
+        kind: Kind::Regression,
+        greater_is_better: false,
+        doc: "Mean width of the intervals, where `conformal` makes some.",
+        compute: r::interval_width,
+    },
+    MetricEntry {
         name: "true_negatives",
         kind: Kind::Binary,
         greater_is_better: true,

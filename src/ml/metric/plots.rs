@@ -265,7 +265,7 @@ fn thresholds(scored: &Scored, positive: usize) -> Table {
         })
         .collect();
     Table {
-        caption: "What another threshold would give (0.5 is used)".to_owned(),
+        caption: format!("What another threshold would give ({} is used)", crate::card::format::number(scored.adjustments.threshold())),
         columns: ["threshold", "predicted positive", "precision", "recall", "F1", "accuracy"].map(str::to_owned).to_vec(),
         rows,
     }
@@ -295,7 +295,7 @@ mod tests {
 
     fn regressed(y: &[f64], prediction: &[f64]) -> Scored {
         let weight = vec![1.0; y.len()];
-        Scored { task: Task::Regression, y: y.to_vec(), prediction: prediction.to_vec(), scores: Vec::new(), weight }
+        Scored { y: y.to_vec(), prediction: prediction.to_vec(), weight, ..Scored::empty(&Task::Regression) }
     }
 
     fn names(scored: &Scored) -> Vec<String> {

@@ -77,6 +77,18 @@ pub fn explained_variance_score(scored: &Scored) -> Option<f64> {
     explained(spread(scored, |y, p| y - p)?, spread(scored, |y, _| y)?, scored.rows())
 }
 
+/// The share of targets inside their intervals.
+pub fn interval_coverage(scored: &Scored) -> Option<f64> {
+    scored.adjustments.conformal?;
+    let is_inside = |y: f64, p: f64| scored.adjustments.interval(p).is_some_and(|(lower, upper)| lower <= y && y <= upper);
+    weighted_mean(scored, |y, p| f64::from(u8::from(is_inside(y, p))))
+}
+
+pub fn interval_width(scored: &Scored) -> Option<f64> {
+    scored.adjustments.conformal?;
+    weighted_mean(scored, |_, p| scored.adjustments.interval(p).map_or(f64::NAN, |(lower, upper)| upper - lower))
+}
+
 /// Σw(v − v̄)², and exactly 0 where v is constant: the mean is rounded, and a total of what rounding left
 /// would make any residual look endless.
 fn spread(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> Option<f64> {

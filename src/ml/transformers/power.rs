@@ -30,7 +30,7 @@ pub struct Power {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Method {
+pub(in crate::ml) enum Method {
     YeoJohnson,
     BoxCox,
 }
@@ -115,8 +115,27 @@ later data it becomes missing.
 }
 
 impl Method {
+    /// The exponent under which values, not all the same, are likeliest to be normal.
+    pub(in crate::ml) fn likeliest(self, values: &[f64]) -> f64 {
+        let mut root = Root::new();
+        while let Some(lambda) = root.probe() {
+            root.tell(Joint::of(values, self, lambda).slope());
+        }
+        root.best
+    }
+
+    /// The value that [`Method::of`] transforms to `t`; NaN or infinite where there is none.
+    pub(in crate::ml) fn undo(self, t: f64, lambda: f64) -> f64 {
+        let log = |t: f64, lambda: f64| if lambda == 0.0 { t } else { (lambda * t).ln_1p() / lambda };
+        match self {
+            Self::BoxCox => log(t, lambda).exp(),
+            Self::YeoJohnson if t < 0.0 => -log(-t, 2.0 - lambda).exp_m1(),
+            Self::YeoJohnson => log(t, lambda).exp_m1(),
+        }
+    }
+
     /// The transformed value; NaN where there is none.
-    fn of(self, x: f64, lambda: f64) -> f64 {
+    pub(in crate::ml) fn of(self, x: f64, lambda: f64) -> f64 {
         match self {
             Self::BoxCox if x > 0.0 => x.ln() * grown(lambda * x.ln()),
             Self::BoxCox => f64::NAN,

@@ -16,7 +16,7 @@ use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
 
 /// A normal result is cut off this share from either end.
-const EDGE: f64 = 1e-7;
+pub(in crate::ml) const EDGE: f64 = 1e-7;
 
 /// The configuration; its page is [`Transformer::DOC`].
 #[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ fn rank(x: f64, quantiles: &[f64]) -> f64 {
 
 /// The standard normal distribution's quantile to about 1e-15, by Wichura's rational approximations (1988, AS 241, PPND16);
 /// infinite at 0 and 1.
-fn normal_quantile(share: f64) -> f64 {
+pub(in crate::ml) fn normal_quantile(share: f64) -> f64 {
     const NEAR: [[f64; 8]; 2] = [
         [
             3.387_132_872_796_366_5,
