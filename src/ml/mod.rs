@@ -40,6 +40,7 @@
 pub mod chain;
 mod estimator;
 pub mod estimators;
+pub mod explain;
 pub mod input;
 pub mod linalg;
 pub mod matrix;

@@ -62,6 +62,7 @@ impl Default for Logistic {
 impl Estimator for Logistic {
     const NAME: &'static str = "logistic";
     const ALIASES: &'static [&'static str] = &["logistic_regression", "LogisticRegression"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Logistic regression: probabilities from a linear model, for two classes or more.
 
@@ -249,7 +250,7 @@ impl Problem<'_> {
         }
         let (classes, present) = (classes.len(), self.present.clone());
         let link = if self.outputs == 1 { Link::Logistic { classes, present } } else { Link::Softmax { classes, present } };
-        LinearModel::new(Logistic::NAME, self.set, self.deviations.clone(), outputs, link)
+        Ok(LinearModel::new(Logistic::NAME, self.set, self.deviations.clone(), outputs, link)?.with_means(&self.means))
     }
 }
 
