@@ -118,6 +118,7 @@ pub enum Block {
     Bars(Bars),
     Lines(Lines),
     Points(Points),
+    Swarm(Swarm),
     Heat(Heat),
     /// One row a column of a data set, with a small histogram each.
     Profile(Vec<ColumnProfile>),
@@ -168,7 +169,7 @@ pub struct Lines {
     pub diagonal: bool,
 }
 
-/// A named line.
+/// A named line. Beside named ones, a line without a name is drawn faintly behind them, as one of many.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     pub name: String,
@@ -183,6 +184,23 @@ pub struct Points {
     pub y: String,
     pub points: Vec<(f64, f64)>,
     pub diagonal: bool,
+}
+
+/// For each name a row of points on a common axis, spread where they would lie on each other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Swarm {
+    pub caption: String,
+    pub x: String,
+    /// What the colour of a point stands for.
+    pub shade: String,
+    pub rows: Vec<SwarmRow>,
+}
+
+/// A named row of points: where each lies, and its shade from 0 to 1, if it has one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SwarmRow {
+    pub name: String,
+    pub points: Vec<(f64, Option<f64>)>,
 }
 
 /// A matrix of counts, such as a confusion matrix: `counts[row][column]`.

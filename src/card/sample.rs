@@ -1,6 +1,6 @@
 //! Cards for the tests of the renderers: one with every kind of block, and one with hostile names.
 
-use super::{Bars, Block, Card, Cell, ColumnProfile, Counts, Fact, Heat, Histogram, Line, Lines, Points, Tab, Table};
+use super::{Bars, Block, Card, Cell, ColumnProfile, Counts, Fact, Heat, Histogram, Line, Lines, Points, Swarm, SwarmRow, Tab, Table};
 
 pub const HOSTILE: [&str; 4] = ["<img src=x onerror=alert(1)>", "</script></style>\"'", "{{7*7}}", "bell\u{7} escape\u{1b}[31m turn\u{202e}"];
 
@@ -151,6 +151,17 @@ pub fn rich() -> Card {
                         .map(|(name, value)| (name.to_owned(), value))
                         .to_vec(),
                     }),
+                    Block::Swarm(Swarm {
+                        caption: "Contributions of single rows".into(),
+                        x: "fare_amount".into(),
+                        shade: "the row's value".into(),
+                        rows: (0..3)
+                            .map(|k| SwarmRow {
+                                name: ["trip_distance", "hour", "a_column_whose_name_goes_on_and_on"][k].into(),
+                                points: (0..200).map(|i| (wave(i + k) * (3 - k) as f64, (k < 2).then(|| f64::midpoint(1.0, wave(i + k))))).collect(),
+                            })
+                            .collect(),
+                    }),
                     Block::Heading("Where it is wrong".into()),
                     Block::Text("Errors grow with distance; the worst five per cent of trips hold 41 % of the squared error.".into()),
                     Block::Points(Points {
@@ -232,6 +243,12 @@ pub fn hostile() -> Card {
                     diagonal: true,
                 }),
                 Block::Points(Points { caption: name.clone(), x: name.clone(), y: name.clone(), points: points.clone(), diagonal: true }),
+                Block::Swarm(Swarm {
+                    caption: name.clone(),
+                    x: name.clone(),
+                    shade: name.clone(),
+                    rows: all().map(|name| SwarmRow { name, points: vec![(0.0, None), (1.0, Some(1.0))] }).collect(),
+                }),
                 Block::Heat(Heat { caption: name.clone(), x: name.clone(), y: name.clone(), labels: all().collect(), counts: vec![vec![1; 4]; 4] }),
                 Block::Profile(vec![ColumnProfile {
                     name: name.clone(),

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::format::{count, full, number, share, shorten, tick, ticks, visible, width};
-use super::{Bars, Histogram, Line, Lines, Points};
+use super::{Bars, Histogram, Line, Lines, Points, Swarm};
 
 /// Width of a chart's view box; the style sheet lets it grow a little and shrink to a phone.
 pub const WIDTH: f64 = 480.0;
@@ -173,9 +173,13 @@ pub fn lines(chart: &Lines) -> Option<Drawing> {
     if chart.diagonal {
         frame.diagonal();
     }
+    let is_faint = |line: &Line| line.name.is_empty() && chart.series.iter().any(|line| !line.name.is_empty());
+    for series in chart.series.iter().filter(|line| is_faint(line)) {
+        frame.mark(polyline(&frame, series), "line faint s1".to_owned(), String::new());
+    }
     let all = finite().count();
     let (few, shown) = (all <= 400, all <= 24 * chart.series.len());
-    for (i, series) in chart.series.iter().enumerate() {
+    for (i, series) in chart.series.iter().enumerate().filter(|(_, line)| !is_faint(line)) {
         let colour = i % COLOURS + 1;
         frame.mark(polyline(&frame, series), format!("line s{colour} dash{}", i / COLOURS), String::new());
         for (x, y) in series.points.iter().filter(|(x, y)| few && x.is_finite() && y.is_finite()) {
@@ -224,6 +228,62 @@ pub fn points(chart: &Points) -> Option<Drawing> {
         number(y.0),
         number(y.1)
     )))
+}
+
+/// Rows of points with their names, each point moved up or down as far as others lie where it would.
+#[must_use]
+pub fn swarm(chart: &Swarm) -> Option<Drawing> {
+    const ROW: f64 = 30.0;
+    const SHADES: usize = 5;
+    /// Points that lie in the same slot are this far apart, if there is room.
+    const APART: f64 = 2.6;
+    let finite = || chart.rows.iter().flat_map(|row| &row.points).map(|(x, _)| *x).filter(|x| x.is_finite());
+    let (low, high) = range(finite())?;
+    let axis = Axis::rounded(low.min(0.0), high.max(0.0), &chart.x, false);
+    let left = chart.rows.iter().map(|row| measure(&row.name)).fold(0.0, f64::max).min(WIDTH * 0.36) + 12.0;
+    let (right, top) = (WIDTH - 10.0, 4.0);
+    let bottom = top + ROW * chart.rows.len() as f64;
+    let place = |value: f64| left + (value - axis.low) / (axis.high - axis.low) * (right - left);
+    let mut drawing = Drawing { width: WIDTH, height: bottom + if chart.x.is_empty() { 26.0 } else { 44.0 }, ..Drawing::default() };
+    for (value, text) in axis.labels(5) {
+        let x = place(value);
+        let class = if value == 0.0 { "axis" } else { "grid" };
+        drawing.marks.push(Mark { d: format!("M{} {}V{}", n(x), n(top), n(bottom)), class: class.to_owned(), title: String::new() });
+        drawing.labels.push(label(x.min(WIDTH - measure(&text) / 2.0), bottom + 18.0, "middle tick", &text, WIDTH));
+    }
+    for (i, row) in chart.rows.iter().enumerate() {
+        let middle = top + ROW * (i as f64 + 0.5);
+        drawing.labels.push(label(left - 12.0, middle + 4.0, "end", &row.name, left - 12.0));
+        let points: Vec<(f64, Option<f64>)> = row.points.iter().copied().filter(|(x, _)| x.is_finite()).collect();
+        let slot = |x: f64| ((x - left) / 3.0).max(0.0) as usize;
+        let mut taken = vec![0_usize; slot(right) + 1];
+        for (x, _) in &points {
+            taken[slot(place(*x))] += 1;
+        }
+        let apart = APART.min((ROW - 6.0) / taken.iter().copied().max().unwrap_or(1).max(1) as f64);
+        taken.fill(0);
+        let mut paths = vec![String::new(); SHADES + 1];
+        for (x, shade) in &points {
+            let x = place(*x);
+            let count = &mut taken[slot(x)];
+            // 0, 1 up, 1 down, 2 up, ...
+            let offset = count.div_ceil(2) as f64 * if (*count).is_multiple_of(2) { apart } else { -apart };
+            *count += 1;
+            let shade = shade.map_or(SHADES, |shade| ((shade * SHADES as f64) as usize).min(SHADES - 1));
+            paths[shade] += &dot(x, middle + offset);
+        }
+        for (shade, path) in paths.into_iter().enumerate().filter(|(_, path)| !path.is_empty()) {
+            drawing.marks.push(Mark { d: path, class: format!("swarm h{shade}"), title: String::new() });
+        }
+    }
+    if !chart.x.is_empty() {
+        drawing.labels.push(label(right, bottom + 38.0, "end axis-title", &chart.x, right - left));
+    }
+    let points = finite().count() as u64;
+    let (x, shade) = (named(&chart.x, "values"), named(&chart.shade, "nothing"));
+    drawing.description =
+        format!("{} points of {x} in {} rows between {} and {}; colour: {shade}.", count(points), chart.rows.len(), number(low), number(high));
+    Some(drawing)
 }
 
 /// The range of one bin in words.
@@ -471,7 +531,7 @@ fn n(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::Counts;
+    use crate::card::{Counts, SwarmRow};
 
     fn one(counts: &[u64], edges: &[f64]) -> Histogram {
         Histogram {
@@ -541,6 +601,29 @@ mod tests {
                 .collect();
             assert!(bottom.windows(2).all(|pair| pair[0].0 + pair[0].1 < pair[1].0 - pair[1].1), "{low} {high}: {bottom:?}");
         }
+    }
+
+    #[test]
+    fn points_of_a_swarm_lie_where_they_belong_and_not_on_each_other() {
+        let points = vec![(1.0, Some(0.0)), (1.0, Some(1.0)), (1.0, None), (-2.0, Some(0.5)), (f64::NAN, None)];
+        let drawing = swarm(&Swarm { rows: vec![SwarmRow { name: "a".into(), points }], ..Swarm::default() }).unwrap();
+        let dots = marks(&drawing, "swarm");
+        assert_eq!(
+            dots.iter().map(|mark| (mark.class.as_str(), mark.d.matches('M').count())).collect::<Vec<_>>(),
+            [("swarm h0", 1), ("swarm h2", 1), ("swarm h4", 1), ("swarm h5", 1)]
+        );
+        let at: Vec<Vec<&str>> = dots.iter().map(|mark| mark.d[1..].trim_end_matches("h0").split(' ').collect()).collect();
+        assert!(at[0][0] == at[2][0] && at[0][0] == at[3][0] && at[0][1] != at[2][1] && at[2][1] != at[3][1], "{at:?}");
+        assert!(at[1][0].parse::<f64>().unwrap() < at[0][0].parse::<f64>().unwrap());
+        assert!(swarm(&Swarm::default()).is_none());
+    }
+
+    #[test]
+    fn lines_without_a_name_lie_faintly_behind_named_ones() {
+        let line = |name: &str, y| Line { name: name.into(), points: vec![(0.0, y), (1.0, 1.0)] };
+        let drawing = lines(&Lines { series: vec![line("mean", 1.0), line("", 2.0)], ..Lines::default() }).unwrap();
+        assert_eq!(marks(&drawing, "line").iter().map(|mark| mark.class.as_str()).collect::<Vec<_>>(), ["line faint s1", "line s1 dash0"]);
+        assert_eq!(marks(&lines(&Lines { series: vec![line("", 2.0)], ..Lines::default() }).unwrap(), "line faint").len(), 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! which are counted. Whether to colour or page is `cli/`'s business.
 
 use super::format::{self, Style, count, number, shape, share, shorten, visible, visible_lines, width as columns_of};
-use super::{Bars, Block, Card, Cell, ColumnProfile, Fact, Heat, Histogram, Lines, Points, Tab, Table};
+use super::{Bars, Block, Card, Cell, ColumnProfile, Fact, Heat, Histogram, Lines, Points, Swarm, SwarmRow, Tab, Table};
 
 /// Rows of a table that are written.
 const ROWS: usize = 30;
@@ -62,6 +62,7 @@ impl Page {
                 Block::Bars(chart) => self.bars(chart),
                 Block::Lines(chart) => self.lines(chart),
                 Block::Points(chart) => self.points(chart),
+                Block::Swarm(chart) => self.swarm(chart),
                 Block::Heat(chart) => self.heat(chart),
                 Block::Profile(columns) => self.profile(columns),
                 Block::Code(text) => self.code(text),
@@ -202,7 +203,10 @@ impl Page {
         let axes = [chart.y.as_str(), chart.x.as_str()].into_iter().filter(|axis| !axis.is_empty()).collect::<Vec<_>>().join(" against ");
         self.caption(&chart.caption, &axes);
         let finite = |points: &[(f64, f64)]| points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect::<Vec<_>>();
-        let series: Vec<(&str, Vec<(f64, f64)>)> = chart.series.iter().take(ROWS).map(|line| (line.name.as_str(), finite(&line.points))).collect();
+        // Beside named lines those without a name are many of one kind.
+        let has_names = chart.series.iter().any(|line| !line.name.is_empty());
+        let listed = chart.series.iter().filter(|line| !has_names || !line.name.is_empty());
+        let series: Vec<(&str, Vec<(f64, f64)>)> = listed.take(ROWS).map(|line| (line.name.as_str(), finite(&line.points))).collect();
         let all = || series.iter().flat_map(|(_, points)| points.iter().map(|point| point.1));
         let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
         let size = SPARK.min(self.width / 3);
@@ -227,6 +231,23 @@ impl Page {
             self.prose("  ", &format!("{}: {}", named(&chart.x, "x"), span(&|point| point.0)));
             self.prose("  ", &format!("{}: {}", named(&chart.y, "y"), span(&|point| point.1)));
         }
+    }
+
+    fn swarm(&mut self, chart: &Swarm) {
+        let all = || chart.rows.iter().flat_map(|row| &row.points).map(|(x, _)| *x).filter(|x| x.is_finite());
+        let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+        let x = if chart.x.is_empty() { String::new() } else { format!("{}: ", chart.x) };
+        self.caption(&chart.caption, &format!("{x}{} to {}", number(low), number(high)));
+        let bins = SPARK.min(self.width / 2);
+        let row = |row: &SwarmRow| {
+            let mut counts = vec![0_u64; bins];
+            for (x, _) in row.points.iter().filter(|(x, _)| x.is_finite()) {
+                counts[(((x - low) / (high - low).max(f64::MIN_POSITIVE) * bins as f64) as usize).min(bins - 1)] += 1;
+            }
+            sparkline(&counts, bins)
+        };
+        let rows = chart.rows.iter().take(ROWS).map(|each| (each.name.as_str(), row(each), String::new()));
+        self.sparks(&rows.collect::<Vec<_>>());
     }
 
     fn heat(&mut self, chart: &Heat) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::format::{self, Style, Written, count, number, share, visible, visible_lines};
 use super::svg::{self, Drawing};
-use super::{Bars, Block, Cell, ColumnProfile, Counts, Fact, Heat, Histogram, Line, Lines, Points, Table};
+use super::{Bars, Block, Cell, ColumnProfile, Counts, Fact, Heat, Histogram, Line, Lines, Points, Swarm, SwarmRow, Table};
 
 /// How much of a card a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -232,6 +232,7 @@ pub fn blocks(blocks: &[Block], limits: Limits, budget: &mut Budget) -> Vec<Bloc
             Block::Bars(chart) => BlockView::Charts { charts: vec![bars(chart, limits)] },
             Block::Lines(chart) => BlockView::Charts { charts: vec![lines(chart, limits)] },
             Block::Points(chart) => BlockView::Charts { charts: vec![points(chart, limits)] },
+            Block::Swarm(chart) => BlockView::Charts { charts: vec![swarm(chart, limits)] },
             Block::Heat(chart) => BlockView::Charts { charts: vec![heat(chart, limits)] },
         };
         budget.spend(&view);
@@ -257,6 +258,7 @@ pub fn has_content(block: &Block) -> bool {
         Block::Bars(chart) => !chart.bars.is_empty(),
         Block::Lines(chart) => chart.series.iter().any(|series| !series.points.is_empty()),
         Block::Points(chart) => !chart.points.is_empty(),
+        Block::Swarm(chart) => !chart.rows.is_empty(),
         Block::Heat(chart) => !chart.counts.is_empty(),
         Block::Profile(columns) => !columns.is_empty(),
     }
@@ -395,25 +397,27 @@ fn lines(chart: &Lines, limits: Limits) -> ChartView {
     let series: Vec<Line> =
         chart.series.iter().take(limits.series).map(|line| Line { name: cut(&line.name, limits.cell), points: evenly(&line.points, each.min(400)) }).collect();
     let shown = Lines { caption: String::new(), x: cut(&chart.x, limits.cell), y: cut(&chart.y, limits.cell), series, diagonal: chart.diagonal };
-    let same_x = |line: &Line| line.points.iter().map(|point| point.0.to_bits()).eq(shown.series[0].points.iter().map(|point| point.0.to_bits()));
-    let together = !shown.series.is_empty() && shown.series.iter().all(same_x);
+    // Lines without a name are many of one kind, which no table lists beside named ones.
+    let has_names = shown.series.iter().any(|line| !line.name.is_empty());
+    let listed: Vec<&Line> = shown.series.iter().filter(|line| !has_names || !line.name.is_empty()).collect();
+    let same_x = |line: &Line| line.points.iter().map(|point| point.0.to_bits()).eq(listed[0].points.iter().map(|point| point.0.to_bits()));
+    let together = !listed.is_empty() && listed.iter().all(|line| same_x(line));
     let x = if shown.x.is_empty() { "x".to_owned() } else { shown.x.clone() };
     let y = if shown.y.is_empty() { "y" } else { &shown.y };
     let rows = 100.min(limits.rows);
     let (columns, rows): (Vec<String>, Vec<Vec<Cell>>) = if together {
-        let names = shown.series.iter().map(|line| if line.name.is_empty() { y.to_owned() } else { line.name.clone() });
-        let indices: Vec<usize> = evenly(&(0..shown.series[0].points.len()).collect::<Vec<_>>(), rows);
+        let names = listed.iter().map(|line| if line.name.is_empty() { y.to_owned() } else { line.name.clone() });
+        let indices: Vec<usize> = evenly(&(0..listed[0].points.len()).collect::<Vec<_>>(), rows);
         let row = |i: &usize| {
-            let values = shown.series.iter().map(|line| Cell::Number(line.points[*i].1));
-            std::iter::once(Cell::Number(shown.series[0].points[*i].0)).chain(values).collect()
+            let values = listed.iter().map(|line| Cell::Number(line.points[*i].1));
+            std::iter::once(Cell::Number(listed[0].points[*i].0)).chain(values).collect()
         };
         (std::iter::once(x).chain(names).collect(), indices.iter().map(row).collect())
     } else {
-        let long: Vec<Vec<Cell>> = shown
-            .series
+        let long: Vec<Vec<Cell>> = listed
             .iter()
             .flat_map(|line| {
-                evenly(&line.points, (rows / shown.series.len()).max(2)).into_iter().map(|(x, y)| vec![Cell::Text(line.name.clone()), x.into(), y.into()])
+                evenly(&line.points, (rows / listed.len()).max(2)).into_iter().map(|(x, y)| vec![Cell::Text(line.name.clone()), x.into(), y.into()])
             })
             .collect();
         (vec!["line".to_owned(), x, y.to_owned()], long)
@@ -451,6 +455,35 @@ fn points(chart: &Points, limits: Limits) -> ChartView {
         Some(_) => String::new(),
     };
     ChartView { drawing, note, ..chart_of(&chart.caption, data, limits) }
+}
+
+fn swarm(chart: &Swarm, limits: Limits) -> ChartView {
+    let most = limits.labels.min(12);
+    let each = (limits.points / chart.rows.len().clamp(1, most)).max(2);
+    let row = |row: &SwarmRow| SwarmRow { name: cut(&row.name, limits.cell), points: evenly(&row.points, each) };
+    let shown = Swarm {
+        caption: String::new(),
+        x: cut(&chart.x, limits.cell),
+        shade: cut(&chart.shade, limits.cell),
+        rows: chart.rows.iter().take(most).map(row).collect(),
+    };
+    let figures = |row: &SwarmRow| {
+        let mut values: Vec<f64> = row.points.iter().map(|(x, _)| *x).filter(|x| x.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| values.get((values.len().saturating_sub(1) as f64 * share).round() as usize).copied().into();
+        std::iter::once(Cell::Text(row.name.clone())).chain([0.0, 0.25, 0.5, 0.75, 1.0].map(at)).collect()
+    };
+    let columns = ["name", "lowest", "25 %", "median", "75 %", "highest"].map(str::to_owned).to_vec();
+    let data = table(&Table { caption: String::new(), columns, rows: chart.rows.iter().take(most).map(figures).collect() }, limits);
+    let drawing = svg::swarm(&shown);
+    let mut notes = Vec::new();
+    if drawing.is_none() {
+        notes.push("No values to draw.".to_owned());
+    } else if !chart.shade.is_empty() {
+        notes.push(format!("Colour: {}, from low (blue) to high (red); grey has no order.", cut(&visible(&chart.shade), limits.cell)));
+    }
+    notes.extend(left_out(chart.rows.len(), most, "rows"));
+    ChartView { drawing, note: notes.join(" "), ..chart_of(&chart.caption, data, limits) }
 }
 
 fn heat(chart: &Heat, limits: Limits) -> ChartView {
@@ -549,7 +582,9 @@ fn chart_of(caption: &str, data: TableView, limits: Limits) -> ChartView {
 
 /// Names for the legend; none where a single line needs none.
 fn legend<'a>(names: impl Iterator<Item = &'a str>, limits: Limits) -> Vec<String> {
-    let names: Vec<String> = names.map(|name| cut(&visible(name), limits.cell.min(60))).collect();
+    let names: Vec<&str> = names.collect();
+    let has_names = names.iter().any(|name| !name.is_empty());
+    let names: Vec<String> = names.into_iter().filter(|name| !has_names || !name.is_empty()).map(|name| cut(&visible(name), limits.cell.min(60))).collect();
     if names.len() < 2 { Vec::new() } else { names }
 }
 

@@ -1,6 +1,6 @@
 //! A few rows of a table as values: for cards, examples and `recipe show`.
 
-use polars::prelude::{AnyValue, Column, DataFrame, DataType};
+use polars::prelude::{AnyValue, Column, DataFrame, DataType, IdxCa, IdxSize};
 
 use super::Table;
 use crate::card::Cell;
@@ -43,6 +43,24 @@ pub fn pick(table: &Table, positions: &[usize]) -> Result<DataFrame> {
     for frame in frames {
         whole.vstack_mut(&frame)?;
     }
+    Ok(whole)
+}
+
+/// At most `most` rows, spread evenly over the table, in its order.
+///
+/// # Errors
+/// Where the table cannot be read.
+pub fn spread(table: &Table, most: usize) -> Result<DataFrame> {
+    let step = table.rows()?.div_ceil(most.max(1)).max(1);
+    let (mut whole, mut start) = (table.head(0)?, 0_usize);
+    for batch in table.batches()? {
+        let batch = batch?;
+        let first = start.next_multiple_of(step) - start;
+        let rows: Vec<IdxSize> = (first..batch.height()).step_by(step).map(|row| row as IdxSize).collect();
+        whole.vstack_mut(&batch.take(&IdxCa::from_vec("".into(), rows))?)?;
+        start += batch.height();
+    }
+    whole.rechunk_mut();
     Ok(whole)
 }
 

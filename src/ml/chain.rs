@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::explain::lineage::{Origin, origins};
 use super::input::{InputColumn, admit};
 use super::selector::column;
 use super::transformers::{TRANSFORMERS, find};
@@ -198,6 +199,15 @@ impl FittedChain {
         let filled = frame.with_columns(absent.iter().filter_map(nulls).collect::<Vec<_>>());
         let spare = absent.iter().filter(|column| !self.features.contains(&column.name)).map(|column| column.name.as_str());
         Ok(self.applied(filled)?.drop(by_name(spare, false, false)))
+    }
+
+    /// What each feature stands for, in their order.
+    ///
+    /// # Errors
+    /// Where the query cannot be built.
+    pub fn origins(&self) -> Result<Vec<Origin>> {
+        let raw: Schema = self.raw.iter().map(|column| Field::new(column.name.as_str().into(), column.dtype().unwrap_or(DataType::Null))).collect();
+        origins(self.applied(DataFrame::empty_with_schema(&raw).lazy())?, &self.features)
     }
 
     /// What each transform did, in order.

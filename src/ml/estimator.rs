@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::explain::Contributions;
 use super::{Matrix, TrainingSet};
 use crate::error::{Error, Result};
 use crate::value::{Fault, Value, parse};
@@ -117,6 +118,20 @@ pub trait Predict: Serialize + DeserializeOwned + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// For each feature how many splits are on it and the weight of the training rows that came to them, in the order of
+    /// [`Predict::importances`]; empty where there are no trees.
+    fn splits(&self) -> Vec<(u64, f64)> {
+        Vec::new()
+    }
+
+    /// What each feature adds to each output, in the order of fitting; nothing where there is no exact and fast way.
+    ///
+    /// # Errors
+    /// As [`Predict::predict`].
+    fn contributions(&self, _features: &Matrix) -> Result<Option<Contributions>> {
+        Ok(None)
+    }
+
     /// One line for the terminal: `ridge, 9 coefficients`.
     fn describe(&self) -> String;
 }
@@ -148,6 +163,13 @@ pub trait FittedEstimator: Send + Sync {
     fn predict(&self, features: &Matrix) -> Result<Predictions>;
     fn coefficients(&self) -> Vec<Coefficient>;
     fn importances(&self) -> Vec<Coefficient>;
+    /// See [`Predict::splits`].
+    fn splits(&self) -> Vec<(u64, f64)>;
+    /// See [`Predict::contributions`].
+    ///
+    /// # Errors
+    /// As there.
+    fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>>;
     fn describe(&self) -> String;
     /// The fitted state, to be read back by [`EstimatorEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -197,6 +219,14 @@ impl<E: Estimator> FittedEstimator for Fitted<E> {
 
     fn importances(&self) -> Vec<Coefficient> {
         self.0.importances()
+    }
+
+    fn splits(&self) -> Vec<(u64, f64)> {
+        self.0.splits()
+    }
+
+    fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>> {
+        self.0.contributions(features)
     }
 
     fn describe(&self) -> String {

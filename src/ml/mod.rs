@@ -45,6 +45,7 @@ pub mod chain;
 pub mod conformal;
 mod estimator;
 pub mod estimators;
+pub mod explain;
 pub mod input;
 pub mod linalg;
 pub mod matrix;

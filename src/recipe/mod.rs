@@ -319,7 +319,7 @@ impl Builder {
         let target_transform = self.target_transform(&mut steps, &goal);
         let transform = self.transform(&mut steps, &goal, &roles, seed);
         let train = self.train(&mut steps, &goal, &target, target_transform, &roles, &primary, seed);
-        let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles);
+        let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles, seed);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
         let register = self.register(&mut steps, &name, registry_name, root.as_ref().and_then(|r| r.description.clone()));
@@ -576,6 +576,7 @@ impl Builder {
         if section.class_weight.is_some() && *goal == Goal::Regression {
             self.add(&base, vec![Fault::new(&["class_weight".to_owned()], "`class_weight` is for classification")]);
         }
+        self.checked(&["steps", "train", "explain"], section.explain.check());
         let output = OutputNames {
             prefix: section.predict_prefix.unwrap_or_else(|| OutputNames::default().prefix),
             all_scores: section.predict_scores_for_all_classes.unwrap_or(true),
@@ -584,6 +585,7 @@ impl Builder {
             estimator,
             class_weight: section.class_weight,
             plan,
+            explain: section.explain,
             output,
             goal: goal.clone(),
             target: target.to_owned(),
@@ -623,19 +625,23 @@ impl Builder {
         goal: &Goal,
         target: &str,
         roles: &Roles,
+        seed: u64,
     ) -> Option<Evaluate> {
         let section = steps.take("evaluate").unwrap_or(Value::Null);
         let section: EvaluateSection = self.section(&["steps", "evaluate"], &section)?;
         for (i, criterion) in section.validation_criteria.iter().enumerate() {
             self.checked(&["steps", "evaluate", "validation_criteria", &i.to_string()], criterion.check(known));
         }
+        self.checked(&["steps", "evaluate", "explain"], section.explain.check());
         Some(Evaluate {
             criteria: section.validation_criteria,
             custom_metrics: custom.custom_metrics,
             primary_metric: primary.to_owned(),
+            explain: section.explain,
             goal: goal.clone(),
             target: target.to_owned(),
             roles: roles.clone(),
+            seed,
         })
     }
 
@@ -664,9 +670,14 @@ impl Builder {
         let section = steps.take("predict").unwrap_or(Value::Null);
         let section: PredictSection = self.section(&["steps", "predict"], &section)?;
         let is_appending = section.output.as_ref().is_some_and(|o| o.save_mode == crate::data::sink::SaveMode::Append);
+        if section.reasons > crate::steps::predict::MOST_REASONS {
+            let fault = Fault::new(&["reasons".to_owned()], format!("`reasons` must lie between 0 and {}", crate::steps::predict::MOST_REASONS));
+            self.add(&["steps", "predict"], vec![fault]);
+        }
         Some(Predict {
             model_uri: section.model_uri.unwrap_or_else(|| format!("models:/{model_name}@champion")),
             output: section.output,
+            reasons: section.reasons,
             roles: roles.clone(),
             is_appending,
         })

@@ -14,6 +14,7 @@ use crate::ml::calibration::Method;
 use crate::ml::conformal::Coverage;
 use crate::ml::threshold::DecisionThreshold;
 use crate::steps::evaluate::{Criterion, CustomMetric};
+use crate::steps::explain::{EvaluateExplain, TrainExplain};
 use crate::steps::predict::Output;
 use crate::steps::train::ClassWeight;
 use crate::value::{Fault, Path, Value};
@@ -84,6 +85,9 @@ pub struct TrainSection {
     pub using: Option<String>,
     /// Factors on the rows of each class.
     pub class_weight: Option<ClassWeight>,
+    /// What the card shows of how the model came to its predictions.
+    #[serde(default)]
+    pub explain: TrainExplain,
     /// How the names of predicted columns begin.
     pub predict_prefix: Option<String>,
     /// A column of scores for each class; default true.
@@ -169,6 +173,9 @@ pub struct EvaluateSection {
     /// What a model must reach to be registered.
     #[serde(default)]
     pub validation_criteria: Vec<Criterion>,
+    /// What the card shows of which columns matter.
+    #[serde(default)]
+    pub explain: EvaluateExplain,
 }
 
 /// `custom_metrics`.
@@ -200,6 +207,9 @@ pub struct PredictSection {
     pub model_uri: Option<String>,
     /// Where the scored rows go.
     pub output: Option<Output>,
+    /// How many reasons each row is given: the columns that moved its prediction most.
+    #[serde(default)]
+    pub reasons: usize,
 }
 
 /// The keys that stand at the root.
@@ -255,7 +265,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.time_budget_secs", "", "AutoML"),
     ("steps.evaluate.slices", "", "slices"),
     ("steps.evaluate.bootstrap", "", "confidence intervals"),
-    ("steps.evaluate.explain", "", "explanations"),
     ("steps.predict.gates", "", "drift gates"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::explain::EvaluateExplain;
 use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
@@ -13,6 +14,7 @@ use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 use crate::ml::adjust::Adjustments;
 use crate::ml::calibration;
+use crate::ml::explain;
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
 use crate::ml::{Predictions, Task};
@@ -104,9 +106,11 @@ pub struct Evaluate {
     pub criteria: Vec<Criterion>,
     pub custom_metrics: Vec<CustomMetric>,
     pub primary_metric: String,
+    pub explain: EvaluateExplain,
     pub goal: Goal,
     pub target: String,
     pub roles: Roles,
+    pub seed: u64,
 }
 
 /// One criterion's outcome.
@@ -136,14 +140,16 @@ impl Step for Evaluate {
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
         Ok(Needs {
-            algorithms: BTreeMap::from([("evaluate".to_owned(), VERSION), ("metrics".to_owned(), metric::VERSION)]),
+            algorithms: BTreeMap::from([("evaluate".to_owned(), VERSION), ("metrics".to_owned(), metric::VERSION), ("explain".to_owned(), explain::VERSION)]),
             config: serde_json::json!({
                 "validation_criteria": self.criteria,
                 "custom_metrics": self.custom_metrics,
                 "primary_metric": self.primary_metric,
+                "explain": self.explain,
                 "weight": self.roles.first(Role::Weight),
             }),
             reads: vec![MODEL.id, TRAINING.id, VALIDATION.id, TEST.id],
+            seed: Some(self.seed),
             ..Needs::default()
         })
     }
@@ -231,6 +237,10 @@ impl Step for Evaluate {
             ),
         ];
         tabs.extend(metric::plots::tabs(on_test));
+        let predicted = scored.iter().map(Scored::rows).sum();
+        if let Some((_, _, test)) = splits.last() {
+            tabs.push(self.explain.tab(&model, test, weight, &self.primary_metric, predicted, self.seed)?);
+        }
         if model.adjustments.calibration.take().is_some() {
             let uncalibrated = model.score_known(&splits[2].2, weight)?;
             tabs.push(Tab::new("reliability", "Reliability", calibration::blocks(&uncalibrated, on_test, "test")));

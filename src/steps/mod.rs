@@ -22,6 +22,7 @@ use crate::ml::model::Model;
 use crate::tracking::Tracker;
 
 pub mod evaluate;
+pub mod explain;
 pub mod ingest;
 pub mod predict;
 pub mod register;

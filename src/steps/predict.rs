@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::explain::reasons_tab;
 use super::train::with_columns;
 use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
@@ -14,9 +15,13 @@ use crate::data::source::{Format, Packed};
 use crate::data::{ColumnDrift, ParquetSink, Profile, Roles, Table, drift, preview, profile};
 use crate::error::{Error, Result, counted, shorten, thousands};
 use crate::ml::Task;
+use crate::ml::explain::{self, EXPLAINABLE, Explainer};
+use crate::ml::model::Model;
 use crate::tracking::bundle;
 
 const VERSION: u32 = 1;
+/// More reasons than this nobody reads.
+pub const MOST_REASONS: usize = 100;
 /// Below this many rows a drift figure says more of chance than of the data.
 const DRIFT_ROWS: u64 = 200;
 
@@ -68,12 +73,27 @@ fn digest(path: &Path) -> Result<String> {
 pub struct Predict {
     pub model_uri: String,
     pub output: Option<Output>,
+    /// Reasons that each row is given.
+    pub reasons: usize,
     pub roles: Roles,
     /// `overwrite` also from the former top-level key.
     pub is_appending: bool,
 }
 
 impl Predict {
+    /// What finds the reasons, where some are wanted.
+    fn explainer<'a>(&self, model: &'a Model) -> Result<Option<Explainer<'a>>> {
+        if self.reasons == 0 {
+            return Ok(None);
+        }
+        let explainer = Explainer::of(model)?.ok_or_else(|| {
+            Error::config(format!("`reasons` needs a model whose predictions can be explained exactly, which `{}` is not", model.estimator.name()))
+                .path("steps.predict.reasons")
+                .hint(format!("take `reasons` away, or train one of these: {EXPLAINABLE}"))
+        })?;
+        Ok(Some(explainer))
+    }
+
     fn output_path(&self, around: &Surroundings) -> Option<PathBuf> {
         self.output.as_ref().map(|output| around.root.join(&output.location))
     }
@@ -87,8 +107,8 @@ impl Step for Predict {
     fn needs(&self, around: &Surroundings) -> Result<Needs> {
         let resolved = around.tracker.resolve(&self.model_uri, &around.root)?;
         Ok(Needs {
-            algorithms: BTreeMap::from([("predict".to_owned(), VERSION)]),
-            config: serde_json::json!({ "output": self.output }),
+            algorithms: BTreeMap::from([("predict".to_owned(), VERSION), ("explain".to_owned(), explain::VERSION)]),
+            config: serde_json::json!({ "output": self.output, "reasons": self.reasons }),
             reads: vec![INGESTED_SCORING.id],
             external: BTreeMap::from([("model".to_owned(), resolved.digest)]),
             ..Needs::default()
@@ -128,9 +148,20 @@ impl Step for Predict {
                 .hint("remove it, or use `save_mode: overwrite`"));
         }
 
+        let explainer = self.explainer(&model)?;
+        let mut first_reasons: BTreeMap<String, u64> = BTreeMap::new();
         let mut sink = ParquetSink::create(&cx.path(&SCORED));
         model.score(&table, |frame, predictions| {
-            let columns = model.prediction_columns(&predictions)?;
+            let mut columns = model.prediction_columns(&predictions)?;
+            if let Some(explainer) = &explainer {
+                let reasons = explain::reasons::reasons(explainer, &frame, &predictions, self.reasons)?;
+                if let Some(column) = reasons.first() {
+                    for reason in column.str()?.iter().flatten() {
+                        *first_reasons.entry(reason.to_owned()).or_default() += 1;
+                    }
+                }
+                columns.extend(reasons);
+            }
             sink.write(&with_columns(frame, columns)?)
         })?;
         let (count, width) = sink.finish()?;
@@ -161,6 +192,9 @@ impl Step for Predict {
         let shown: Vec<Block> = Profile { columns: found.column(&prediction).cloned().into_iter().collect(), ..found.clone() }.into_blocks();
         if !shown.is_empty() {
             tabs.push(Tab::new("predictions", "Predictions", shown));
+        }
+        if let Some(explainer) = &explainer {
+            tabs.push(reasons_tab(&model, explainer, self.reasons, &first_reasons)?);
         }
         if let Ok(reference) = serde_json::from_value::<Profile>(bundle.profile) {
             let moved: Vec<ColumnDrift> = drift(&reference, &found).into_iter().filter(|d| self.roles.is_feature(&d.column)).collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::explain::TrainExplain;
 use super::{
     BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING,
     TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
@@ -13,6 +14,7 @@ use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles, Table};
 use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::adjust::{Adjusted, Adjustments, Plan};
+use crate::ml::explain;
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::{Coefficient, Task, TrainingSet, UnfittedEstimator};
@@ -69,6 +71,7 @@ pub struct Train {
     pub class_weight: Option<ClassWeight>,
     /// What wraps the estimator.
     pub plan: Plan,
+    pub explain: TrainExplain,
     pub output: OutputNames,
     pub goal: Goal,
     pub target: String,
@@ -89,11 +92,13 @@ impl Step for Train {
         }
         let mut algorithms = self.plan.algorithms();
         algorithms.insert("train".to_owned(), VERSION);
+        algorithms.insert("explain".to_owned(), explain::VERSION);
         algorithms.extend(self.estimator.algorithms().into_iter().map(|(name, version)| (format!("estimator {name}"), version)));
         let mut config = serde_json::json!({
             "using": self.estimator.name(),
             "estimator_params": self.estimator.config(),
             "class_weight": self.class_weight,
+            "explain": self.explain,
             "predict_prefix": self.output.prefix,
             "predict_scores_for_all_classes": self.output.all_scores,
             "goal": self.goal,
@@ -191,6 +196,7 @@ impl Step for Train {
         if !notes.is_empty() {
             tabs.push(Tab::new("adjustments", "Around the estimator", notes.into_iter().map(Block::Text).chain(blocks).collect()));
         }
+        tabs.push(self.explain.tab(&model, &training, &validation)?);
         let profile = metric::plots::fit_blocks(&on_validation, "validation");
         if !profile.is_empty() {
             tabs.push(Tab::new("profile", if task == Task::Regression { "Residuals" } else { "Scores" }, profile));
@@ -322,6 +328,7 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         }));
     }
     let mut importances = model.estimator.importances();
+    let splits = split_table(&importances, &model.estimator.splits());
     if !importances.is_empty() {
         importances.sort_by(|a, b| b.value.total_cmp(&a.value));
         blocks.push(Block::Bars(Bars {
@@ -330,6 +337,7 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
             bars: importances.iter().take(SHOWN).map(|c| (c.feature.clone(), c.value)).collect(),
         }));
     }
+    blocks.extend(splits.map(Block::Table));
     if let serde_json::Value::Object(map) = parameters {
         let facts: Vec<Fact> = map.iter().map(|(key, value)| Fact::new(key.as_str(), text_of(value))).collect();
         if !facts.is_empty() {
@@ -341,6 +349,22 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         blocks.push(Block::Text(model.estimator.describe()));
     }
     blocks
+}
+
+/// What trees ask about, the features that gained most first.
+fn split_table(importances: &[Coefficient], splits: &[(u64, f64)]) -> Option<CardTable> {
+    const SHOWN: usize = 40;
+    let mut rows: Vec<(&Coefficient, &(u64, f64))> = importances.iter().zip(splits).collect();
+    rows.sort_by(|a, b| b.0.value.total_cmp(&a.0.value));
+    let row = |(feature, (count, cover)): (&Coefficient, &(u64, f64))| {
+        let mean = if *count > 0 { Cell::Number(cover / *count as f64) } else { Cell::Missing };
+        vec![feature.feature.as_str().into(), Cell::Share(feature.value), (*count).into(), mean]
+    };
+    (!rows.is_empty()).then(|| CardTable {
+        caption: "Splits by feature".to_owned(),
+        columns: ["feature", "share of the gain", "splits", "mean cover"].map(str::to_owned).to_vec(),
+        rows: rows.into_iter().take(SHOWN).map(row).collect(),
+    })
 }
 
 /// The training rows that are predicted worst, with their raw values.

@@ -8,6 +8,7 @@ mod cache;
 mod commands;
 mod config;
 mod docs;
+mod explain;
 mod faults;
 mod floors;
 mod project;

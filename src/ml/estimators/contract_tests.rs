@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ESTIMATORS, find};
 use crate::error::{Kind, Result};
+use crate::ml::explain::{OutputContributions, Scale};
 use crate::ml::{Chunk, EstimatorEntry, FittedEstimator, Matrix, Predictions, Task, TrainingSet, UnfittedEstimator};
 use crate::value::Value;
 
@@ -591,5 +592,79 @@ fn wide_logistic_by_gradients_reaches_the_newton_optimum() {
     };
     for (a, b) in predict(&narrow).iter().zip(predict(&wide)) {
         assert!((a - b).abs() < 1e-7, "{a} {b}");
+    }
+}
+
+/// Estimators that explain single predictions; the others say nothing.
+const EXPLAINED: [&str; 16] = [
+    "linear",
+    "ridge",
+    "lasso",
+    "elastic_net",
+    "huber",
+    "quantile_regression",
+    "poisson",
+    "gamma",
+    "tweedie",
+    "logistic",
+    "ridge_classifier",
+    "linear_svm",
+    "decision_tree",
+    "random_forest",
+    "extra_trees",
+    "gradient_boosting",
+];
+
+#[test]
+fn contributions_add_up_to_the_prediction() {
+    for entry in ESTIMATORS {
+        for task in tasks(entry) {
+            let set = set(&task, 60, 5, 1.0);
+            let mut x = x_of(&set);
+            if TAKE_MISSING.contains(&entry.name) {
+                x.columns[1][3] = f64::NAN;
+            }
+            let fitted = defaults(entry).fit(&set).unwrap();
+            let fitted = (entry.load)(fitted.save()).unwrap();
+            let found = fitted.contributions(&x).unwrap();
+            assert_eq!(found.is_some(), EXPLAINED.contains(&entry.name), "{}", entry.name);
+            let Some(found) = found else { continue };
+            let sum = |output: &OutputContributions, row: usize| output.base + output.values.iter().map(|values| values[row]).sum::<f64>();
+            let sums: Vec<Vec<f64>> = found.outputs.iter().map(|output| (0..x.rows).map(|row| sum(output, row)).collect()).collect();
+            let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{}: {a} {b}", entry.name);
+            match fitted.predict(&x).unwrap() {
+                Predictions::Values(values) => {
+                    let back = |sum: f64| if found.scale == Scale::Logarithm { sum.exp() } else { sum };
+                    values.iter().zip(&sums[0]).for_each(|(value, sum)| close(back(*sum), *value));
+                }
+                Predictions::Scores(scores) => {
+                    for (row, _) in scores[0].iter().enumerate() {
+                        let total: f64 = sums.iter().map(|sums| sums[row].exp()).sum();
+                        for (output, sums) in found.outputs.iter().zip(&sums) {
+                            let score = match found.scale {
+                                Scale::Probability => sums[row],
+                                Scale::LogOdds => 1.0 / (1.0 + (-sums[row]).exp()),
+                                Scale::Margin if found.outputs.len() == 1 => 1.0 / (1.0 + (-2.0 * sums[row]).exp()),
+                                _ => sums[row].exp() / total,
+                            };
+                            close(score, scores[output.class.unwrap()][row]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_linear_model_explains_is_counted_from_the_means_of_training() {
+    let set = set(&Task::Regression, 50, 2, 1.0);
+    let (x, fitted) = (x_of(&set), defaults(find("linear").unwrap()).fit(&set).unwrap());
+    let (found, coefficients) = (fitted.contributions(&x).unwrap().unwrap(), fitted.coefficients());
+    for (j, column) in x.columns.iter().enumerate() {
+        let mean = column.iter().sum::<f64>() / 50.0;
+        for (value, x) in found.outputs[0].values[j].iter().zip(column) {
+            assert!((value - coefficients[j].value * (x - mean)).abs() < 1e-12);
+        }
     }
 }

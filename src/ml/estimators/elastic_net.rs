@@ -29,6 +29,7 @@ impl Default for ElasticNet {
 impl Estimator for ElasticNet {
     const NAME: &'static str = "elastic_net";
     const ALIASES: &'static [&'static str] = &["elasticnet", "ElasticNet"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Elastic net: linear regression that drops features and keeps the coefficients of correlated ones alike.
 
@@ -103,5 +104,5 @@ pub(super) fn fit(on: &TrainingSet, name: &str, net: &ElasticNet) -> Result<Line
     let coefficients = solution.into_iter().zip(sums.units(0)).map(|(x, unit)| if x == 0.0 { 0.0 } else { x * unit }).collect();
     let output = sums.output(0, None, coefficients);
     let note = (!settled).then(|| format!("not settled after {} sweeps", net.max_iter));
-    Ok(LinearModel::new(name, on, sums.deviations, vec![output], Link::Value)?.with_note(note))
+    Ok(LinearModel::new(name, on, sums.deviations, vec![output], Link::Value)?.with_means(&sums.means).with_note(note))
 }

@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::shared::{Refusals, class_weights, power_of_two, require_target, require_width};
 use crate::error::{Error, Result, counted, thousands};
+use crate::ml::explain::{Contributions, OutputContributions, Scale};
 use crate::ml::trees::cart::Rows;
-use crate::ml::trees::{Binned, Cart, Targets, Thresholds, Trees};
+use crate::ml::trees::{Binned, Cart, Shapley, Targets, Thresholds, Trees};
 use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
 use crate::value::Fault;
 
@@ -358,6 +359,23 @@ impl Predict for FittedForest {
 
     fn importances(&self) -> Vec<Coefficient> {
         importance_lines(&self.features, &self.importances)
+    }
+
+    fn splits(&self) -> Vec<(u64, f64)> {
+        self.trees.questions()
+    }
+
+    fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>> {
+        require_width(&self.features, features)?;
+        refuse_infinite(&self.estimator, &self.features, features)?;
+        let trees = self.trees.len() as f64;
+        let Shapley { base, values } = self.trees.shapley(&features.columns, features.rows, self.classes.max(1));
+        let output = |(class, (base, mut values)): (usize, (f64, Vec<Vec<f64>>))| {
+            values.iter_mut().flatten().for_each(|value| *value /= trees);
+            OutputContributions { class: (self.classes > 0).then_some(class), base: base / trees, values }
+        };
+        let scale = if self.classes > 0 { Scale::Probability } else { Scale::Prediction };
+        Ok(Some(Contributions { scale, work: self.trees.shapley_work(), outputs: base.into_iter().zip(values).enumerate().map(output).collect() }))
     }
 
     fn describe(&self) -> String {

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::forest::{MOST_DEPTH, TreeRows, importance_lines, refuse_infinite};
 use super::shared::{Refusals, class_weights, not_negative, positive, present, require_width, wrong_choice};
 use crate::error::{Error, Result, counted, nearest, thousands};
+use crate::ml::explain::{Contributions, OutputContributions, Scale};
 use crate::ml::trees::bins::MOST_CATEGORIES;
 use crate::ml::trees::boost::{Fit, Validation};
 use crate::ml::trees::cart::shares;
 use crate::ml::trees::draw::Draw;
-use crate::ml::trees::{Binned, Boosted, Boosting, Growth, Link, MOST_ROWS, Objective, Rules, Shape};
+use crate::ml::trees::{Binned, Boosted, Boosting, Growth, Link, MOST_ROWS, Objective, Rules, Shape, Shapley};
 use crate::ml::{Coefficient, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -554,6 +555,28 @@ impl Predict for FittedGradientBoosting {
 
     fn importances(&self) -> Vec<Coefficient> {
         importance_lines(&self.features, &self.importances)
+    }
+
+    fn splits(&self) -> Vec<(u64, f64)> {
+        self.boosted.trees.questions()
+    }
+
+    fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>> {
+        require_width(&self.features, features)?;
+        refuse_infinite(GradientBoosting::NAME, &self.features, features)?;
+        let (scale, classes): (_, &[usize]) = match self.link {
+            Link::Identity => (Scale::Prediction, &[]),
+            Link::Logarithm => (Scale::Logarithm, &[]),
+            // The one output speaks for the second class.
+            Link::Logit => (Scale::LogOdds, self.present.get(1..).unwrap_or_default()),
+            Link::Softmax => (Scale::Margin, &self.present),
+        };
+        let start = &self.boosted.start;
+        let Shapley { base, values } = self.boosted.trees.shapley(&features.columns, features.rows, start.len());
+        let output =
+            |(k, ((base, start), values)): (usize, ((f64, &f64), _))| OutputContributions { class: classes.get(k).copied(), base: base + start, values };
+        let outputs = base.into_iter().zip(start).zip(values).enumerate().map(output).collect();
+        Ok(Some(Contributions { scale, work: self.boosted.trees.shapley_work(), outputs }))
     }
 
     fn describe(&self) -> String {

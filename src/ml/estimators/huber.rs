@@ -91,7 +91,7 @@ steps:
         let found = minimise(&problem, start, Limits { max_iter: self.max_iter, tol: self.tol })?;
         let output = design.output(None, &found.at[..design.width], target);
         let note = (!found.settled).then(|| format!("not settled after {} steps", self.max_iter));
-        Ok(LinearModel::new(Self::NAME, on, design.deviations, vec![output], Link::Value)?.with_note(note))
+        Ok(LinearModel::new(Self::NAME, on, design.deviations, vec![output], Link::Value)?.with_means(&design.moments.mean).with_note(note))
     }
 }
 

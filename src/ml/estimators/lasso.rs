@@ -33,6 +33,7 @@ impl Lasso {
 impl Estimator for Lasso {
     const NAME: &'static str = "lasso";
     const ALIASES: &'static [&'static str] = &["Lasso"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Lasso: linear regression that sets the coefficients of weak features to exactly zero.
 

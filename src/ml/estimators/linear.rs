@@ -23,6 +23,7 @@ impl Default for Linear {
 impl Estimator for Linear {
     const NAME: &'static str = "linear";
     const ALIASES: &'static [&'static str] = &["linear_regression", "ols", "LinearRegression"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Linear regression by ordinary least squares: the plane with the smallest sum of squared errors.
 
@@ -54,6 +55,6 @@ steps:
     fn fit(&self, on: &TrainingSet) -> Result<LinearModel> {
         let (sums, coefficients) = least_squares(on, Self::NAME, &Targets::Number, 0.0, self.fit_intercept)?;
         let outputs = coefficients.into_iter().enumerate().map(|(t, c)| sums.output(t, None, c)).collect();
-        LinearModel::new(Self::NAME, on, sums.deviations, outputs, Link::Value)
+        Ok(LinearModel::new(Self::NAME, on, sums.deviations, outputs, Link::Value)?.with_means(&sums.means))
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shared::{Moments, Scaling, Targets, require_finite, require_width, softmax};
 use crate::error::{Error, Result};
+use crate::ml::explain::{Contributions, OutputContributions, Scale};
 use crate::ml::linalg::{Block, ROWS, Solver, Symmetric, dot};
 use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
 
@@ -25,6 +26,9 @@ pub struct LinearModel {
     features: Vec<String>,
     /// The features' standard deviations in training (population form, weighted).
     deviations: Vec<f64>,
+    /// The features' means in training (weighted), from which contributions are counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    means: Vec<f64>,
     outputs: Vec<Output>,
     link: Link,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +73,14 @@ impl LinearModel {
             return Err(Error::data(format!("`{estimator}` has coefficients beyond the range of numbers: {}", bad.join(", ")))
                 .hint("scale these columns and the target to a common size"));
         }
-        Ok(Self { estimator: estimator.to_owned(), features: set.features.clone(), deviations, outputs, link, note: None })
+        Ok(Self { estimator: estimator.to_owned(), features: set.features.clone(), deviations, means: Vec::new(), outputs, link, note: None })
+    }
+
+    /// The features' means in training, without which single predictions are not explained.
+    #[must_use]
+    pub fn with_means(mut self, means: &[f64]) -> Self {
+        self.means = means.iter().take(self.features.len()).copied().collect();
+        self
     }
 
     /// A remark for the terminal, such as that a limit was hit.
@@ -156,6 +167,33 @@ impl Predict for LinearModel {
             }
         }
         lines
+    }
+
+    fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>> {
+        if self.means.len() != self.features.len() {
+            return Ok(None);
+        }
+        require_width(&self.features, features)?;
+        require_finite(&self.estimator, &self.features, features)?;
+        let (scale, classes): (_, &[usize]) = match &self.link {
+            Link::Value => (Scale::Prediction, &[]),
+            Link::Log => (Scale::Logarithm, &[]),
+            // The one output speaks for the second class.
+            Link::Logistic { present, .. } => (Scale::LogOdds, present.get(1..).unwrap_or_default()),
+            Link::Signs { present, .. } => (Scale::Margin, present.get(1..).unwrap_or_default()),
+            Link::Softmax { present, .. } => (Scale::Margin, present),
+        };
+        let output = |(k, output): (usize, &Output)| {
+            let parts = || output.coefficients.iter().zip(&self.means);
+            let value = |((coefficient, mean), column): ((&f64, &f64), &Vec<f64>)| column.iter().map(|x| coefficient * (x - mean)).collect();
+            OutputContributions {
+                class: classes.get(k).copied(),
+                base: parts().fold(output.intercept.unwrap_or(0.0), |sum, (coefficient, mean)| sum + coefficient * mean),
+                values: parts().zip(&features.columns).map(value).collect(),
+            }
+        };
+        let work = (self.outputs.len() * self.features.len()) as u64;
+        Ok(Some(Contributions { scale, work, outputs: self.outputs.iter().enumerate().map(output).collect() }))
     }
 
     fn describe(&self) -> String {

@@ -108,7 +108,7 @@ steps:
             }
         };
         let note = (!settled).then(|| format!("not settled after {} steps", self.max_iter));
-        Ok(LinearModel::new(Self::NAME, on, design.deviations, outputs, link)?.with_note(note))
+        Ok(LinearModel::new(Self::NAME, on, design.deviations, outputs, link)?.with_means(&design.moments.mean).with_note(note))
     }
 }
 

@@ -51,6 +51,7 @@ impl Default for Logistic {
 impl Estimator for Logistic {
     const NAME: &'static str = "logistic";
     const ALIASES: &'static [&'static str] = &["logistic_regression", "LogisticRegression"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Logistic regression: probabilities from a linear model, for two classes or more.
 
@@ -144,7 +145,7 @@ fn model(problem: &Problem<'_, Classes>, found: &[f64], classes: &[String]) -> R
     }
     let (classes, present) = (classes.len(), present.clone());
     let link = if several { Link::Softmax { classes, present } } else { Link::Logistic { classes, present } };
-    LinearModel::new(Logistic::NAME, design.set, design.deviations.clone(), outputs, link)
+    Ok(LinearModel::new(Logistic::NAME, design.set, design.deviations.clone(), outputs, link)?.with_means(&design.moments.mean))
 }
 
 /// The negative logarithm of the probability given to the true class. Two classes have one output, which is for the

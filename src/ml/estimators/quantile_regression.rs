@@ -95,7 +95,7 @@ steps:
         let settled = design.target().scale == 0.0 || program.solve(&mut theta, self.max_iter, self.tol);
         let output = design.output(None, &theta, design.target());
         let note = (!settled).then(|| format!("not settled after {} steps", self.max_iter));
-        Ok(LinearModel::new(Self::NAME, on, design.deviations, vec![output], Link::Value)?.with_note(note))
+        Ok(LinearModel::new(Self::NAME, on, design.deviations, vec![output], Link::Value)?.with_means(&design.moments.mean).with_note(note))
     }
 }
 

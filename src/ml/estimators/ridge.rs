@@ -25,6 +25,7 @@ impl Default for Ridge {
 impl Estimator for Ridge {
     const NAME: &'static str = "ridge";
     const ALIASES: &'static [&'static str] = &["ridge_regression", "Ridge"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Ridge regression: linear regression that keeps its coefficients small.
 
@@ -59,6 +60,6 @@ steps:
     fn fit(&self, on: &TrainingSet) -> Result<LinearModel> {
         let (sums, coefficients) = least_squares(on, Self::NAME, &Targets::Number, self.alpha, self.fit_intercept)?;
         let outputs = coefficients.into_iter().enumerate().map(|(t, c)| sums.output(t, None, c)).collect();
-        LinearModel::new(Self::NAME, on, sums.deviations, outputs, Link::Value)
+        Ok(LinearModel::new(Self::NAME, on, sums.deviations, outputs, Link::Value)?.with_means(&sums.means))
     }
 }

@@ -25,6 +25,7 @@ impl Default for RidgeClassifier {
 impl Estimator for RidgeClassifier {
     const NAME: &'static str = "ridge_classifier";
     const ALIASES: &'static [&'static str] = &["RidgeClassifier"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Ridge classification: a ridge regression on 1 (the class) and −1 (the others), one for each class.
 
@@ -68,6 +69,6 @@ steps:
         let outputs = coefficients.into_iter().enumerate().map(|(t, c)| sums.output(t, name(t), c)).collect();
         let classes = classes.len();
         let link = if several { Link::Softmax { classes, present } } else { Link::Signs { classes, present } };
-        LinearModel::new(Self::NAME, on, sums.deviations, outputs, link)
+        Ok(LinearModel::new(Self::NAME, on, sums.deviations, outputs, link)?.with_means(&sums.means))
     }
 }

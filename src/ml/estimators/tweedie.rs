@@ -105,7 +105,7 @@ pub(super) fn fit(on: &TrainingSet, name: &str, glm: &Tweedie) -> Result<LinearM
     let mut output = design.output(None, &found.at, TargetScale::NONE);
     output.intercept = output.intercept.map(|intercept| intercept - unit.ln());
     let note = (!found.settled).then(|| format!("not settled after {} steps", glm.max_iter));
-    Ok(LinearModel::new(name, on, design.deviations, vec![output], Link::Log)?.with_note(note))
+    Ok(LinearModel::new(name, on, design.deviations, vec![output], Link::Log)?.with_means(&design.moments.mean).with_note(note))
 }
 
 /// Refuses targets that the distribution does not have, in rows that count.

@@ -10,7 +10,8 @@
 //! caller passes has been checked.
 //!
 //! Sources: Breiman et al. (1984) for the impurity; Friedman (2001) and Chen and Guestrin (2016) for gradients and
-//! gain; Ke et al. (2017) for leaf-wise growth on histograms; Fisher (1958) for the order of categories.
+//! gain; Ke et al. (2017) for leaf-wise growth on histograms; Fisher (1958) for the order of categories; Lundberg et al.
+//! (2020) for Shapley values ([`shapley`]).
 
 pub mod bins;
 pub mod boost;
@@ -20,6 +21,7 @@ mod grow;
 mod histogram;
 pub mod objective;
 mod partition;
+mod shapley;
 mod split;
 pub mod tree;
 
@@ -29,6 +31,7 @@ pub use cart::{Cart, Thresholds};
 pub use grow::Shape;
 pub use histogram::MOST_ROWS;
 pub use objective::{Link, Objective, Targets};
+pub use shapley::Shapley;
 pub use split::Rules;
 pub use tree::{Question, Rule, Tree, Trees};
 

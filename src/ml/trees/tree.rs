@@ -211,6 +211,17 @@ impl Trees {
         Some(Question { rule, left: node.left as usize })
     }
 
+    /// The feature that a node asks about and its left child; nothing where it is a leaf.
+    pub(super) fn asks(&self, at: usize) -> Option<(usize, usize)> {
+        let node = self.nodes[at];
+        (!node.is_leaf(at)).then_some(((node.feature & FEATURE) as usize, node.left as usize))
+    }
+
+    /// The child that a row goes to.
+    pub(super) fn answer(&self, at: usize, row: &[f64]) -> usize {
+        self.step::<true>(at as u32, row) as usize
+    }
+
     /// The values of a leaf.
     pub fn values(&self, at: usize) -> &[f64] {
         &self.values[at * self.width..(at + 1) * self.width]
@@ -219,6 +230,17 @@ impl Trees {
     /// The weight of the training rows that came to a node.
     pub fn cover(&self, at: usize) -> f64 {
         self.cover[at]
+    }
+
+    /// For each feature how many questions are about it, and the cover of those who are asked.
+    pub fn questions(&self) -> Vec<(u64, f64)> {
+        let mut questions = vec![(0, 0.0); self.features];
+        for (at, node) in self.nodes.iter().enumerate().filter(|(at, node)| !node.is_leaf(*at)) {
+            let (count, cover) = &mut questions[(node.feature & FEATURE) as usize];
+            *count += 1;
+            *cover += self.cover[at];
+        }
+        questions
     }
 
     pub fn leaves(&self) -> usize {
@@ -499,6 +521,7 @@ mod tests {
         assert_eq!(two().sums(&columns, 7, 1), [[10.5, 10.5, 20.5, 20.5, 30.5, 30.5, 30.5]]);
         assert_eq!(two().cover(1), 6.0);
         assert_eq!((two().leaves(), two().depth(), two().len()), (4, 2, 2));
+        assert_eq!(two().questions(), [(1, 6.0), (1, 5.0)]);
         let mut first = two();
         first.truncate(1);
         assert_eq!(first.sums(&columns, 7, 1), [[0.5; 7]]);
