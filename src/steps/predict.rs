@@ -169,11 +169,16 @@ impl Step for Predict {
 
         let mut params = BTreeMap::from([("predict.model".to_owned(), resolved.uri.clone()), ("predict.model_digest".to_owned(), resolved.digest.clone())]);
         let mut note = resolved.uri.clone();
+        let mut warnings = Vec::new();
         if let (Some(output), Some(path)) = (&self.output, self.output_path(cx.around)) {
             let written = match &output.columns {
                 None => scored.clone(),
                 Some(columns) => {
                     crate::data::rows::require_columns(&scored, columns, "steps.predict.output.columns")?;
+                    let reasons = explain::reasons::names(self.reasons);
+                    if !reasons.is_empty() && !columns.iter().any(|column| reasons.contains(column)) {
+                        warnings.push(format!("`{}` has no reasons: `output.columns` does not name `reason_1` or another of them", output.location));
+                    }
                     Table::from_query(scored.lazy().select(columns.iter().map(|c| polars::prelude::Expr::Column(c.as_str().into())).collect::<Vec<_>>()))?
                 }
             };
@@ -183,7 +188,6 @@ impl Step for Predict {
         }
 
         let found = profile(&scored, &self.roles)?;
-        let mut warnings = Vec::new();
         let mut tabs = Vec::new();
         let prediction = match &model.task {
             Task::Regression => "prediction".to_owned(),

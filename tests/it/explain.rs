@@ -50,6 +50,8 @@ fn predictions_come_with_reasons_that_add_up() {
     assert!(rows.iter().all(|row| (base(row) - base(&rows[0])).abs() < 1e-6), "every row starts from the same mean");
     assert!(rows.iter().all(|row| ["area", "town", "rooms"].contains(&row[at("reason_1")])));
     assert!(project.ok(&["inspect", "predict"]).stdout.contains("── Reasons"));
+    let without = project.ok(&["run", "predict", "predict.output.columns=[prediction]"]);
+    assert!(without.stderr.contains("`out/scored.csv` has no reasons: `output.columns` does not name `reason_1`"), "{}", without.stderr);
     project.ok(&["run", "~steps.train.estimator_params", "train.using=knn", "evaluate.validation_criteria=[{metric: r2_score, threshold: -9}]"]);
     let refused = project.recipe(&["run", "predict"]);
     assert_eq!(refused.code, 3);
