@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 pub use lineage::Origin;
 
 /// Raised whenever an explanation changes for the same model and rows.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Estimators whose predictions can be explained, for messages.
 pub const EXPLAINABLE: &str = "linear models, trees, forests and boosted trees";

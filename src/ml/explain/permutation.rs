@@ -38,7 +38,7 @@ pub struct Importance {
 /// As [`Model::score_known`].
 pub fn permutation(model: &Model, sample: &DataFrame, weight: Option<&str>, metric: &MetricEntry, repeats: usize, seed: u64) -> Result<Option<Importances>> {
     let rows: Vec<IdxSize> = (0..sample.height() as IdxSize).collect();
-    let mut known = Scored::empty(&model.task);
+    let mut known = model.unscored();
     known.add(sample, &model.target, weight, &model.predict(sample)?)?;
     let value = |scored: &Scored| (metric.compute)(scored).filter(|value| value.is_finite());
     let Some(baseline) = value(&known) else { return Ok(None) };
@@ -52,7 +52,7 @@ pub fn permutation(model: &Model, sample: &DataFrame, weight: Option<&str>, metr
     let copies: Vec<Copy<'_>> = (0..columns.len() * repeats).map(|i| Copy { column: columns[i / repeats], from: shuffled(i) }).collect();
     let predictions = altered::predict(model, sample, &rows, &copies)?;
     let worse = |predictions| {
-        let mut scored = Scored { y: known.y.clone(), weight: known.weight.clone(), ..Scored::empty(&model.task) };
+        let mut scored = Scored { y: known.y.clone(), weight: known.weight.clone(), ..model.unscored() };
         scored.push(predictions);
         value(&scored).map(|value| if metric.greater_is_better { baseline - value } else { value - baseline })
     };

@@ -123,6 +123,20 @@ fn a_columns_importance_is_what_the_metric_loses_without_it() {
 }
 
 #[test]
+fn importance_is_that_of_the_labels_which_the_model_gives() {
+    let frame = frame(240);
+    let classes = ["high", "low"].map(str::to_owned).to_vec();
+    let mut model = model(&frame, "logistic", "class", Task::Classification { classes, positive: Some(0) });
+    let metric = metric::find("recall_score").unwrap();
+    for threshold in [0.5, 0.95] {
+        model.adjustments.threshold = Some(threshold);
+        let known = (metric.compute)(&model.score_known(&Table::of(frame.clone()), None).unwrap());
+        assert_eq!(permutation(&model, &frame, None, metric, 2, 5).unwrap().map(|found| found.baseline), known);
+        assert_eq!(known == Some(1.0), threshold == 0.5);
+    }
+}
+
+#[test]
 fn the_dependence_on_a_column_is_the_models_own() {
     let (frame, model) = regression("linear");
     let found = dependence(&model, &frame, &["noise", "x", "town", "nothing"].map(str::to_owned), 1_000).unwrap();

@@ -192,9 +192,11 @@ impl Apply for FittedImputeKnn {
         let fill = |(wanted, donated): (usize, &Donated)| {
             let (donors, mean) = (Arc::clone(&donors), donated.mean.unwrap_or(f64::NAN));
             let fill = move |columns: &mut [Column]| {
-                let columns: Vec<Vec<f64>> =
-                    columns.iter().map(|column| numbers(column).map_err(|error| polars_err!(ComputeError: "{error}"))).collect::<PolarsResult<_>>()?;
-                let mut filled = columns.get(wanted).cloned().unwrap_or_default();
+                let numbers = |column: &Column| numbers(column).map_err(|error| polars_err!(ComputeError: "{error}"));
+                let mut filled = columns.get(wanted).map(numbers).transpose()?.unwrap_or_default();
+                // The others are only looked at for rows that miss something.
+                let has_gaps = filled.iter().any(|value| value.is_nan());
+                let columns: Vec<Vec<f64>> = if has_gaps { columns.iter().map(numbers).collect::<PolarsResult<_>>()? } else { Vec::new() };
                 filled.par_iter_mut().enumerate().filter(|(_, value)| value.is_nan()).for_each(|(row, value)| {
                     let row: Vec<f64> = columns.iter().map(|column| column.get(row).copied().unwrap_or(f64::NAN)).collect();
                     *value = donors.value(&row, wanted, mean);
