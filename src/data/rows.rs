@@ -3,6 +3,7 @@
 use polars::prelude::{AnyValue, Column, DataFrame, DataType, IdxCa, IdxSize};
 
 use super::Table;
+use super::canonical::{Cells, Kind as CellKind, row_hashes, sorted_columns};
 use crate::card::Cell;
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 
@@ -100,6 +101,40 @@ pub fn json(column: &Column, row: usize) -> serde_json::Value {
 #[must_use]
 pub fn records(frame: &DataFrame, columns: &[String]) -> Vec<serde_json::Map<String, serde_json::Value>> {
     (0..frame.height()).map(|row| columns.iter().filter_map(|name| frame.column(name).ok().map(|column| (name.clone(), json(column, row)))).collect()).collect()
+}
+
+/// A hash of some columns' values for each row: equal values agree, whatever their type.
+///
+/// # Errors
+/// Columns that are absent or of a nested type.
+pub fn hashes(table: &Table, columns: &[String]) -> Result<Vec<u64>> {
+    let columns = sorted_columns(table.schema(), columns)?;
+    let mut hashes = Vec::new();
+    for batch in table.batches()? {
+        hashes.extend(row_hashes(&batch?, &columns, &[])?.into_iter().map(|hash| hash as u64));
+    }
+    Ok(hashes)
+}
+
+/// The place in time of each row, by a column of dates, moments or whole numbers; nothing where it is missing.
+///
+/// # Errors
+/// A column that is absent or tells no time.
+pub fn ordinals(table: &Table, column: &str) -> Result<Vec<Option<i64>>> {
+    sorted_columns(table.schema(), &[column.to_owned()])?;
+    let dtype = table.schema().get(column).cloned().unwrap_or(DataType::Null);
+    let kind = CellKind::of(column, &dtype)?;
+    if !matches!(kind, CellKind::Date | CellKind::Instant(_) | CellKind::Integer | CellKind::Unsigned | CellKind::Time) {
+        let error = Error::data(format!("column `{column}` cannot tell the time: it is a {}", kind.name()));
+        return Err(error.hint("read it as a date: `options: {try_parse_dates: true}` in ingest"));
+    }
+    let mut ordinals = Vec::new();
+    for batch in table.batches()? {
+        let cells = Cells::of(batch?.column(column)?)?;
+        let view = cells.view()?;
+        ordinals.extend((0..view.rows).map(|row| view.ordinal(row)));
+    }
+    Ok(ordinals)
 }
 
 /// Refuses names that are not in the table, all at once.

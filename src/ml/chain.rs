@@ -10,6 +10,7 @@
 //! filtered or drawn are those of training only. [`FittedChain::apply`] is for every other row.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -41,14 +42,15 @@ pub struct Trace {
     pub learned: Vec<card::Table>,
 }
 
-/// Fitted transforms in order, and what they expect of raw data.
+/// Fitted transforms in order, and what they expect of raw data; cheap to clone.
+#[derive(Clone)]
 pub struct FittedChain {
     /// The raw columns that features are computed from, with training's types, in training's order.
     pub inputs: Vec<InputColumn>,
     /// Every raw column of training.
     raw: Vec<InputColumn>,
     features: Vec<String>,
-    steps: Vec<FittedStep>,
+    steps: Arc<Vec<FittedStep>>,
 }
 
 struct FittedStep {
@@ -143,7 +145,7 @@ impl Chain {
         }
         let features = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
         let raw = InputColumn::of(train.schema());
-        let mut chain = FittedChain { inputs: Vec::new(), raw, features, steps };
+        let mut chain = FittedChain { inputs: Vec::new(), raw, features, steps: Arc::new(steps) };
         let needed = chain.needed(train.schema())?;
         chain.inputs = chain.raw.iter().filter(|column| needed.contains(&column.name)).cloned().collect();
         chain.check_inputs(roles)?;
@@ -221,7 +223,7 @@ impl FittedChain {
             after: step.after.clone(),
             learned: step.fitted.learned(),
         };
-        befores.zip(&self.steps).map(trace).collect()
+        befores.zip(self.steps.iter()).map(trace).collect()
     }
 
     /// The fitted chain as plain data.
@@ -253,7 +255,7 @@ impl FittedChain {
             })?;
             Ok(FittedStep { fitted: (entry.load)(step.state)?, config: step.config, after: step.after })
         };
-        Ok(Self { inputs, raw, features, steps: steps.into_iter().map(load).collect::<Result<_>>()? })
+        Ok(Self { inputs, raw, features, steps: Arc::new(steps.into_iter().map(load).collect::<Result<_>>()?) })
     }
 
     fn applied(&self, frame: LazyFrame) -> Result<LazyFrame> {
@@ -264,7 +266,7 @@ impl FittedChain {
     fn needed(&self, schema: &Schema) -> Result<BTreeSet<String>> {
         let mut needed = BTreeSet::new();
         let mut frame = DataFrame::empty_with_schema(schema).lazy();
-        for step in &self.steps {
+        for step in self.steps.iter() {
             frame = step.fitted.apply(frame)?;
             needed.extend(columns_read(&frame, &step.fitted.required())?);
         }

@@ -166,8 +166,15 @@ impl Model {
     /// # Errors
     /// Exit code 4 where a needed column is missing or has values that do not fit.
     pub fn predict(&self, frame: &DataFrame) -> Result<Predictions> {
-        let transformed = self.chain.apply(frame.clone().lazy())?.collect()?;
-        let said = self.estimator.predict(&Matrix::of(&transformed, &self.features)?)?;
+        self.predict_transformed(&self.chain.apply(frame.clone().lazy())?.collect()?)
+    }
+
+    /// Predictions for rows that went through the chain, in their order.
+    ///
+    /// # Errors
+    /// Features that are missing.
+    pub fn predict_transformed(&self, frame: &DataFrame) -> Result<Predictions> {
+        let said = self.estimator.predict(&Matrix::of(frame, &self.features)?)?;
         Ok(self.adjustments.apply(&self.task, said))
     }
 

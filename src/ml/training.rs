@@ -4,11 +4,13 @@
 //! that needs only sums (a Gram matrix, a gradient) is bounded by a few chunks. Chunks have a fixed size
 //! and [`TrainingSet::reduce`] joins their results in order: the same bytes at any thread count.
 
+use std::sync::Arc;
+
 use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::matrix::numbers;
-use super::{Matrix, Task};
+use super::{Deadline, Matrix, Task};
 use crate::data::Table;
 use crate::data::rows::kind_name;
 use crate::error::{Error, Result, counted, shorten};
@@ -45,7 +47,8 @@ impl Chunk {
     }
 }
 
-/// Training rows and what is to be learned from them.
+/// Training rows and what is to be learned from them; cheap to clone.
+#[derive(Clone)]
 pub struct TrainingSet {
     pub task: Task,
     /// Feature names, in the order of the matrix's columns.
@@ -55,14 +58,17 @@ pub struct TrainingSet {
     pub seed: u64,
     /// Rows that are not learned from, for estimators that watch when to stop.
     pub validation: Option<Box<TrainingSet>>,
+    /// When fitting may give up.
+    pub deadline: Deadline,
     source: Source,
     target: String,
     weight: Option<String>,
     class_weight: Vec<f64>,
 }
 
+#[derive(Clone)]
 enum Source {
-    Memory(Vec<Chunk>),
+    Memory(Arc<Vec<Chunk>>),
     Table(Table),
 }
 
@@ -97,6 +103,7 @@ impl TrainingSet {
             rows,
             seed,
             validation: None,
+            deadline: Deadline::NONE,
             source: Source::Table(table.clone()),
             target: target.to_owned(),
             weight: weight.map(str::to_owned),
@@ -105,7 +112,7 @@ impl TrainingSet {
         };
         if rows.saturating_mul(set.features.len() + 2).saturating_mul(8) <= MEMORY_BUDGET {
             let chunks = table.batches()?.map(|batch| set.chunk(&batch?)).collect::<Result<Vec<_>>>()?;
-            set.source = Source::Memory(chunks);
+            set.source = Source::Memory(Arc::new(chunks));
         }
         Ok(set)
     }
@@ -120,7 +127,18 @@ impl TrainingSet {
     #[must_use]
     pub fn in_chunks(task: Task, features: Vec<String>, chunks: Vec<Chunk>, seed: u64) -> Self {
         let rows = chunks.iter().map(|chunk| chunk.x.rows).sum();
-        Self { task, features, rows, seed, validation: None, source: Source::Memory(chunks), target: String::new(), weight: None, class_weight: Vec::new() }
+        Self {
+            task,
+            features,
+            rows,
+            seed,
+            validation: None,
+            deadline: Deadline::NONE,
+            source: Source::Memory(Arc::new(chunks)),
+            target: String::new(),
+            weight: None,
+            class_weight: Vec::new(),
+        }
     }
 
     fn chunk(&self, frame: &DataFrame) -> Result<Chunk> {
@@ -141,8 +159,9 @@ impl TrainingSet {
     /// Maps every chunk and joins the results in row order.
     ///
     /// # Errors
-    /// Where reading or `map` fails.
+    /// Where reading or `map` fails; where the deadline has passed.
     pub fn reduce<A: Send>(&self, start: A, map: impl Fn(&Chunk) -> Result<A> + Sync, mut join: impl FnMut(A, A) -> A) -> Result<A> {
+        self.deadline.check()?;
         match &self.source {
             Source::Memory(chunks) => {
                 let parts: Vec<A> = chunks.par_iter().map(&map).collect::<Result<_>>()?;
@@ -152,6 +171,7 @@ impl TrainingSet {
                 let mut total = start;
                 let mut batches = table.batches()?;
                 loop {
+                    self.deadline.check()?;
                     let some: Vec<DataFrame> = batches.by_ref().take(CHUNKS_AT_ONCE).collect::<Result<_>>()?;
                     if some.is_empty() {
                         return Ok(total);

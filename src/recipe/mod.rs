@@ -37,6 +37,7 @@ use crate::steps::register::Register;
 use crate::steps::split::Split;
 use crate::steps::train::Train;
 use crate::steps::transform::Transform;
+use crate::steps::tuning::{Candidates, Objective};
 use crate::steps::{Goal, Heads, Step};
 use crate::tracking::check_name;
 use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
@@ -317,8 +318,9 @@ impl Builder {
         }
         let split = self.split(&mut steps, &roles, &target, is_classification, seed);
         let target_transform = self.target_transform(&mut steps, &goal);
-        let transform = self.transform(&mut steps, &goal, &roles, seed);
-        let train = self.train(&mut steps, &goal, &target, target_transform, &roles, &primary, seed);
+        let (transform, transforms) = self.transform(&mut steps, &goal, &roles, seed).unzip();
+        let objective = Objective { metric: primary.clone(), greater_is_better, custom: own.cloned() };
+        let train = self.train(&mut steps, &goal, &target, target_transform, transforms, &roles, objective, seed);
         let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles, seed);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
@@ -458,7 +460,8 @@ impl Builder {
         self.checked(&base, TargetTransform::read(&value))
     }
 
-    fn transform(&mut self, steps: &mut Value, goal: &Goal, roles: &Roles, seed: u64) -> Option<Transform> {
+    /// The step, and its transforms as a list.
+    fn transform(&mut self, steps: &mut Value, goal: &Goal, roles: &Roles, seed: u64) -> Option<(Transform, Value)> {
         let section = steps.take("transform").unwrap_or(Value::Null);
         let known = ["auto", "identity", "chain"];
         let auto = || Value::List(vec![Value::String("auto".to_owned())]);
@@ -523,7 +526,7 @@ impl Builder {
         };
         let chain = self.checked(&base, Chain::parse(&list))?;
         let target = if *goal == Goal::Regression { TargetKind::Number } else { TargetKind::Classes };
-        Some(Transform { chain, roles: roles.clone(), target, seed })
+        Some((Transform { chain, roles: roles.clone(), target, seed }, list))
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is a part of the recipe that the estimator needs to know")]
@@ -533,20 +536,15 @@ impl Builder {
         goal: &Goal,
         target: &str,
         target_transform: Option<TargetTransform>,
+        transforms: Option<Value>,
         roles: &Roles,
-        primary: &str,
+        objective: Objective,
         seed: u64,
     ) -> Option<Train> {
         let mut section = steps.take("train").unwrap_or(Value::Null);
         let base = ["steps", "train"];
         let mut parameters = section.take("estimator_params").unwrap_or(Value::Null);
-        // `tuning: {enabled: false}` says nothing.
-        if let Some(tuning) = section.take("tuning")
-            && !matches!(tuning, Value::Map(_) | Value::Null)
-        {
-            self.add(&base, vec![Fault::new(&["tuning".to_owned()], format!("`tuning` is a map, got {}", tuning.kind()))]);
-        }
-        let section: TrainSection = self.section(&base, &section)?;
+        let mut section: TrainSection = self.section(&base, &section)?;
         let _ = (section.resampling_minority_percentage, section.rebalance_training_data, section.skip_data_profiling);
         let default = if *goal == Goal::Regression { "ridge" } else { "logistic" };
         let using = section.using.as_deref().unwrap_or(default);
@@ -572,6 +570,15 @@ impl Builder {
             self.checked(&base, stop_early(early, entry, &mut parameters))?;
         }
         let estimator = self.checked(&["steps", "train", "estimator_params"], (entry.parse)(&parameters))?;
+        let primary_metric = objective.metric.clone();
+        let tuning = match (section.tuning.take(), transforms) {
+            (Some(tuning), Some(transforms)) => {
+                let candidates = Candidates::new(entry, parameters, transforms);
+                let built = tuning.build(candidates, objective, roles, *goal != Goal::Regression, seed);
+                self.checked(&["steps", "train", "tuning"], built)?
+            }
+            _ => None,
+        };
         let plan = self.plan(&section, goal, target_transform);
         if section.class_weight.is_some() && *goal == Goal::Regression {
             self.add(&base, vec![Fault::new(&["class_weight".to_owned()], "`class_weight` is for classification")]);
@@ -583,6 +590,7 @@ impl Builder {
         };
         Some(Train {
             estimator,
+            tuning,
             class_weight: section.class_weight,
             plan,
             explain: section.explain,
@@ -590,7 +598,7 @@ impl Builder {
             goal: goal.clone(),
             target: target.to_owned(),
             roles: roles.clone(),
-            primary_metric: primary.to_owned(),
+            primary_metric,
             seed,
         })
     }

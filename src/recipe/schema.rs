@@ -197,7 +197,6 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
     let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
     train["properties"]["using"] = json!({"description": "The estimator; `recipe list estimators` shows them.", "anyOf": [{"enum": all}, {"type": "null"}]});
     train["properties"]["estimator_params"] = json!({"description": "The estimator's parameters.", "type": ["object", "null"]});
-    train["properties"]["tuning"] = json!({"type": ["object", "null"], "properties": {"enabled": {"not": {"enum": [true, "true"]}}}});
     // Where another file chooses the estimator, the parameters must be some estimator's.
     let unknown = json!({
         "if": {"not": {"required": ["using"], "properties": {"using": {"type": "string"}}}},

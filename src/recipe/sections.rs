@@ -17,6 +17,7 @@ use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::explain::{EvaluateExplain, TrainExplain};
 use crate::steps::predict::Output;
 use crate::steps::train::ClassWeight;
+use crate::steps::tuning::TuningSection;
 use crate::value::{Fault, Path, Value};
 
 /// The top level, without `steps` and what is handled apart.
@@ -100,6 +101,8 @@ pub struct TrainSection {
     pub conformal: Option<Coverage>,
     /// After how many rounds without a better validation loss boosting stops: a number, or `{rounds: 20}`.
     pub early_stopping: Option<EarlyStopping>,
+    /// The search for better parameters.
+    pub tuning: Option<TuningSection>,
     /// Training data is not rebalanced in this version.
     #[serde(default)]
     #[schemars(extend("const" = false))]
@@ -258,7 +261,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.using", "automl/flaml", "AutoML"),
     ("steps.train.using", "compare", "comparing candidates"),
     ("steps.train.estimator_method", "", "Python hooks"),
-    ("steps.train.tuning.enabled", "true", "tuning"),
     ("steps.train.automl", "", "AutoML"),
     ("steps.train.compare", "", "comparing candidates"),
     ("steps.train.rebalance_training_data", "true", "resampling"),

@@ -371,7 +371,9 @@ impl Runner<'_> {
         let inputs = self.inputs(&needs)?;
         let report = {
             let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
-            let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress };
+            let (note, notes) = (|name: &str, value: &serde_json::Value| pending.note(name, value), pending.notes()?);
+            let (note, notes) = (&note, &notes);
+            let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress, note, notes };
             match step.run(&context).map_err(|error| session.recipe.document.locate(error)) {
                 Ok(report) => report,
                 Err(error) if error.kind == Kind::Data => {

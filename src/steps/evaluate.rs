@@ -384,7 +384,12 @@ impl Evaluate {
 }
 
 /// `prediction`, `target`, `proba` (binary) and `weight` as numbers or labels, for custom metrics.
-fn metric_columns(model: &Model, frame: &polars::prelude::DataFrame, weight: Option<&str>, predictions: &Predictions) -> Result<Vec<polars::prelude::Column>> {
+pub(super) fn metric_columns(
+    model: &Model,
+    frame: &polars::prelude::DataFrame,
+    weight: Option<&str>,
+    predictions: &Predictions,
+) -> Result<Vec<polars::prelude::Column>> {
     use polars::prelude::Column;
     let mut columns = Vec::new();
     match (predictions, &model.task) {

@@ -29,6 +29,8 @@ pub mod register;
 pub mod split;
 pub mod train;
 pub mod transform;
+mod trials;
+pub mod tuning;
 
 /// A named output of a step, and the type it is read as.
 pub struct Slot<T> {
@@ -255,6 +257,10 @@ pub struct Context<'a> {
     pub scratch: &'a Path,
     /// Told what goes on, for the live line.
     pub progress: &'a (dyn Fn(&str) + Sync),
+    /// Keeps a value under a name until the step is done, for a run that goes on where this one was killed.
+    pub note: &'a (dyn Fn(&str, &serde_json::Value) -> Result<()> + Sync),
+    /// What earlier runs noted, by name.
+    pub notes: &'a BTreeMap<String, serde_json::Value>,
 }
 
 impl Context<'_> {

@@ -1,11 +1,14 @@
 //! train: the estimator is fitted on transformed training rows; the model joins it with the chain.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::explain::TrainExplain;
+use super::trials::{self, Found, Ground};
+use super::tuning::Tuning;
 use super::{
     BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING,
     TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
@@ -17,7 +20,8 @@ use crate::ml::adjust::{Adjusted, Adjustments, Plan};
 use crate::ml::explain;
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
-use crate::ml::{Coefficient, Task, TrainingSet, UnfittedEstimator};
+use crate::ml::target::FittedTarget;
+use crate::ml::{Coefficient, Deadline, FittedChain, TargetKind, Task, TrainingSet, UnfittedEstimator, tune};
 
 const VERSION: u32 = 1;
 const WORST: usize = 10;
@@ -68,6 +72,8 @@ impl ClassWeight {
 /// The train step.
 pub struct Train {
     pub estimator: Box<dyn UnfittedEstimator>,
+    /// The search for better parameters, where one is asked for.
+    pub tuning: Option<Tuning>,
     pub class_weight: Option<ClassWeight>,
     /// What wraps the estimator.
     pub plan: Plan,
@@ -87,7 +93,7 @@ impl Step for Train {
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
         let mut reads = vec![TRANSFORMED_TRAINING.id, TRANSFORMER.id, TRAINING.id, VALIDATION.id];
-        if self.estimator.wants_validation() {
+        if self.estimator.wants_validation() || self.tuning.is_some() {
             reads.push(TRANSFORMED_VALIDATION.id);
         }
         let mut algorithms = self.plan.algorithms();
@@ -106,6 +112,13 @@ impl Step for Train {
             "weight": self.roles.first(Role::Weight),
         });
         self.plan.config().into_iter().for_each(|(key, value)| config[key] = value);
+        if let Some(tuning) = &self.tuning {
+            config["tuning"] = tuning.config();
+            config["roles"] = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
+            algorithms.insert("tuning".to_owned(), tune::VERSION);
+            algorithms.insert("metrics".to_owned(), metric::VERSION);
+            algorithms.extend(tuning.algorithms());
+        }
         Ok(Needs { algorithms, config, reads, seed: Some(self.seed), ..Needs::default() })
     }
 
@@ -114,7 +127,8 @@ impl Step for Train {
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
-        let mut transformed = cx.read(&TRANSFORMED_TRAINING)?;
+        let begun = Instant::now();
+        let transformed = cx.read(&TRANSFORMED_TRAINING)?;
         let chain = cx.read(&TRANSFORMER)?;
         let training = cx.read(&TRAINING)?;
         let validation = cx.read(&VALIDATION)?;
@@ -142,36 +156,25 @@ impl Step for Train {
         for name in self.output.columns(&task).into_iter().chain(self.plan.columns().map(str::to_owned)) {
             refuse_taken(training.names(), &name)?;
         }
-        let learned_from = self.counts_learned_from(&counts, &transformed, &training)?;
-        let factors = self.class_weight.as_ref().map(|weights| weights.factors(&learned_from)).transpose()?.unwrap_or_default();
-        let features = chain.features().to_vec();
-        let mut adjustments =
-            Adjustments { target: self.plan.target.map(|wanted| wanted.fit(&transformed, &self.target)).transpose()?, ..Adjustments::default() };
-        if let Some(target) = &adjustments.target {
-            transformed = target.apply(&transformed, &self.target)?;
-        }
-        let mut set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors.clone(), self.seed)?;
-        if self.estimator.wants_validation() {
-            let mut transformed = cx.read(&TRANSFORMED_VALIDATION)?;
-            if let Some(target) = &adjustments.target {
-                transformed = target.apply(&transformed, &self.target)?;
+        let (mut model, found, learned_rows, parameters) = match &self.tuning {
+            None => {
+                let watched = self.estimator.wants_validation().then(|| cx.read(&TRANSFORMED_VALIDATION)).transpose()?;
+                let prepared = self.prepare(&task, chain, &transformed, &training, watched.as_ref(), self.seed)?;
+                (self.learn(&prepared, self.estimator.as_ref(), Deadline::NONE)?, None, prepared.rows(), self.estimator.config())
             }
-            set.validation = Some(Box::new(TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?));
-        }
-        let estimator = self.estimator.fit(&set)?;
-        if let Some(target) = &mut adjustments.target {
-            target.learn_residuals(&set, |features| estimator.predict(features))?;
-        }
-        let learned_rows = set.rows as u64;
-        drop(set);
-        let labels = training.schema().get(&self.target).map_or(LabelType::String, LabelType::of);
-        let (target, output) = (self.target.clone(), self.output.clone());
-        let mut model = Model { task: task.clone(), target, labels, output, chain, features, estimator, adjustments };
+            Some(tuning) => {
+                let transformed_validation = &cx.read(&TRANSFORMED_VALIDATION)?;
+                let (task, training, validation, transformed, chain) = (&task, &training, &validation, &transformed, &chain);
+                let ground = Ground { train: self, tuning, task, training, validation, transformed, transformed_validation, chain, begun };
+                let Found { model, rows, winner } = trials::search(&ground, cx)?;
+                let parameters = winner.parameters();
+                (model, Some((tuning, winner)), rows, parameters)
+            }
+        };
         let Adjusted { adjustments, scored: on_validation, notes, blocks } =
             self.plan.fit(model.adjustments.clone(), &self.target, model.score_known(&validation, weight)?)?;
         model.adjustments = adjustments;
         cx.write(&MODEL, &model)?;
-        let parameters = self.estimator.config();
         cx.write(&BEST_PARAMETERS, &Json(parameters.clone()))?;
 
         // Training rows are scored once: for their metrics and for `predicted_training_data`.
@@ -185,14 +188,18 @@ impl Step for Train {
 
         let mut metrics = prefixed("training_", metric::compute_all(&on_training));
         metrics.extend(prefixed("val_", metric::compute_all(&on_validation)));
-        cx.write(
-            &RUN,
-            &Json(serde_json::json!({ "estimator": self.estimator.name(), "parameters": parameters, "metrics": metrics, "features": model.features })),
-        )?;
+        let mut run = serde_json::json!({ "estimator": self.estimator.name(), "parameters": parameters, "metrics": metrics, "features": model.features });
+        if let Some((_, winner)) = &found {
+            run["trials"] = winner.trials();
+        }
+        cx.write(&RUN, &Json(run))?;
 
         // Filled when it is shown: the primary metric comes first.
         let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
+        if let Some((tuning, winner)) = &found {
+            tabs.push(Tab::new("tuning", "Tuning", winner.blocks(tuning)));
+        }
         if !notes.is_empty() {
             tabs.push(Tab::new("adjustments", "Around the estimator", notes.into_iter().map(Block::Text).chain(blocks).collect()));
         }
@@ -206,18 +213,22 @@ impl Step for Train {
         if let serde_json::Value::Object(map) = &parameters {
             params.extend(map.iter().map(|(key, value)| (format!("train.{key}"), text_of(value))));
         }
+        if let Some((tuning, winner)) = &found {
+            params.extend(winner.params(tuning));
+        }
+        let warnings: Vec<String> = found.iter().filter_map(|(_, winner)| winner.warning()).collect();
         Ok(Report {
             line: model.estimator.describe(),
-            note: String::new(),
+            note: found.as_ref().map(|(_, winner)| winner.describe()).unwrap_or_default(),
             card: Card {
-                summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(learned_rows)),
+                summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(learned_rows as u64)),
                 headline: vec![Fact::new("features", model.features.len()), Fact::new("training rows", training_rows)],
-                warnings: Vec::new(),
+                warnings: warnings.clone(),
                 tabs,
             },
             params,
             metrics,
-            warnings: Vec::new(),
+            warnings,
             shapes: BTreeMap::from([(PREDICTED_TRAINING.id.artifact.to_owned(), (training_rows, width))]),
             verdict: None,
         })
@@ -236,13 +247,96 @@ impl Step for Train {
         if let Some(tab) = card.tabs.iter_mut().find(|tab| tab.id == "metrics") {
             *tab = self.metrics_tab(&report.metrics);
         }
-        report.note = format!("val {short} {shown}");
+        let tuned = std::mem::take(&mut report.note);
+        report.note = if tuned.is_empty() { format!("val {short} {shown}") } else { format!("val {short} {shown}, {tuned}") };
         report.warnings.extend(warnings);
         report
     }
 }
 
+/// Rows as an estimator is to see them, and what was fitted on the way.
+pub(super) struct Prepared {
+    chain: FittedChain,
+    set: TrainingSet,
+    /// Rows on which an estimator may decide when to stop.
+    watched: Option<TrainingSet>,
+    target: Option<FittedTarget>,
+    labels: LabelType,
+}
+
+impl Prepared {
+    pub fn rows(&self) -> usize {
+        self.set.rows
+    }
+
+    /// How many numbers there are, about.
+    pub fn numbers(&self) -> usize {
+        [Some(&self.set), self.watched.as_ref()].into_iter().flatten().map(|set| set.rows * (set.features.len() + 2)).sum()
+    }
+}
+
 impl Train {
+    /// Makes rows ready: `transformed` and `watched` went through the chain, `raw` are those of `transformed` before it.
+    ///
+    /// # Errors
+    /// Rows that the estimator cannot be given: a class that is lost, a target that its transform cannot take.
+    pub(super) fn prepare(&self, task: &Task, chain: FittedChain, transformed: &Table, raw: &Table, watched: Option<&Table>, seed: u64) -> Result<Prepared> {
+        let weight = self.roles.first(Role::Weight);
+        let factors = match (&self.class_weight, task) {
+            (Some(weights), Task::Classification { classes: all, .. }) => {
+                let mut counts = self.counts_learned_from(&classes(raw, &self.target)?, transformed, raw)?;
+                // A fold may have none of a rare class.
+                for class in all {
+                    counts.entry(class.clone()).or_default();
+                }
+                weights.factors(&counts)?
+            }
+            (None, Task::Classification { .. }) => {
+                self.counts_learned_from(&classes(raw, &self.target)?, transformed, raw)?;
+                Vec::new()
+            }
+            (_, Task::Regression) => Vec::new(),
+        };
+        let target = self.plan.target.map(|wanted| wanted.fit(transformed, &self.target)).transpose()?;
+        let set = |table: &Table| {
+            let table = target.as_ref().map_or_else(|| Ok(table.clone()), |target| target.apply(table, &self.target))?;
+            TrainingSet::new(task.clone(), &table, chain.features().to_vec(), &self.target, weight, factors.clone(), seed)
+        };
+        let (set, watched) = (set(transformed)?, watched.map(set).transpose()?);
+        let labels = raw.schema().get(&self.target).map_or(LabelType::String, LabelType::of);
+        Ok(Prepared { chain, set, watched, target, labels })
+    }
+
+    /// Fits an estimator; the model has no adjustments yet but the target's transform.
+    ///
+    /// # Errors
+    /// As [`UnfittedEstimator::fit`].
+    pub(super) fn learn(&self, prepared: &Prepared, estimator: &dyn UnfittedEstimator, deadline: Deadline) -> Result<Model> {
+        let mut set = prepared.set.clone();
+        set.deadline = deadline;
+        set.validation = prepared.watched.clone().filter(|_| estimator.wants_validation()).map(Box::new);
+        let fitted = estimator.fit(&set)?;
+        let mut adjustments = Adjustments { target: prepared.target.clone(), ..Adjustments::default() };
+        if let Some(target) = &mut adjustments.target {
+            target.learn_residuals(&set, |features| fitted.predict(features))?;
+        }
+        Ok(Model {
+            task: set.task,
+            target: self.target.clone(),
+            labels: prepared.labels,
+            output: self.output.clone(),
+            features: prepared.chain.features().to_vec(),
+            chain: prepared.chain.clone(),
+            estimator: fitted,
+            adjustments,
+        })
+    }
+
+    /// What the target is to transforms that learn from it.
+    pub(super) fn target_kind(&self) -> TargetKind {
+        if self.goal == Goal::Regression { TargetKind::Number } else { TargetKind::Classes }
+    }
+
     /// How many rows of each class the estimator sees: a transform may have filtered or drawn training rows.
     fn counts_learned_from(&self, counts: &BTreeMap<String, u64>, transformed: &Table, training: &Table) -> Result<BTreeMap<String, u64>> {
         if counts.is_empty() || transformed.rows()? == training.rows()? {

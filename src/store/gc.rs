@@ -39,7 +39,7 @@ pub struct Usage {
     pub objects: (usize, u64),
     /// Bytes of records.
     pub records: u64,
-    /// Bytes in scratch folders of running and killed runs.
+    /// Bytes in scratch folders and notes of running and killed runs.
     pub scratch: u64,
 }
 
@@ -60,10 +60,13 @@ impl Store {
         self.alone(wait, || {
             let used = self.used_by_others(None)?;
             let now = SystemTime::now();
-            self.delete_all_but(|walked, outline, digest| {
+            let notes = self.delete_notes(None)?;
+            let mut freed = self.delete_all_but(|walked, outline, digest| {
                 let age = fs::metadata(&walked.path).and_then(|m| m.modified()).ok().and_then(|time| now.duration_since(time).ok()).unwrap_or_default();
                 unused_for.is_some_and(|limit| age < limit) || used.contains(&(outline.key.step.clone(), *digest))
-            })
+            })?;
+            freed.bytes += notes;
+            Ok(freed)
         })
     }
 
@@ -76,6 +79,7 @@ impl Store {
         self.alone(wait, || {
             let others = self.used_by_others(Some((owner, step)))?;
             let own: BTreeSet<(String, Digest)> = self.latest_of(owner)?.good().map(|latest| latest.steps.into_iter().collect()).unwrap_or_default();
+            self.delete_notes(step)?;
             self.edit_latest(owner, |steps| steps.retain(|name, _| step.is_some_and(|step| step != name)))?;
             self.delete_all_but(|_, outline, digest| {
                 let name = &outline.key.step;
@@ -97,6 +101,7 @@ impl Store {
             }
             let files = self.home.files();
             disk::remove_file(&files).map_err(failed("remove", &files))?;
+            self.delete_notes(None)?;
             self.delete_all_but(|_, _, _| false)
         })
     }
@@ -120,6 +125,7 @@ impl Store {
             usage.objects.1 += size(&path);
         }
         usage.scratch = self.cache().scratch_bytes()?;
+        usage.scratch += self.walk_notes()?.iter().map(|path| size(path)).sum::<u64>();
         if self.elsewhere.is_some() {
             usage.scratch += self.home.scratch_bytes()?;
         }

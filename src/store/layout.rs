@@ -8,6 +8,7 @@
 //!   v1/tmp/<unit>/    scratch of one process, locked as long as it lives
 //!   v1/objects/<xx>/<digest>.<extension>     outputs
 //!   v1/steps/<step>/<key>.json               records
+//!   v1/notes/<step>/<key>/<name>.json        what a step has found that is not done yet
 //!   v1/latest/<recipe>/<profile>.json        what each recipe last used
 //!   v1/users/<project>/<recipe>/<profile>.json   the same, in a cache that several projects share
 //!   v1/files.json     digests of large files that did not change
@@ -288,6 +289,22 @@ impl Root {
 
     pub fn record(&self, step: &str, key: &Digest) -> PathBuf {
         self.steps().join(escape(step)).join(format!("{key}.json"))
+    }
+
+    pub fn notes(&self) -> PathBuf {
+        self.v1.join("notes")
+    }
+
+    pub fn notes_of_step(&self, step: &str) -> PathBuf {
+        self.notes().join(escape(step))
+    }
+
+    pub fn notes_of(&self, step: &str, key: &Digest) -> PathBuf {
+        self.notes_of_step(step).join(key.to_string())
+    }
+
+    pub fn note(&self, step: &str, key: &Digest, name: &str) -> PathBuf {
+        self.notes_of(step, key).join(format!("{}.json", escape(name)))
     }
 
     pub fn latest(&self) -> PathBuf {

@@ -24,6 +24,7 @@ mod key;
 mod latest;
 mod layout;
 mod lock;
+mod notes;
 mod object;
 mod pending;
 mod record;

@@ -34,9 +34,9 @@ pub enum Begin<'a> {
 /// A scratch folder for the outputs of one key, which no other run computes as long as this lives.
 /// Dropped without [`commit`](Self::commit), it leaves nothing behind.
 pub struct Pending<'a> {
-    store: &'a Store,
-    key: StepKey,
-    digest: Digest,
+    pub(super) store: &'a Store,
+    pub(super) key: StepKey,
+    pub(super) digest: Digest,
     recipe: String,
     dir: PathBuf,
     _lock: Lock,
@@ -80,7 +80,11 @@ impl Store {
             return Ok(Begin::AlreadyDone(entry));
         }
         create_dirs(&dir, 0o777).map_err(failed("create", &dir))?;
-        Ok(Begin::Pending(Pending { store: self, key: key.clone(), digest, recipe: owner.recipe.clone(), dir, _lock: lock }))
+        let pending = Pending { store: self, key: key.clone(), digest, recipe: owner.recipe.clone(), dir, _lock: lock };
+        if reuse == Reuse::Never {
+            pending.drop_notes()?;
+        }
+        Ok(Begin::Pending(pending))
     }
 }
 
@@ -128,7 +132,10 @@ impl Pending<'_> {
         if result.is_err() {
             let _ = disk::remove_file(&record);
         }
-        result.map(|()| entry)
+        result?;
+        // The result stands; what is left of its making is only in the way.
+        let _ = self.drop_notes();
+        Ok(entry)
     }
 
     fn hash(&self, output: &Output, path: &Path) -> Result<Stored> {

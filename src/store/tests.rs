@@ -461,3 +461,41 @@ fn projects_that_share_a_cache_share_results_and_gc_knows_both() {
     assert!(!one.join("v1/objects").exists() && !cache.join("v1/latest").exists());
     assert_eq!(Store::open(&one, Some(&cache), Access::Read).unwrap().verify().unwrap(), []);
 }
+
+#[test]
+fn notes_are_found_again_until_the_result_stands_and_damage_is_no_note() {
+    let (_dir, path) = project();
+    let store = Store::open(&path, None, Access::Write).unwrap();
+    let (key, other) = (split_key(1), split_key(2));
+    let begin = |key: &StepKey, reuse| match store.begin(&owner(), key, reuse, Wait::NoWait).unwrap() {
+        Begin::Pending(pending) => pending,
+        Begin::AlreadyDone(_) => panic!("it was not done"),
+    };
+    let pending = begin(&key, Reuse::Allowed);
+    for (name, value) in [("a/b", json!(1.5)), ("c", json!([null, "x"])), ("c", json!(2))] {
+        pending.note(name, &value).unwrap();
+    }
+    drop(pending);
+    begin(&other, Reuse::Allowed).note("c", &json!(3)).unwrap();
+    let wanted = BTreeMap::from([("a/b".to_owned(), json!(1.5)), ("c".to_owned(), json!(2))]);
+    assert_eq!(begin(&key, Reuse::Allowed).notes().unwrap(), wanted);
+    assert_eq!(store.verify().unwrap(), []);
+    // A note that lies under another key, and one that is torn.
+    let note = |key: &StepKey, file: &str| path.join(format!("v1/notes/split/{}/{file}", key.digest()));
+    fs::copy(note(&other, "c.json"), note(&key, "c.json")).unwrap();
+    fs::write(note(&key, "a%2fb.json"), &fs::read(note(&key, "a%2fb.json")).unwrap()[..40]).unwrap();
+    assert_eq!(begin(&key, Reuse::Allowed).notes().unwrap(), BTreeMap::new());
+    assert_eq!(store.verify().unwrap().iter().filter(|finding| finding.problem == "is damaged").count(), 2);
+    // Computing anew forgets them, a result does, and so does collecting garbage.
+    begin(&key, Reuse::Never);
+    assert!(!note(&key, "c.json").exists());
+    begin(&key, Reuse::Allowed).note("c", &json!(1)).unwrap();
+    step(&store, &owner(), &key, &["x"]).unwrap();
+    assert!(!note(&key, "c.json").exists() && note(&other, "c.json").exists());
+    drop(store);
+    let mut store = Store::open(&path, None, Access::Write).unwrap();
+    assert!(store.usage().unwrap().scratch > 0);
+    assert!(store.gc(None, Wait::NoWait).unwrap().bytes > 0);
+    assert!(!note(&other, "c.json").exists());
+    assert_eq!(store.usage().unwrap().scratch, 0);
+}

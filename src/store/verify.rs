@@ -67,6 +67,11 @@ impl Store {
                 }
             }
         }
+        for path in self.walk_notes()? {
+            if !self.is_sound_note(&path)? {
+                note(cache, &path, "is damaged");
+            }
+        }
         for path in self.all_latest()? {
             let root = if path.starts_with(self.home.dir()) { &self.home } else { cache };
             match sealed::read::<Latest>(&path)?.only_if(|latest| latest::lies_right(&path, latest)) {

@@ -613,7 +613,6 @@ fn changes_that_cannot_be_made_yet_are_named() {
         ("the interpreter of a custom step", None),
         ("an algorithm's version, one up", None),
         ("a comment in a step's code", Some(("    location: data/*.csv\n", "    location: data/*.csv\n    loader_method: load\n"))),
-        ("primary metric with tuning", Some(("    using: ridge\n", "    using: ridge\n    tuning: {enabled: true}\n"))),
         ("the registry's address", Some(("seed: 42\n", "seed: 42\nmodel_registry: {registry_uri: \"http://localhost\"}\n"))),
     ];
     let project = project();

@@ -114,7 +114,7 @@ fn what_is_wrong_in_a_recipe_is_wrong_for_both() {
         ("alpha: 0.5", "max_depth: 5"),
         ("metric:", "metrc:"),
         ("threshold: 0.5", "threshold: high"),
-        ("  evaluate:", "  train: {tuning: {enabled: true}}\n  evaluate:"),
+        ("  evaluate:", "  train: {tuning: {algoritm: grid}}\n  evaluate:"),
         ("target_col: price", "target_col: price\nseed: -1"),
         ("target_col: price", "target_col: price\npositive_class: 1"),
         ("target_col: price", "target_col: price\nroles: {area: predicter}"),
@@ -217,7 +217,22 @@ steps:
     rebalance_training_data: false
     resampling_minority_percentage: 0.3
     skip_data_profiling: true
-    tuning: {enabled: false, anything: 1}
+    tuning:
+      enabled: true
+      algorithm: hyperopt.tpe.suggest
+      max_trials: 5
+      time_budget_secs: 9.5
+      parallelism: 2
+      early_stop: {no_progress: 3}
+      sample_fraction: 0.5
+      cv: {using: stratified, folds: 3, repeats: 2}
+      parameters:
+        c: {distribution: loguniform, low: -3, high: 1}
+        l1_ratio: {distribution: quniform, min: 0, max: 1, q: 0.25}
+        tol: {distribution: lognormal, mu: -5, sigma: 1}
+        max_iter: {distribution: randint, low: 5, upper: 9}
+        fit_intercept: {values: [true, false]}
+        transform[3].impute.strategy: {values: [mean, median]}
   evaluate:
     validation_criteria: [{metric: roc_auc, threshold: 0.7, severity: warn}, {metric: mine, baseline: dummy, min_improvement: 0.1}]
   register: {model_name: m, allow_non_validated_model: true, alias: champion}

@@ -297,8 +297,10 @@ impl Growth {
             draws: self.draws.map_or(0, |share| ((rows.y.len() as f64 * share).round() as usize).max(1)),
             thresholds: self.thresholds,
             seed: on.seed,
+            deadline: on.deadline,
         };
         let (mut trees, importances) = cart.fit(Rows { binned: binned.as_ref(), columns: &rows.columns, targets: rows.targets(), classes });
+        on.deadline.check()?;
         if classes == 0 {
             trees.map_values(|value| (value + rows.centre) / rows.scale);
         }

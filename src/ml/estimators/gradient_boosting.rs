@@ -301,12 +301,14 @@ steps:
             feature_fraction: self.colsample_bytree,
             patience: self.early_stopping_rounds,
             seed: on.seed,
+            deadline: on.deadline,
         };
         let held = self.held(on, objective, &mut rows, &present)?;
         let binned = Binned::new(&rows.columns, &categorical, self.max_bin, on.seed);
         drop(std::mem::take(&mut rows.columns));
         let validation = held.as_ref().map(|held| Validation { columns: &held.columns, targets: held.targets() });
         let Fit { mut boosted, gains } = boosting.fit(&binned, rows.targets(), validation.as_ref());
+        on.deadline.check()?;
         if scales {
             boosted.trees.map_values(|value| (value / rows.scale).clamp(f64::MIN, f64::MAX));
             boosted.start.iter_mut().for_each(|start| *start = (*start + rows.centre) / rows.scale);

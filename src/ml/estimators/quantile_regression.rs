@@ -14,7 +14,7 @@ use super::linear_model::{LinearModel, Link};
 use super::shared::{Refusals, Targets, not_negative, positive};
 use crate::error::Result;
 use crate::ml::linalg::{Block, ROWS, Solver, Symmetric, dot};
-use crate::ml::{Estimator, Task, TrainingSet};
+use crate::ml::{Deadline, Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
 /// Pieces that one thread takes at a time, whatever the number of threads.
@@ -92,7 +92,8 @@ steps:
         let mut program = self.program(&design)?;
         let mut theta = vec![0.0; design.width];
         // A constant target is met by the plane that is zero.
-        let settled = design.target().scale == 0.0 || program.solve(&mut theta, self.max_iter, self.tol);
+        let settled = design.target().scale == 0.0 || program.solve(&mut theta, self.max_iter, self.tol, on.deadline);
+        on.deadline.check()?;
         let output = design.output(None, &theta, design.target());
         let note = (!settled).then(|| format!("not settled after {} steps", self.max_iter));
         Ok(LinearModel::new(Self::NAME, on, design.deviations, vec![output], Link::Value)?.with_means(&design.moments.mean).with_note(note))
@@ -261,7 +262,7 @@ struct Program {
 
 impl Program {
     /// Moves θ to the minimum; true if it was reached.
-    fn solve(&mut self, theta: &mut [f64], most: usize, tol: f64) -> bool {
+    fn solve(&mut self, theta: &mut [f64], most: usize, tol: f64, deadline: Deadline) -> bool {
         let count = self.over(|| 0_usize, |sum, piece| *sum += (0..ROWS).filter(|i| piece.counts(*i)).count(), |a, b| a + b);
         let size = self.over(|| 0.0, |sum, piece| *sum += (0..ROWS).map(|i| piece.y[i].abs() * (piece.above[i] + piece.below[i])).sum::<f64>(), |a, b| a + b);
         self.over(
@@ -276,6 +277,9 @@ impl Program {
         let mut gap = f64::INFINITY;
         let mut settled = false;
         for _ in 0..most {
+            if deadline.has_passed() {
+                break;
+            }
             let (gram, towards) = self.gram(theta);
             let solver = Solver::new(&gram, &ones);
             // How far would the optimum be if there were no bounds?

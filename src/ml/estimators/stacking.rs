@@ -122,7 +122,8 @@ steps:
         let folds = folds(&whole.y, classes, self.cv, on.seed);
         let mut said: Vec<Vec<f64>> = Vec::new();
         for fold in 0..self.cv {
-            let learned = TrainingSet::in_memory(on.task.clone(), on.features.clone(), rows(&whole, |row| folds[row] != fold), on.seed);
+            let mut learned = TrainingSet::in_memory(on.task.clone(), on.features.clone(), rows(&whole, |row| folds[row] != fold), on.seed);
+            learned.deadline = on.deadline;
             let asked: Vec<usize> = (0..whole.x.rows).filter(|row| folds[*row] == fold).collect();
             let features = rows(&whole, |row| folds[row] == fold).x;
             let columns = heard(&ensemble::fit_all(members, &learned)?, &features, classes)?;
@@ -139,7 +140,9 @@ steps:
         }
         let chunk = Chunk { x: Matrix { rows: whole.x.rows, columns: said }, y: whole.y, w: whole.w };
         let last = self.final_estimator.clone().unwrap_or_else(|| last(&on.task));
-        let last = last.fit("final_estimator", &TrainingSet::in_memory(on.task.clone(), names, chunk, on.seed))?;
+        let mut heard = TrainingSet::in_memory(on.task.clone(), names, chunk, on.seed);
+        heard.deadline = on.deadline;
+        let last = last.fit("final_estimator", &heard)?;
         Ok(FittedStacking { classes, passthrough: self.passthrough, members: fitted, last: FittedMember { name: "final".to_owned(), estimator: last } })
     }
 }

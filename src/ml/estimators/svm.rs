@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::linear_model::sigmoid;
 use super::shared::{Moments, Refusals, Targets, class_weights, not_negative, positive, power_of_two, present, require_finite, require_width, softmax};
 use crate::error::{Error, Result, thousands};
-use crate::ml::{Chunk, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
+use crate::ml::{Chunk, Deadline, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
 /// Time grows with the square of the rows, and more.
@@ -136,7 +136,7 @@ steps:
         let mut settled = true;
         if classes == 0 {
             let (problem, unit) = self.tube(&rows);
-            let solution = problem.solve(&kernel, self.tol * unit);
+            let solution = problem.solve(&kernel, self.tol * unit, on.deadline);
             settled &= solution.settled;
             let count = rows.y.len();
             let weight = |i: usize| (solution.variables[i] - solution.variables[i + count]) / unit;
@@ -145,12 +145,13 @@ steps:
         for (k, first) in present.iter().enumerate() {
             for second in &present[k + 1..] {
                 let problem = self.border(&rows, *first, *second);
-                let solution = problem.solve(&kernel, self.tol);
+                let solution = problem.solve(&kernel, self.tol, on.deadline);
                 settled &= solution.settled;
                 let weights = problem.rows.iter().zip(&problem.signs).zip(&solution.variables).map(|((row, sign), x)| (*row, sign * x));
                 machines.push(Machine { weights: weights.collect(), offset: solution.offset });
             }
         }
+        on.deadline.check()?;
         Ok(FittedSvm::of(on, &kernel, machines, classes, present, !settled))
     }
 }
@@ -286,14 +287,17 @@ impl Problem {
         self.most.push(most);
     }
 
-    fn solve(&self, kernel: &Kernel, tol: f64) -> Solution {
+    fn solve(&self, kernel: &Kernel, tol: f64, deadline: Deadline) -> Solution {
         let count = self.rows.len();
         let mut rows = Rows::of(kernel);
         let mut variables = vec![0.0; count];
         // Sign times gradient.
         let mut slopes: Vec<f64> = self.signs.iter().zip(&self.linear).map(|(sign, p)| sign * p).collect();
         let mut settled = false;
-        for _ in 0..MOST_STEPS {
+        for round in 0..MOST_STEPS {
+            if round % 256 == 0 && deadline.has_passed() {
+                break;
+            }
             // A variable can rise along its sign, or fall.
             let rises = |t: usize, x: f64| if self.signs[t] > 0.0 { x < self.most[t] } else { x > 0.0 };
             let falls = |t: usize, x: f64| if self.signs[t] > 0.0 { x > 0.0 } else { x < self.most[t] };

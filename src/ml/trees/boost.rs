@@ -11,6 +11,7 @@ use super::histogram::Quantised;
 use super::objective::{Objective, Targets, quantile};
 use super::split::Rules;
 use super::tree::Trees;
+use crate::ml::Deadline;
 
 /// Rows of a leaf that are added up together.
 const BLOCK: usize = 1 << 13;
@@ -46,6 +47,8 @@ pub struct Boosting {
     /// Stops after so many rounds without a lower loss on validation rows; 0: never.
     pub patience: usize,
     pub seed: u64,
+    /// No round begins after it; what there is then is to be thrown away.
+    pub deadline: Deadline,
 }
 
 /// Validation rows: features × rows, and targets.
@@ -99,6 +102,9 @@ impl Boosting {
         let all: Vec<usize> = (0..width).collect();
         let is_drawn = self.row_fraction < 1.0 || self.feature_fraction < 1.0 || self.shape.node_fraction < 1.0;
         for round in 0..self.rounds {
+            if self.deadline.has_passed() {
+                break;
+            }
             if round % self.row_every == 0 {
                 lot = Draw::new(self.seed, 2 + round as u64);
             }

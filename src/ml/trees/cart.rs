@@ -12,6 +12,7 @@ use super::bins::{Binned, MOST_BINS, between};
 use super::draw::Draw;
 use super::objective::Targets;
 use super::tree::{Rule, Tree, Trees};
+use crate::ml::Deadline;
 
 /// Nodes of at most so many rows are searched exactly.
 const FEW_ROWS: usize = if cfg!(test) { 32 } else { 256 };
@@ -44,6 +45,8 @@ pub struct Cart {
     pub draws: usize,
     pub thresholds: Thresholds,
     pub seed: u64,
+    /// No tree begins after it; what there is then is to be thrown away.
+    pub deadline: Deadline,
 }
 
 /// Training rows: as bins (nothing for [`Thresholds::Drawn`]), as numbers, features × rows, and their targets; 0
@@ -59,7 +62,8 @@ pub struct Rows<'a> {
 impl Cart {
     /// Trees of means or of classes' shares, and each feature's share of the decrease of impurity.
     pub fn fit(&self, on: Rows<'_>) -> (Trees, Vec<f64>) {
-        let grown: Vec<(Tree, Vec<f64>)> = (0..self.trees).into_par_iter().map(|t| Grower::new(self, on, t as u64).grow()).collect();
+        let grown: Vec<(Tree, Vec<f64>)> =
+            (0..self.trees).into_par_iter().filter(|t| *t == 0 || !self.deadline.has_passed()).map(|t| Grower::new(self, on, t as u64).grow()).collect();
         let mut trees = Trees::new(on.columns.len(), on.classes.max(1));
         let mut importances = vec![0.0; on.columns.len()];
         for (tree, decreases) in grown {

@@ -8,6 +8,7 @@ use super::grow::Shape;
 use super::objective::{Objective, Targets};
 use super::split::Rules;
 use super::tree::{Rule, Trees};
+use crate::ml::Deadline;
 
 fn boosting(objective: Objective) -> Boosting {
     Boosting {
@@ -32,6 +33,7 @@ fn boosting(objective: Objective) -> Boosting {
         feature_fraction: 1.0,
         patience: 0,
         seed: 1,
+        deadline: Deadline::NONE,
     }
 }
 
@@ -253,6 +255,7 @@ fn cart() -> Cart {
         draws: 0,
         thresholds: Thresholds::Best,
         seed: 1,
+        deadline: Deadline::NONE,
     }
 }
 
