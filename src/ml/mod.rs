@@ -47,6 +47,7 @@ mod estimator;
 pub mod estimators;
 pub mod explain;
 pub mod input;
+pub mod leak;
 pub mod linalg;
 pub mod matrix;
 pub mod metric;

@@ -548,8 +548,7 @@ impl Builder {
         }
         let section: TrainSection = self.section(&base, &section)?;
         let _ = (section.resampling_minority_percentage, section.rebalance_training_data, section.skip_data_profiling);
-        let default = if *goal == Goal::Regression { "ridge" } else { "logistic" };
-        let using = section.using.as_deref().unwrap_or(default);
+        let using = section.using.as_deref().unwrap_or("gradient_boosting");
         let Some(entry) = estimators::find(using) else {
             let names: Vec<&str> = estimators::ESTIMATORS.iter().flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied())).collect();
             let hint = match crate::error::nearest(using, names.iter().copied()) {
@@ -585,6 +584,7 @@ impl Builder {
             estimator,
             class_weight: section.class_weight,
             plan,
+            leaks: section.leaks,
             explain: section.explain,
             output,
             goal: goal.clone(),

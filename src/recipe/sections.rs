@@ -15,6 +15,7 @@ use crate::ml::conformal::Coverage;
 use crate::ml::threshold::DecisionThreshold;
 use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::explain::{EvaluateExplain, TrainExplain};
+use crate::steps::leaks::LeakCheck;
 use crate::steps::predict::Output;
 use crate::steps::train::ClassWeight;
 use crate::value::{Fault, Path, Value};
@@ -88,6 +89,9 @@ pub struct TrainSection {
     /// What the card shows of how the model came to its predictions.
     #[serde(default)]
     pub explain: TrainExplain,
+    /// What is done about columns that give the target away.
+    #[serde(default)]
+    pub leaks: LeakCheck,
     /// How the names of predicted columns begin.
     pub predict_prefix: Option<String>,
     /// A column of scores for each class; default true.

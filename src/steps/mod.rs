@@ -24,6 +24,7 @@ use crate::tracking::Tracker;
 pub mod evaluate;
 pub mod explain;
 pub mod ingest;
+pub mod leaks;
 pub mod predict;
 pub mod register;
 pub mod split;

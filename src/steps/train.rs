@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::explain::TrainExplain;
+use super::leaks::LeakCheck;
 use super::{
     BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING,
     TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
@@ -15,6 +16,7 @@ use crate::data::{ParquetSink, Role, Roles, Table};
 use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::adjust::{Adjusted, Adjustments, Plan};
 use crate::ml::explain;
+use crate::ml::leak;
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::{Coefficient, Task, TrainingSet, UnfittedEstimator};
@@ -71,6 +73,7 @@ pub struct Train {
     pub class_weight: Option<ClassWeight>,
     /// What wraps the estimator.
     pub plan: Plan,
+    pub leaks: LeakCheck,
     pub explain: TrainExplain,
     pub output: OutputNames,
     pub goal: Goal,
@@ -93,11 +96,13 @@ impl Step for Train {
         let mut algorithms = self.plan.algorithms();
         algorithms.insert("train".to_owned(), VERSION);
         algorithms.insert("explain".to_owned(), explain::VERSION);
+        algorithms.insert("leaks".to_owned(), leak::VERSION);
         algorithms.extend(self.estimator.algorithms().into_iter().map(|(name, version)| (format!("estimator {name}"), version)));
         let mut config = serde_json::json!({
             "using": self.estimator.name(),
             "estimator_params": self.estimator.config(),
             "class_weight": self.class_weight,
+            "leaks": self.leaks,
             "explain": self.explain,
             "predict_prefix": self.output.prefix,
             "predict_scores_for_all_classes": self.output.all_scores,
@@ -142,6 +147,8 @@ impl Step for Train {
         for name in self.output.columns(&task).into_iter().chain(self.plan.columns().map(str::to_owned)) {
             refuse_taken(training.names(), &name)?;
         }
+        let is_classification = self.goal != Goal::Regression;
+        let leaks = self.leaks.look(&chain, &training, &transformed, &validation, &self.target, is_classification)?;
         let learned_from = self.counts_learned_from(&counts, &transformed, &training)?;
         let factors = self.class_weight.as_ref().map(|weights| weights.factors(&learned_from)).transpose()?.unwrap_or_default();
         let features = chain.features().to_vec();
@@ -197,6 +204,7 @@ impl Step for Train {
             tabs.push(Tab::new("adjustments", "Around the estimator", notes.into_iter().map(Block::Text).chain(blocks).collect()));
         }
         tabs.push(self.explain.tab(&model, &training, &validation)?);
+        tabs.extend(leaks.tab);
         let profile = metric::plots::fit_blocks(&on_validation, "validation");
         if !profile.is_empty() {
             tabs.push(Tab::new("profile", if task == Task::Regression { "Residuals" } else { "Scores" }, profile));
@@ -212,12 +220,12 @@ impl Step for Train {
             card: Card {
                 summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(learned_rows)),
                 headline: vec![Fact::new("features", model.features.len()), Fact::new("training rows", training_rows)],
-                warnings: Vec::new(),
+                warnings: leaks.warnings.clone(),
                 tabs,
             },
             params,
             metrics,
-            warnings: Vec::new(),
+            warnings: leaks.warnings,
             shapes: BTreeMap::from([(PREDICTED_TRAINING.id.artifact.to_owned(), (training_rows, width))]),
             verdict: None,
         })
