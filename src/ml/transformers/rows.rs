@@ -134,6 +134,29 @@ pub fn spare_name(table: &Table, wanted: &str) -> String {
     Names::new(table.names()).give(wanted)
 }
 
+/// A new column's values in the order of a table's rows.
+pub struct Attached {
+    pub values: Column,
+    /// The columns that the values come from, for whoever asks the query which columns a feature reads.
+    pub reads: Vec<String>,
+}
+
+/// A table with more columns. The values are looked up by the number of the row, so that rows may come in pieces.
+pub fn attach(table: &Table, columns: impl Iterator<Item = Attached>) -> LazyFrame {
+    let row = spare_name(table, "number of the row");
+    let expression = |Attached { values, reads }: Attached| {
+        let values = values.rechunk();
+        let (name, dtype) = (values.name().clone(), values.dtype().clone());
+        let of_rows = move |columns: &mut [Column]| {
+            let [rows, ..] = columns else { return Err(polars_err!(ComputeError: "numbers of rows are wanted")) };
+            values.take(rows.as_materialized_series().idx()?)
+        };
+        let reads: Vec<Expr> = reads.iter().map(|name| column(name)).collect();
+        column(&row).map_many(of_rows, &reads, move |_, _| Ok(Field::new("".into(), dtype.clone()))).alias(name)
+    };
+    table.lazy().with_row_index(row.as_str(), None).with_columns(columns.map(expression).collect::<Vec<_>>()).drop(exactly([row.as_str()]))
+}
+
 /// Row `i` of a table `times[i]` times, in the table's order; rows beyond `times` are left out.
 pub fn take(table: &Table, times: Vec<u32>) -> LazyFrame {
     let repeats = times.iter().any(|times| *times > 1);
