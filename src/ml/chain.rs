@@ -152,6 +152,9 @@ impl Chain {
         let needed = chain.needed(train.schema())?;
         chain.inputs = chain.raw.iter().filter(|column| needed.contains(&column.name)).cloned().collect();
         chain.check_inputs(roles)?;
+        if let Some(taken) = chain.beside().find(|column| train.has(&column.name)) {
+            return Err(Error::data(format!("column `{}` has a name that is kept for what rows get from other rows", taken.name)).hint("rename it in the data"));
+        }
         Ok((chain, table))
     }
 }
@@ -200,15 +203,19 @@ impl FittedChain {
             applied.collect_schema()?;
             Ok(applied)
         });
-        let absent: Vec<&InputColumn> = self.raw.iter().filter(|column| !schema.contains(&column.name)).collect();
+        let absent = self.spare(&schema);
         if whole.is_ok() || absent.is_empty() {
             return whole;
         }
-        // A transform names a column on which no feature depends, such as one that is dropped later: any value does.
-        let nulls = |c: &&InputColumn| c.dtype().map(|dtype| lit(NULL).cast(dtype).alias(c.name.as_str()));
-        let filled = frame.with_columns(absent.iter().filter_map(nulls).collect::<Vec<_>>());
         let spare = absent.iter().filter(|column| !self.features.contains(&column.name)).map(|column| column.name.as_str());
+        let filled = frame.with_columns(nulls(&absent));
         Ok(self.applied(filled, count)?.drop(by_name(spare, false, false)))
+    }
+
+    /// The columns of training that are absent and that no feature needs. A transform may name one all the same, such as one that is
+    /// dropped later: any value does.
+    fn spare(&self, schema: &Schema) -> Vec<&InputColumn> {
+        self.raw.iter().filter(|column| !schema.contains(&column.name) && !self.inputs.contains(column)).collect()
     }
 
     /// The table with what its rows get from other rows beside its columns, so that rows can be taken apart, drawn or put in
@@ -222,7 +229,8 @@ impl FittedChain {
         for (i, step) in self.steps.iter().enumerate() {
             let is_prepared = step.outputs().iter().all(|name| table.has(&beside(i, name)));
             let Some(across) = step.fitted.across_rows().filter(|_| !is_prepared) else { continue };
-            let columns = across.columns(&Table::from_query(self.through(table.lazy(), i)?)?)?;
+            let filled = table.lazy().with_columns(nulls(&self.spare(table.schema())));
+            let columns = across.columns(&Table::from_query(self.through(filled, i)?)?)?;
             let named = |column: Column| Attached { values: column.clone().with_name(beside(i, column.name()).into()), reads: Vec::new() };
             table = Table::from_query(attach(&table, columns.into_iter().map(named)))?;
         }
@@ -392,6 +400,11 @@ impl FittedStep {
         let named: Vec<Expr> = prepared.iter().zip(outputs).map(|(name, output)| column(name).alias(output)).collect();
         Ok(frame.with_columns(named).drop(by_name(&prepared, false, false)))
     }
+}
+
+/// Columns without any value.
+fn nulls(columns: &[&InputColumn]) -> Vec<Expr> {
+    columns.iter().filter_map(|column| Some(lit(NULL).cast(column.dtype()?).alias(column.name.as_str()))).collect()
 }
 
 /// What a column is called beside the raw ones that the transform with this place in the chain makes of other rows.
@@ -606,6 +619,14 @@ mod tests {
         assert_eq!(stand_for, ["t of 1", "x of 1", "sold_lag_1 of 1", "late_lag_1 of 1", "change of 2"]);
         let leaks = chain(&format!("[{lags}, {{impute: {{columns: x, by: [sold, t]}}}}]")).fit(&table, &roles, 0).err().unwrap();
         assert_eq!(leaks.to_string(), "features are computed from the target `sold`");
+        // What no feature needs may be absent, although the transform names it.
+        let few = chain("[{lag: {columns: [x, sold, late], order: t}}, {select: {columns: [sold_lag_1]}}]").fit(&table, &roles, 0).unwrap();
+        let later = Table::of(df!("t" => [4, 5]).unwrap());
+        let prepared = applied(&few, few.prepare(&later).unwrap().collect().unwrap());
+        assert!(
+            prepared.equals_missing(&applied(&few, later.collect().unwrap()))
+                && prepared.column("sold_lag_1").unwrap().get(1).unwrap() == AnyValue::Float64(1.0)
+        );
         let error = chain("[{lag: {columns: x, order: t, by: [sold]}}]").fit(&table, &roles, 0).err().unwrap();
         assert_eq!(error.to_string(), "features are computed from the target `sold`");
     }

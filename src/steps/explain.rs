@@ -193,8 +193,8 @@ fn explained(model: &Model, table: &Table, split: &str, rows: Option<usize>) -> 
     }
 }
 
-/// The model's columns that can be altered, by what they add; what is computed from several counts for each of them alike. Moments from
-/// which spans of time are computed are left out: one of them alone cannot be set to a value.
+/// The model's columns that can be altered, by what they add; what is computed from several counts for each of them alike.
+/// Moments from which spans of time are computed are left out: one of them alone cannot be set to a value.
 fn ranked(model: &Model, summary: &Summary) -> Result<Vec<String>> {
     let credit = |name: &str| -> f64 {
         let parts = summary.columns.iter().filter(|column| column.origin.from.contains(name));

@@ -14,7 +14,7 @@ steps:
   split: {using: time, split_ratios: [0.6, 0.2, 0.2]}
   transform:
     - lag: {columns: [sold], by: [shop], fill_value: -1}
-    - rolling: {columns: [sold], by: [shop], window: 7d, aggregates: [mean, count], fill_value: -1}
+    - rolling: {columns: [sold], by: [shop], window: 7d, fill_value: -1}
     - drop: {columns: [shop]}
     - filter: {where: sold_lag_1 >= 0}
   train: {using: linear}

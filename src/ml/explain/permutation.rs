@@ -31,7 +31,8 @@ pub struct Importance {
 }
 
 /// Shuffles each raw column that the model reads, `repeats` times; what a row gets from other rows is a column of its own
-/// ([`FittedChain::alterable`](crate::ml::FittedChain::alterable)), so `sample` is of a prepared table. `None` where the metric is not defined for these rows.
+/// ([`FittedChain::alterable`](crate::ml::FittedChain::alterable)), so `sample` is of a prepared table. `None` where the metric is
+/// not defined for these rows.
 ///
 /// Source: Breiman (2001); scikit-learn `permutation_importance`.
 ///

@@ -66,15 +66,15 @@ A row only sees rows of its group that are strictly earlier, neither itself nor 
 counts as the later one. So nothing looks ahead, and the order of rows in a file is no matter. New columns are called
 `<column>_lag_<period>`; the columns themselves stay.
 
-The last training rows of each group are kept, as many as the longest period reaches. Rows of validation, test and scoring
-see those that are earlier than they are, and the earlier rows of their own table. Where both have rows of a group at the
-same moment, they are taken for the same rows, so data that holds training rows again is no trouble. A row before the kept
+The last training rows of each group are kept in the model, as many as the longest period reaches. Rows of validation, test and scoring
+see those that are earlier than they are, and the earlier rows of their own table; test rows do not see validation rows. Where
+both have rows of a group at the same moment, they are taken for the same rows, so data that holds training rows again is no trouble. A row before the kept
 rows sees only its own table: split by time, and put this before `filter`, `sample` and the like. A missing value of a `by`
 column is a group; infinite values count as missing.
 
 The target may be lagged if it is named. In training, validation and test it is known; when scoring it may be absent, and then
 what training has seen counts alone, so that metrics are those of one step ahead. A lagged target or `post_event` column is
-the only way in which a feature may depend on one.
+the only way in which a feature may depend on one. While a table is scored, the new columns of all its rows are in memory.
 
 - `columns`: selector, required; the target only by its name
 - `by`: column names: rows with the same values there are a group; default none, all rows are one

@@ -295,7 +295,6 @@ impl Past {
     }
 
     /// Adds columns of values to a table, in the order of its rows; with each the place of the column it was taken from.
-    #[must_use]
     pub fn attach(&self, table: &Table, columns: impl Iterator<Item = (usize, Column)>) -> LazyFrame {
         let around = || self.by.iter().map(|by| by.name.clone()).chain([self.order.name.clone()]);
         let of = |place: usize| self.columns.get(place).filter(|watched| watched.is_known).map(|watched| watched.column.name.clone());

@@ -209,6 +209,26 @@ mod tests {
     }
 
     #[test]
+    fn attached_values_stay_with_their_rows() {
+        let rows = 70_000_u32;
+        let frame = df!("x" => (0..rows).collect::<Vec<_>>(), "number of the row" => vec![true; rows as usize]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rows.parquet");
+        Table::of(frame.clone()).write(&path).unwrap();
+        for table in [Table::of(frame), Table::read(&path).unwrap()] {
+            let values = Column::new("v".into(), (0..rows).map(|i| i * 2).collect::<Vec<_>>());
+            let attached = Table::from_query(attach(&table, [Attached { values, reads: vec!["x".to_owned()] }].into_iter())).unwrap();
+            assert_eq!(attached.names().collect::<Vec<_>>(), ["x", "number of the row", "v"]);
+            let few = attached.lazy().filter(column("x").gt(lit(66_000)).and(column("x").lt(lit(66_004))));
+            let pieces = [attached.collect().unwrap(), few.collect().unwrap(), attached.lazy().slice(65_000, 900).collect().unwrap()];
+            for piece in pieces.into_iter().chain(attached.batches().unwrap().map(Result::unwrap)) {
+                let numbers = |name: &str| piece.column(name).unwrap().u32().unwrap().iter().flatten().collect::<Vec<u32>>();
+                assert!(piece.height() > 0 && numbers("x").iter().map(|x| x * 2).eq(numbers("v")));
+            }
+        }
+    }
+
+    #[test]
     fn lots_give_exactly_as_many_as_wanted() {
         let mut generator = generator(7, "sample");
         for wanted in [0, 1, 30, 100] {
