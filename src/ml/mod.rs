@@ -66,4 +66,4 @@ pub use estimator::{Coefficient, Estimator, EstimatorEntry, FittedEstimator, Pre
 pub use matrix::Matrix;
 pub use selector::Selector;
 pub use training::{Chunk, TrainingSet, refuse_missing};
-pub use transform::{Apply, Fit, FittedTransform, TargetKind, Transformer, TransformerEntry, UnfittedTransform};
+pub use transform::{AcrossRows, Apply, Fit, FittedTransform, TargetKind, Transformer, TransformerEntry, UnfittedTransform};

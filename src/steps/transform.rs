@@ -204,8 +204,9 @@ fn changed_blocks(before: &Profile, after: &Profile) -> Vec<Block> {
 
 /// The first training rows, before and after the chain as it is applied to new rows.
 fn trace_blocks(fitted: &FittedChain, training: &Table) -> Result<Vec<Block>> {
-    let before = training.head(TRACED_ROWS)?;
-    let after = Table::from_query(fitted.apply(polars::prelude::IntoLazy::lazy(before.clone()))?)?;
+    let rows = fitted.prepare(training)?.head(TRACED_ROWS)?;
+    let after = Table::from_query(fitted.apply(polars::prelude::IntoLazy::lazy(rows.clone()))?)?;
+    let before = fitted.bare(rows);
     Ok(vec![
         Block::Heading("Before".to_owned()),
         Block::Table(preview(&Table::of(before), TRACED_ROWS)?),

@@ -11,6 +11,7 @@ mod docs;
 mod explain;
 mod faults;
 mod floors;
+mod lags;
 mod leaks;
 mod project;
 mod reference;
