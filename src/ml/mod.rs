@@ -60,6 +60,7 @@ mod training;
 mod transform;
 pub mod transformers;
 pub mod trees;
+pub mod uncertainty;
 
 pub use chain::{Chain, FittedChain};
 pub use estimator::{Coefficient, Estimator, EstimatorEntry, FittedEstimator, Predict, Predictions, Task, UnfittedEstimator};

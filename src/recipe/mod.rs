@@ -633,11 +633,13 @@ impl Builder {
             self.checked(&["steps", "evaluate", "validation_criteria", &i.to_string()], criterion.check(known));
         }
         self.checked(&["steps", "evaluate", "explain"], section.explain.check());
+        self.checked(&["steps", "evaluate", "bootstrap"], section.bootstrap.check());
         Some(Evaluate {
             criteria: section.validation_criteria,
             custom_metrics: custom.custom_metrics,
             primary_metric: primary.to_owned(),
             explain: section.explain,
+            bootstrap: section.bootstrap,
             goal: goal.clone(),
             target: target.to_owned(),
             roles: roles.clone(),

@@ -13,6 +13,7 @@ use crate::data::Role;
 use crate::ml::calibration::Method;
 use crate::ml::conformal::Coverage;
 use crate::ml::threshold::DecisionThreshold;
+use crate::ml::uncertainty::Bootstrap;
 use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::explain::{EvaluateExplain, TrainExplain};
 use crate::steps::leaks::LeakCheck;
@@ -180,6 +181,9 @@ pub struct EvaluateSection {
     /// What the card shows of which columns matter.
     #[serde(default)]
     pub explain: EvaluateExplain,
+    /// Intervals of metrics, by drawing test rows again.
+    #[serde(default)]
+    pub bootstrap: Bootstrap,
 }
 
 /// `custom_metrics`.
@@ -268,7 +272,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.rebalance_training_data", "true", "resampling"),
     ("steps.train.time_budget_secs", "", "AutoML"),
     ("steps.evaluate.slices", "", "slices"),
-    ("steps.evaluate.bootstrap", "", "confidence intervals"),
     ("steps.predict.gates", "", "drift gates"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
@@ -279,12 +282,7 @@ const LATER: &[(&str, &str, &str)] = &[
 ];
 
 /// Keys of a criterion that come later.
-const LATER_IN_CRITERIA: &[(&str, &str)] = &[
-    ("slice", "slices"),
-    ("not_worse_than", "comparing with the champion"),
-    ("confidence", "comparing with the champion"),
-    ("max_ratio_to_overall", "slices"),
-];
+const LATER_IN_CRITERIA: &[(&str, &str)] = &[("slice", "slices"), ("not_worse_than", "comparing with the champion"), ("max_ratio_to_overall", "slices")];
 
 /// Everything in a configuration that is known but not done yet.
 #[must_use]

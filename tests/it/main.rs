@@ -11,6 +11,7 @@ mod docs;
 mod explain;
 mod faults;
 mod floors;
+mod gate;
 mod lags;
 mod leaks;
 mod project;
