@@ -9,7 +9,7 @@
 //! treat them otherwise than all later rows: what is learned from the target is cross-fitted, and rows that are
 //! filtered or drawn are those of training only. [`FittedChain::apply`] is for every other row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::explain::lineage::{Origin, origins};
 use super::input::{InputColumn, admit};
 use super::selector::column;
+use super::sparse::{Block, Features, is_sparse};
 use super::transformers::{TRANSFORMERS, find};
 use super::{Fit, FittedTransform, UnfittedTransform};
 use crate::card;
@@ -48,6 +49,7 @@ pub struct FittedChain {
     /// Every raw column of training.
     raw: Vec<InputColumn>,
     features: Vec<String>,
+    reads: Features,
     steps: Vec<FittedStep>,
 }
 
@@ -138,12 +140,14 @@ impl Chain {
             let place = |error: Error| error.path(&format!("steps.transform[{i}].{}", transform.name()));
             let (fitted, rows) = transform.fit_training(Fit { table: &table, ..on }).map_err(place)?;
             let next = Table::from_query(rows).map_err(place)?;
+            refuse_strays(fitted.as_ref(), &table, &next).map_err(place)?;
             steps.push(FittedStep { fitted, config: transform.config(), after: InputColumn::of(next.schema()) });
             table = if i + 1 < self.0.len() { small(next).map_err(place)? } else { next };
         }
-        let features = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
+        let features: Vec<String> = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
         let raw = InputColumn::of(train.schema());
-        let mut chain = FittedChain { inputs: Vec::new(), raw, features, steps };
+        let reads = reads(&features, &steps);
+        let mut chain = FittedChain { inputs: Vec::new(), raw, features, reads, steps };
         let needed = chain.needed(train.schema())?;
         chain.inputs = chain.raw.iter().filter(|column| needed.contains(&column.name)).cloned().collect();
         chain.check_inputs(roles)?;
@@ -178,6 +182,12 @@ impl FittedChain {
         &self.features
     }
 
+    /// The same columns as an estimator reads them.
+    #[must_use]
+    pub fn reads(&self) -> &Features {
+        &self.reads
+    }
+
     /// Adds the whole chain to a query: checks the raw columns, gives them training's types, applies each transform.
     /// Columns that the chain does not know pass through.
     ///
@@ -201,13 +211,13 @@ impl FittedChain {
         Ok(self.applied(filled)?.drop(by_name(spare, false, false)))
     }
 
-    /// What each feature stands for, in their order.
+    /// What each column that an estimator reads stands for, in the order of [`FittedChain::reads`].
     ///
     /// # Errors
     /// Where the query cannot be built.
     pub fn origins(&self) -> Result<Vec<Origin>> {
         let raw: Schema = self.raw.iter().map(|column| Field::new(column.name.as_str().into(), column.dtype().unwrap_or(DataType::Null))).collect();
-        origins(self.applied(DataFrame::empty_with_schema(&raw).lazy())?, &self.features)
+        origins(self.applied(DataFrame::empty_with_schema(&raw).lazy())?, &self.reads.columns())
     }
 
     /// What each transform did, in order.
@@ -253,7 +263,8 @@ impl FittedChain {
             })?;
             Ok(FittedStep { fitted: (entry.load)(step.state)?, config: step.config, after: step.after })
         };
-        Ok(Self { inputs, raw, features, steps: steps.into_iter().map(load).collect::<Result<_>>()? })
+        let steps = steps.into_iter().map(load).collect::<Result<Vec<_>>>()?;
+        Ok(Self { inputs, raw, reads: reads(&features, &steps), features, steps })
     }
 
     fn applied(&self, frame: LazyFrame) -> Result<LazyFrame> {
@@ -285,6 +296,24 @@ impl FittedChain {
             _ => None,
         };
         Error::all(Kind::Data, self.inputs.iter().filter_map(problem).collect()).map_or(Ok(()), Err)
+    }
+}
+
+/// What an estimator reads of these columns: those that a transform made sparse, behind all others.
+fn reads(features: &[String], steps: &[FittedStep]) -> Features {
+    let made: BTreeMap<String, Block> = steps.iter().flat_map(|step| step.fitted.blocks()).map(|block| (block.column.clone(), block)).collect();
+    let numbers = features.iter().filter(|name| !made.contains_key(*name)).cloned().collect();
+    Features { numbers, blocks: features.iter().filter_map(|name| made.get(name).cloned()).collect() }
+}
+
+/// Refuses to call or compute a sparse column anew, since nobody could say what its places mean.
+fn refuse_strays(fitted: &dyn FittedTransform, before: &Table, after: &Table) -> Result<()> {
+    let made = fitted.blocks();
+    let known = |name: &str| before.schema().get(name).is_some_and(is_sparse) || made.iter().any(|block| block.column == name);
+    match after.schema().iter().find(|(name, dtype)| is_sparse(dtype) && !known(name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::data(format!("`{}` would make `{name}` from a sparse column, which no transform can change", fitted.name()))
+            .hint("change the column before it becomes sparse, or set `sparse: false` there")),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::card;
 use crate::data::{Role, Roles, Table};
 use crate::error::{Error, Result};
 use crate::ml::selector::ColumnKind;
+use crate::ml::sparse::Block;
 use crate::value::{Fault, Value, parse};
 
 /// What a transform may look at while it fits: training rows only.
@@ -105,6 +106,11 @@ pub trait Apply: Serialize + DeserializeOwned + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The sparse columns that are made.
+    fn blocks(&self) -> Vec<Block> {
+        Vec::new()
+    }
+
     /// What was learned, as tables for the card and for `recipe show transformer`.
     fn learned(&self) -> Vec<card::Table>;
 }
@@ -137,6 +143,8 @@ pub trait FittedTransform: Send + Sync {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame>;
     /// See [`Apply::required`].
     fn required(&self) -> Vec<String>;
+    /// See [`Apply::blocks`].
+    fn blocks(&self) -> Vec<Block>;
     fn learned(&self) -> Vec<card::Table>;
     /// The fitted state, to be read back by [`TransformerEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -179,6 +187,10 @@ impl<T: Transformer> FittedTransform for Fitted<T> {
 
     fn required(&self) -> Vec<String> {
         self.0.required()
+    }
+
+    fn blocks(&self) -> Vec<Block> {
+        self.0.blocks()
     }
 
     fn learned(&self) -> Vec<card::Table> {

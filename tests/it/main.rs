@@ -15,4 +15,5 @@ mod project;
 mod reference;
 mod schema;
 mod sweep;
+mod wide;
 mod wrappers;
