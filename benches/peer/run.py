@@ -59,6 +59,18 @@ SCORED = """  ingest_scoring: {location: numbers.parquet}
   predict: {output: {location: scored.parquet}}
 """
 
+WIDE = """recipe: TEMPLATE
+target_col: TARGET
+roles: {OTHER: ignore}
+POSITIVEsteps:
+  ingest: {location: wide.csv}
+  ingest_scoring: {location: wide.csv}
+  split: {split_ratios: [0.8, 0.1, 0.1]}
+  transform: [{one_hot: {columns: town}}]
+  train: {using: NAME}
+  predict: {output: {location: scored.parquet}}
+"""
+
 # What jobs.py gives the peers, too.
 TREES = {
     "gradient_boosting": "{n_estimators: 100, learning_rate: 0.1, num_leaves: 31}",
@@ -314,6 +326,32 @@ def fit(bench):
     )
 
 
+def wide(bench):
+    """ridge and logistic regression on a column of 10,000 levels, every step's memory, beside scikit-learn on a sparse matrix."""
+    rows, lines = 200_000, []
+    data = bench.temp / "wide.csv"
+    bench.job("make_wide", rows, 10_000, data)
+    for kind, template, target, other, metric in [
+        ("ridge", "regression/v1", "y", "z", "root_mean_squared_error"),
+        ("logistic", "classification/v1", "z", "y", "log_loss"),
+    ]:
+        positive = "positive_class: 'yes'\n" if kind == "logistic" else ""
+        recipe = WIDE.replace("TEMPLATE", template).replace("TARGET", target).replace("OTHER", other).replace("POSITIVE", positive).replace("NAME", kind)
+        place = bench.project(f"wide_{kind}", recipe)
+        os.link(data, place / "wide.csv")
+        runs = [bench.recipe(place), bench.recipe(place, "predict")]
+        for event in (event for run in runs for event in run.events if event.get("event") == "step_done"):
+            score = f"{event['metrics'][f'test_{metric}']:.6f}" if event["step"] == "evaluate" else ""
+            lines.append((f"recipe, {kind}, {event['step']}", seconds(event["seconds"]), megabytes(event["anonymous"]), score))
+        path = {
+            name: subprocess.run([bench.options.program, "-C", str(place), "artifact", name], capture_output=True, text=True, check=True).stdout.strip()
+            for name in ("training_data", "test_data")
+        }
+        theirs, result = bench.job("wide", kind, path["training_data"], path["test_data"])
+        lines.append((f"scikit-learn, {kind}, encoding and fit", seconds(result["seconds"]), megabytes(theirs.anonymous), f"{result['score']:.6f}"))
+    table(f"{rows:,} rows × (5 numbers and 10,000 levels)", ["work", "wall", "peak anonymous memory", "score on test rows"], lines)
+
+
 def trees(bench):
     """Boosted trees and a forest, fit and predict, beside LightGBM, XGBoost and scikit-learn on the same rows."""
     numbers = bench.temp / "trees.parquet"
@@ -371,7 +409,7 @@ def configuration(bench):
     table(f"configuration, {files} files, {files * keys:,} keys", ["work", "wall", "CPU"], rows)
 
 
-PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, trees, configuration)}
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, trees, configuration)}
 
 
 def main():

@@ -13,7 +13,7 @@
 //! then finds these values for the whole table and puts them beside the raw columns, under names of their own; from there on
 //! each row stands for itself again, and the transform only gives its columns their names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::explain::lineage::{Origin, origins};
 use super::input::{InputColumn, admit};
 use super::selector::column;
+use super::sparse::{Block, Features, is_sparse};
 use super::transformers::rows::{Attached, attach};
 use super::transformers::{TRANSFORMERS, find};
 use super::{AcrossRows, Fit, FittedTransform, UnfittedTransform};
@@ -53,6 +54,7 @@ pub struct FittedChain {
     /// Every raw column of training.
     raw: Vec<InputColumn>,
     features: Vec<String>,
+    reads: Features,
     steps: Vec<FittedStep>,
 }
 
@@ -143,12 +145,14 @@ impl Chain {
             let place = |error: Error| error.path(&format!("steps.transform[{i}].{}", transform.name()));
             let (fitted, rows) = transform.fit_training(Fit { table: &table, ..on }).map_err(place)?;
             let next = Table::from_query(rows).map_err(place)?;
+            refuse_strays(fitted.as_ref(), &table, &next).map_err(place)?;
             steps.push(FittedStep { fitted, config: transform.config(), after: InputColumn::of(next.schema()) });
             table = if i + 1 < self.0.len() { small(next).map_err(place)? } else { next };
         }
-        let features = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
+        let features: Vec<String> = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
         let raw = InputColumn::of(train.schema());
-        let mut chain = FittedChain { inputs: Vec::new(), raw, features, steps };
+        let reads = reads(&features, &steps);
+        let mut chain = FittedChain { inputs: Vec::new(), raw, features, reads, steps };
         let needed = chain.needed(train.schema())?;
         chain.inputs = chain.raw.iter().filter(|column| needed.contains(&column.name)).cloned().collect();
         chain.check_inputs(roles)?;
@@ -184,6 +188,12 @@ impl FittedChain {
     #[must_use]
     pub fn features(&self) -> &[String] {
         &self.features
+    }
+
+    /// The same columns as an estimator reads them.
+    #[must_use]
+    pub fn reads(&self) -> &Features {
+        &self.reads
     }
 
     /// Adds the whole chain to a query: checks the raw columns, gives them training's types, applies each transform.
@@ -287,14 +297,14 @@ impl FittedChain {
         self.across().map(column)
     }
 
-    /// What each feature stands for, in their order.
+    /// What each column that an estimator reads stands for, in the order of [`FittedChain::reads`].
     ///
     /// # Errors
     /// Where the query cannot be built.
     pub fn origins(&self) -> Result<Vec<Origin>> {
         let field = |column: InputColumn| Field::new(column.name.as_str().into(), column.dtype().unwrap_or(DataType::Null));
         let prepared: Schema = self.raw.iter().cloned().chain(self.beside()).map(field).collect();
-        let mut origins = origins(self.applied(DataFrame::empty_with_schema(&prepared).lazy(), self.steps.len())?, &self.features)?;
+        let mut origins = origins(self.applied(DataFrame::empty_with_schema(&prepared).lazy(), self.steps.len())?, &self.reads.columns())?;
         for origin in &mut origins {
             origin.name = self.shown(&origin.name).to_owned();
             origin.from = origin.from.iter().map(|name| self.shown(name).to_owned()).collect();
@@ -345,7 +355,8 @@ impl FittedChain {
             })?;
             Ok(FittedStep { fitted: (entry.load)(step.state)?, config: step.config, after: step.after })
         };
-        Ok(Self { inputs, raw, features, steps: steps.into_iter().map(load).collect::<Result<_>>()? })
+        let steps = steps.into_iter().map(load).collect::<Result<Vec<_>>>()?;
+        Ok(Self { inputs, raw, reads: reads(&features, &steps), features, steps })
     }
 
     fn applied(&self, frame: LazyFrame, count: usize) -> Result<LazyFrame> {
@@ -410,6 +421,24 @@ fn nulls(columns: &[&InputColumn]) -> Vec<Expr> {
 /// What a column is called beside the raw ones that the transform with this place in the chain makes of other rows.
 fn beside(i: usize, output: &str) -> String {
     format!("{output} (transform {})", i + 1)
+}
+
+/// What an estimator reads of these columns: those that a transform made sparse, behind all others.
+fn reads(features: &[String], steps: &[FittedStep]) -> Features {
+    let made: BTreeMap<String, Block> = steps.iter().flat_map(|step| step.fitted.blocks()).map(|block| (block.column.clone(), block)).collect();
+    let numbers = features.iter().filter(|name| !made.contains_key(*name)).cloned().collect();
+    Features { numbers, blocks: features.iter().filter_map(|name| made.get(name).cloned()).collect() }
+}
+
+/// Refuses to call or compute a sparse column anew, since nobody could say what its places mean.
+fn refuse_strays(fitted: &dyn FittedTransform, before: &Table, after: &Table) -> Result<()> {
+    let made = fitted.blocks();
+    let known = |name: &str| before.schema().get(name).is_some_and(is_sparse) || made.iter().any(|block| block.column == name);
+    match after.schema().iter().find(|(name, dtype)| is_sparse(dtype) && !known(name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::data(format!("`{}` would make `{name}` from a sparse column, which no transform can change", fitted.name()))
+            .hint("change the column before it becomes sparse, or set `sparse: false` there")),
+    }
 }
 
 /// The columns that the optimised query still reads when only `wanted` are asked for.

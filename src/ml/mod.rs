@@ -54,6 +54,7 @@ pub mod metric;
 pub mod model;
 pub mod reduce;
 pub mod selector;
+pub mod sparse;
 pub mod target;
 pub mod threshold;
 mod training;

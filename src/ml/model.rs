@@ -167,7 +167,7 @@ impl Model {
     /// Exit code 4 where a needed column is missing or has values that do not fit.
     pub fn predict(&self, frame: &DataFrame) -> Result<Predictions> {
         let transformed = self.chain.apply(frame.clone().lazy())?.collect()?;
-        let said = self.estimator.predict(&Matrix::of(&transformed, &self.features)?)?;
+        let said = self.estimator.predict(&Matrix::read(&transformed, self.chain.reads())?)?;
         Ok(self.adjustments.apply(&self.task, said))
     }
 

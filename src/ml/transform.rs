@@ -15,6 +15,7 @@ use crate::card;
 use crate::data::{Role, Roles, Table};
 use crate::error::{Error, Result};
 use crate::ml::selector::ColumnKind;
+use crate::ml::sparse::Block;
 use crate::value::{Fault, Value, parse};
 
 /// What a transform may look at while it fits: training rows only.
@@ -110,6 +111,11 @@ pub trait Apply: Serialize + DeserializeOwned + Send + Sync + 'static {
         None
     }
 
+    /// The sparse columns that are made.
+    fn blocks(&self) -> Vec<Block> {
+        Vec::new()
+    }
+
     /// What was learned, as tables for the card and for `recipe show transformer`.
     fn learned(&self) -> Vec<card::Table>;
 }
@@ -157,6 +163,9 @@ pub trait FittedTransform: Send + Sync {
     fn required(&self) -> Vec<String>;
     /// See [`Apply::across_rows`].
     fn across_rows(&self) -> Option<&dyn AcrossRows>;
+
+    /// See [`Apply::blocks`].
+    fn blocks(&self) -> Vec<Block>;
     fn learned(&self) -> Vec<card::Table>;
     /// The fitted state, to be read back by [`TransformerEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -203,6 +212,10 @@ impl<T: Transformer> FittedTransform for Fitted<T> {
 
     fn across_rows(&self) -> Option<&dyn AcrossRows> {
         self.0.across_rows()
+    }
+
+    fn blocks(&self) -> Vec<Block> {
+        self.0.blocks()
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -28,6 +28,7 @@ use crate::ml::adjust::Plan;
 use crate::ml::calibration::Method;
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
+use crate::ml::sparse::BETTER;
 use crate::ml::target::TargetTransform;
 use crate::ml::{EstimatorEntry, TargetKind, Task, estimators, metric};
 use crate::steps::evaluate::Evaluate;
@@ -319,6 +320,9 @@ impl Builder {
         let target_transform = self.target_transform(&mut steps, &goal);
         let transform = self.transform(&mut steps, &goal, &roles, seed);
         let train = self.train(&mut steps, &goal, &target, target_transform, &roles, &primary, seed);
+        if let (Some(transform), Some(train)) = (&transform, &train) {
+            self.sparse(transform, train);
+        }
         let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles, seed);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
@@ -593,6 +597,15 @@ impl Builder {
             primary_metric: primary.to_owned(),
             seed,
         })
+    }
+
+    /// An estimator that cannot take the sparse columns that are asked for is refused now; where `auto` makes some, when it fits.
+    fn sparse(&mut self, transform: &Transform, train: &Train) {
+        let asked = transform.chain.steps().iter().find(|step| step.config().get("sparse") == Some(&serde_json::Value::Bool(true)));
+        if let Some(step) = asked.filter(|_| !train.estimator.takes_sparse()) {
+            let message = format!("`{}` cannot take the sparse columns that `{}` makes with `sparse: true`", train.estimator.name(), step.name());
+            self.add(&["steps", "train"], vec![Fault::new(&["using".to_owned()], message).hint(BETTER)]);
+        }
     }
 
     /// What wraps the estimator.

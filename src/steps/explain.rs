@@ -245,7 +245,7 @@ fn with_sources(origin: &Origin) -> String {
 /// # Errors
 /// Where the model cannot be explained.
 pub fn reasons_tab(model: &Model, explainer: &Explainer<'_>, count: usize, first: &BTreeMap<String, u64>) -> Result<Tab> {
-    let found = explainer.contributions(&Matrix { rows: 0, columns: vec![Vec::new(); model.features.len()] })?;
+    let found = explainer.contributions(&Matrix::empty(model.chain.reads()))?;
     let outputs: Vec<(Option<usize>, f64)> = found.outputs.iter().map(|output| (output.class, output.base)).collect();
     let unit = unit(model, found.scale, &outputs);
     let from = if let [(_, base)] = outputs[..] { format!("the mean, {},", number(base)) } else { "the mean of the predicted class".to_owned() };

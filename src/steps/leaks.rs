@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use polars::prelude::DataType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,14 +68,9 @@ impl LeakCheck {
         }
         let origins = chain.origins()?;
         let raw: BTreeSet<String> = origins.iter().flat_map(|origin| origin.from.iter().cloned()).filter(|name| training.has(name) && name != target).collect();
-        let computed: BTreeSet<String> = chain
-            .features()
-            .iter()
-            .zip(&origins)
-            .filter(|(name, origin)| origin.from.len() > 1 && transformed.has(name))
-            .map(|(name, _)| name.clone())
-            .take(MOST_COMPUTED)
-            .collect();
+        let is_number = |name: &str| transformed.schema().get(name).is_some_and(DataType::is_primitive_numeric);
+        let made = chain.reads().columns().into_iter().zip(&origins).filter(|(name, origin)| origin.from.len() > 1 && is_number(name));
+        let computed: BTreeSet<String> = made.map(|(name, _)| name).take(MOST_COMPUTED).collect();
         let mut findings = leak::columns(training, &raw, target, is_classification)?;
         if !computed.is_empty() {
             let wanted = transformed.lazy().select(computed.iter().map(String::as_str).chain([target]).map(column).collect::<Vec<_>>());

@@ -151,19 +151,19 @@ impl Step for Train {
         let leaks = self.leaks.look(&chain, &training, &transformed, &validation, &self.target, is_classification)?;
         let learned_from = self.counts_learned_from(&counts, &transformed, &training)?;
         let factors = self.class_weight.as_ref().map(|weights| weights.factors(&learned_from)).transpose()?.unwrap_or_default();
-        let features = chain.features().to_vec();
+        let (features, reads) = (chain.features().to_vec(), chain.reads().clone());
         let mut adjustments =
             Adjustments { target: self.plan.target.map(|wanted| wanted.fit(&transformed, &self.target)).transpose()?, ..Adjustments::default() };
         if let Some(target) = &adjustments.target {
             transformed = target.apply(&transformed, &self.target)?;
         }
-        let mut set = TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors.clone(), self.seed)?;
+        let mut set = TrainingSet::new(task.clone(), &transformed, reads.clone(), &self.target, weight, factors.clone(), self.seed)?;
         if self.estimator.wants_validation() {
             let mut transformed = cx.read(&TRANSFORMED_VALIDATION)?;
             if let Some(target) = &adjustments.target {
                 transformed = target.apply(&transformed, &self.target)?;
             }
-            set.validation = Some(Box::new(TrainingSet::new(task.clone(), &transformed, features.clone(), &self.target, weight, factors, self.seed)?));
+            set.validation = Some(Box::new(TrainingSet::new(task.clone(), &transformed, reads, &self.target, weight, factors, self.seed)?));
         }
         let estimator = self.estimator.fit(&set)?;
         if let Some(target) = &mut adjustments.target {
@@ -219,7 +219,7 @@ impl Step for Train {
             note: String::new(),
             card: Card {
                 summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(learned_rows)),
-                headline: vec![Fact::new("features", model.features.len()), Fact::new("training rows", training_rows)],
+                headline: vec![Fact::new("features", model.chain.reads().width()), Fact::new("training rows", training_rows)],
                 warnings: leaks.warnings.clone(),
                 tabs,
             },
@@ -316,6 +316,7 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         let size = |c: &Coefficient| c.standardised.unwrap_or(c.value).abs();
         let mut sorted: Vec<&Coefficient> = coefficients.iter().filter(|c| c.feature != "intercept").collect();
         sorted.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        let more = sorted.len().saturating_sub(SHOWN);
         let label = |c: &Coefficient| c.class.as_ref().map_or_else(|| c.feature.clone(), |class| format!("{} ({class})", c.feature));
         blocks.push(Block::Bars(Bars {
             caption: "What moves the prediction most, per standard deviation of the feature".to_owned(),
@@ -330,7 +331,7 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
             .map(|c| vec![label(c).into(), c.value.into(), c.standardised.into()])
             .collect();
         blocks.push(Block::Table(CardTable {
-            caption: "Coefficients".to_owned(),
+            caption: if more > 0 { format!("Coefficients, and {} more", thousands(more as u64)) } else { "Coefficients".to_owned() },
             columns: ["feature", "coefficient", "per standard deviation"].map(str::to_owned).to_vec(),
             rows,
         }));

@@ -18,4 +18,5 @@ mod project;
 mod reference;
 mod schema;
 mod sweep;
+mod wide;
 mod wrappers;
