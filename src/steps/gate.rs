@@ -200,7 +200,7 @@ impl Measured<'_> {
             let least = draws.compare(self.dummy, entry)?.low;
             return Some(if greater_is_better { base + least } else { base - least });
         }
-        let interval = *draws.intervals().get(entry.name)?;
+        let interval = *draws.of_metrics(&[entry]).get(entry.name)?;
         Some(if greater_is_better { interval.low } else { interval.high })
     }
 }

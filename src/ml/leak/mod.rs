@@ -10,7 +10,7 @@
 //! | numbers, two classes | – | area under the ROC curve ≥ 0.99 |
 //! | numbers, more classes | – | its fiftieths give the class of ≥ 98.5 % of rows |
 //! | groups, numeric target | – | a group's mean explains ≥ 99 % of the variance |
-//! | identifiers (≥ 95 % distinct) | a beginning, an end, a number in it do as above | as above; or it is a feature at all |
+//! | identifiers (≥ 95 % distinct) | a beginning, an end, a number in it do as above | as above, or a number's remainder does; or it is a feature at all |
 //!
 //! "A function of it" is counted leaving each row out: a row counts if the other rows of its level have its target more often than any
 //! other, so a level of one row explains nothing. Where one class is frequent, a share says little: the errors must also be at most a tenth
@@ -146,7 +146,7 @@ fn look(column: &Column, target: &Target) -> Result<(Option<Finding>, Option<Alo
                 parts::Values::Numbers(numbers) => target.by_numbers(&name, numbers),
             };
             let Some(measured) = measured else { continue };
-            findings.extend(measured.verdict().map(|certainty| (certainty, measured.sentence(&format!("{} of `{name}`", part.what)))));
+            findings.extend(measured.verdict().map(|certainty| (certainty.min(part.at_most), measured.sentence(&format!("{} of `{name}`", part.what)))));
         }
     }
     // The strongest; of equals the first, which is the simplest.

@@ -4,12 +4,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::dense;
+use super::{Certainty, dense};
 
 /// A part of each text.
 pub(super) struct Part {
     /// `the first 2 signs`.
     pub what: String,
+    /// A remainder may fit by the way numbers were made.
+    pub at_most: Certainty,
     pub values: Values,
 }
 
@@ -47,7 +49,7 @@ pub(super) fn of(texts: &[String]) -> Vec<Part> {
     static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d{1,15}(?:\.\d+)?").ok());
     let codes = |what: String, of: &dyn Fn(&str) -> String| {
         let (levels, count) = dense(texts.iter().map(|text| of(text)));
-        Part { what, values: Values::Codes(levels, count) }
+        Part { what, at_most: Certainty::Certain, values: Values::Codes(levels, count) }
     };
     let signs = |count: usize| if count == 1 { "sign".to_owned() } else { format!("{count} signs") };
     let mut parts: Vec<Part> = (1..=6).map(|count| codes(format!("the first {}", signs(count)), &|text| text.chars().take(count).collect())).collect();
@@ -62,9 +64,9 @@ pub(super) fn of(texts: &[String]) -> Vec<Part> {
         }
         for divisor in [2, 3, 4, 5, 7, 10] {
             let (levels, count) = dense(numbers.iter().map(|number| (number % f64::from(divisor)).to_bits()));
-            parts.push(Part { what: format!("the {name} number modulo {divisor}"), values: Values::Codes(levels, count) });
+            parts.push(Part { what: format!("the {name} number modulo {divisor}"), at_most: Certainty::Likely, values: Values::Codes(levels, count) });
         }
-        parts.push(Part { what: format!("the {name} number"), values: Values::Numbers(numbers) });
+        parts.push(Part { what: format!("the {name} number"), at_most: Certainty::Certain, values: Values::Numbers(numbers) });
     }
     parts
 }

@@ -170,7 +170,7 @@ const PLANTS: [(&str, Plant, bool); 9] = [
             let id = |i: usize| if is_classification { 2 * (i as i64 * 37 + 5) + i64::from(honest.is_yes(i)) } else { ((honest.y[i] + 50.0) * 1e6) as i64 };
             Column::new("leak".into(), (0..N).map(id).collect::<Vec<_>>())
         },
-        true,
+        false,
     ),
 ];
 

@@ -154,10 +154,25 @@ impl<'a> Draws<'a> {
     /// The interval of every metric that has a value and an interval.
     #[must_use]
     pub fn intervals(&self) -> BTreeMap<String, Interval> {
-        let entries: Vec<&MetricEntry> = metric::of_task(&self.scored.task).filter(|entry| has_interval(entry)).collect();
+        self.of_metrics(&metric::of_task(&self.scored.task).collect::<Vec<_>>())
+    }
+
+    /// The intervals of some metrics, on the same draws.
+    #[must_use]
+    pub fn of_metrics(&self, entries: &[&MetricEntry]) -> BTreeMap<String, Interval> {
+        let mut found = BTreeMap::new();
+        let is_area = |entry: &MetricEntry| entry.name == "roc_auc";
+        if entries.iter().any(|entry| is_area(entry))
+            && let Some((low, high)) = delong::interval(self.scored, self.bootstrap.ci)
+        {
+            found.insert("roc_auc".to_owned(), Interval { low, high, method: Method::Delong });
+        }
+        let entries: Vec<&MetricEntry> = entries.iter().copied().filter(|entry| has_interval(entry) && !found.contains_key(entry.name)).collect();
+        if entries.is_empty() {
+            return found;
+        }
         let sample = take(self.scored, &self.rows);
         let drawn = self.replicates(&sample, |scored| entries.iter().map(|entry| (entry.compute)(scored)).collect::<Vec<_>>());
-        let mut found = BTreeMap::new();
         for (i, entry) in entries.iter().enumerate() {
             let (Some(value), Some(center)) = ((entry.compute)(self.scored), (entry.compute)(&sample)) else { continue };
             // Counts grow with the rows; everything else does not.
@@ -166,9 +181,6 @@ impl<'a> Draws<'a> {
             if let Some((low, high)) = self.around(value, center * grows, values) {
                 found.insert(entry.name.to_owned(), Interval { low, high, method: Method::Bootstrap });
             }
-        }
-        if let Some((low, high)) = delong::interval(self.scored, self.bootstrap.ci) {
-            found.insert("roc_auc".to_owned(), Interval { low, high, method: Method::Delong });
         }
         found
     }
