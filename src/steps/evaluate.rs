@@ -61,9 +61,6 @@ pub struct Evaluation {
     #[serde(default)]
     pub intervals: BTreeMap<String, Interval>,
     pub dummy: BTreeMap<String, f64>,
-    /// The primary metric on the test rows.
-    #[serde(default)]
-    pub against_dummy: Option<Compared>,
     pub outcomes: Vec<Outcome>,
 }
 
@@ -166,7 +163,6 @@ impl Step for Evaluate {
             metrics: metrics.clone(),
             intervals: intervals.clone(),
             dummy: dummy.clone(),
-            against_dummy,
             outcomes: outcomes.clone(),
         };
         cx.write(&EVALUATION, &Json(evaluation))?;

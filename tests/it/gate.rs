@@ -46,7 +46,7 @@ fn what_makes_no_sense_is_named_before_anything_runs() {
         "`confidence` must lie between 0.5 and 0.999",
         "`max_error` has no interval, so there is no confidence in it",
         "`model_bytes` has no baseline",
-        "did you mean `latency_us_per_row`?",
+        "not computed here: `latency`",
         "`ci` must lie between 0.5 and 0.999",
         "`samples` must lie between 100 and 100000, or be 0",
     ] {
@@ -57,7 +57,7 @@ fn what_makes_no_sense_is_named_before_anything_runs() {
 #[test]
 fn figures_that_say_little_come_with_a_warning() {
     let rows: String = (0..400).map(|i| format!("{},{},{}\n", (i * 37) % 101, (i * 7919) % 97, if i % 29 == 0 { "yes" } else { "no" })).collect();
-    let recipe = "recipe: classification/v1\ntarget_col: y\npositive_class: yes\nprimary_metric: roc_auc\nsteps:\n  ingest: {location: data/rare.csv}\n  split: {using: stratified}\n";
+    let recipe = "recipe: classification/v1\ntarget_col: y\npositive_class: yes\nprimary_metric: log_loss\nsteps:\n  ingest: {location: data/rare.csv}\n  split: {using: stratified}\n";
     let project = Project::empty().with("data/rare.csv", &format!("a,b,y\n{rows}")).with("recipe.yaml", recipe);
     let run = project.recipe(&["run", "evaluate", "train.using=logistic"]);
     for said in ["of the training rows are `yes`: accuracy says little here", "the model and the dummy are tied"] {

@@ -2,7 +2,7 @@
 
 use crate::project::{Project, houses};
 
-/// `houses` with the price in cents as text.
+/// `houses` with the price in cents.
 fn leaky() -> String {
     let text = houses(200);
     let mut lines = text.lines();
@@ -10,7 +10,7 @@ fn leaky() -> String {
     let price = head.split(',').position(|name| name == "price").unwrap();
     let rows = lines.map(|line| {
         let cents = line.split(',').nth(price).unwrap().parse::<f64>().unwrap() * 100.0;
-        format!("{line},{cents:.3} EUR\n")
+        format!("{line},{cents:.1}\n")
     });
     format!("{head},paid\n{}", rows.collect::<String>())
 }
