@@ -87,6 +87,18 @@ def make_numbers(rows, width, path):
     frame.with_columns(y=plane + noise, z=pl.Series(np.where(plane + noise > 0, "yes", "no"))).write_parquet(path)
 
 
+def make_wide(rows, levels, path):
+    """A csv of a town out of so many, five normal features, a number `y` that each town moves, and a class `z`."""
+    random = np.random.default_rng(8)
+    town = random.integers(0, int(levels), int(rows))
+    x = random.normal(size=(int(rows), 5))
+    plane = random.normal(size=int(levels))[town] + x @ [1.0, -0.5, 0.2, 0.0, 0.0]
+    frame = pl.DataFrame(x.round(4), schema=[f"x{j}" for j in range(5)])
+    classes = np.where(random.random(int(rows)) < 1 / (1 + np.exp(-plane)), "yes", "no")
+    names = pl.Series([f"town {i:05}" for i in town])
+    frame.with_columns(town=names, y=(plane + random.normal(0, 0.5, int(rows))).round(4), z=pl.Series(classes)).write_csv(path)
+
+
 def make_trees(rows, width, path):
     """Friedman's first function, as a number `y` and as a class `z`, both with noise; most features say nothing."""
     random = np.random.default_rng(7)
@@ -151,6 +163,25 @@ def fit(kind, training, test):
         seconds, model = timed(model.fit, x, y)
         result["solvers"][name] = {"seconds": seconds, "score": float(score(model))}
     return result
+
+
+def wide(kind, training, test):
+    """scikit-learn's fit on a sparse matrix of one-hot columns, the encoding included."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.metrics import log_loss, root_mean_squared_error
+    from sklearn.preprocessing import OneHotEncoder
+
+    frame, held = pl.read_parquet(training), pl.read_parquet(test)
+    columns = [name for name in frame.columns if name.startswith("x")]
+    encoder = OneHotEncoder(handle_unknown="ignore").fit(frame.select("town").to_numpy())
+    matrix = lambda frame: hstack([csr_matrix(frame.select(columns).to_numpy()), encoder.transform(frame.select("town").to_numpy())], format="csr")
+    target = "y" if kind == "ridge" else "z"
+    model = Ridge(solver="sparse_cg", tol=1e-10) if kind == "ridge" else LogisticRegression(max_iter=1000)
+    seconds, model = timed(lambda: model.fit(matrix(frame), frame[target].to_numpy()))
+    truth = held[target].to_numpy()
+    score = root_mean_squared_error(truth, model.predict(matrix(held))) if kind == "ridge" else log_loss(truth, model.predict_proba(matrix(held)))
+    return {"seconds": seconds, "score": float(score)}
 
 
 def trees(name, target, training, test, scoring):

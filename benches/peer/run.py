@@ -59,6 +59,18 @@ SCORED = """  ingest_scoring: {location: numbers.parquet}
   predict: {output: {location: scored.parquet}}
 """
 
+WIDE = """recipe: TEMPLATE
+target_col: TARGET
+roles: {OTHER: ignore}
+POSITIVEsteps:
+  ingest: {location: wide.csv}
+  ingest_scoring: {location: wide.csv}
+  split: {split_ratios: [0.8, 0.1, 0.1]}
+  transform: [{one_hot: {columns: town}}]
+  train: {using: NAME}
+  predict: {output: {location: scored.parquet}}
+"""
+
 # What jobs.py gives the peers, too.
 TREES = {
     "gradient_boosting": "{n_estimators: 100, learning_rate: 0.1, num_leaves: 31}",
@@ -111,24 +123,62 @@ def ratio(ours, theirs):
 
 
 def taxi(bench):
-    """A whole training run on the example with 10,000 trips, and the same again with nothing changed."""
+    """A whole training run on the example with 10,000 trips, and the same again with nothing changed, beside MLflow Recipes."""
     place = bench.temp / "taxi"
     shutil.copytree(ROOT / "recipes", place / "recipes")
     shutil.copytree(ROOT / "profiles", place / "profiles")
     (place / "data").mkdir()
     bench.job("make_taxi", bench.options.taxi_rows, place / "data" / "taxi.csv")
-    whole, again = [], []
-    for _ in range(max(5, bench.options.repeat)):
+    peer = MlflowRecipes.found(bench, place / "data" / "taxi.csv")
+    whole, again, theirs, theirs_again = [], [], [], []
+    # By turns, so that other work on the machine meets both.
+    for turn in range(max(5, bench.options.repeat)):
         shutil.rmtree(place / ".recipe", ignore_errors=True)
         whole.append(bench.recipe(place, "-r", "taxi_fare", "-p", "local"))
         again += [bench.recipe(place, "-r", "taxi_fare", "-p", "local") for _ in range(3)]
-    rows = [
-        (what, seconds(median(runs, lambda m: m.wall)), seconds(median(runs, lambda m: m.cpu)), megabytes(median(runs, lambda m: m.rss)), len(runs))
-        for what, runs in [("whole training run", whole), ("nothing changed", again)]
-    ]
-    table(f"taxi, {bench.options.taxi_rows:,} rows, cards written", ["work", "wall", "CPU", "largest RSS", "runs"], rows)
+        if peer and turn < bench.options.repeat:
+            peer.forget()
+            theirs.append(peer.run())
+            theirs_again.append(peer.run())
+    rows = []
+    for what, runs, others in [("whole training run", whole, theirs), ("nothing changed", again, theirs_again)]:
+        wall, cpu, rss = (lambda m: m.wall), (lambda m: m.cpu), (lambda m: m.rss)
+        rows.append((what, seconds(median(runs, wall)), seconds(median(runs, cpu)), megabytes(median(runs, rss)), len(runs), ""))
+        if others:
+            times = f"{median(others, wall) / median(runs, wall):.0f} and {median(others, cpu) / median(runs, cpu):.0f}"
+            rows.append(("— MLflow Recipes", seconds(median(others, wall)), seconds(median(others, cpu)), megabytes(median(others, rss)), len(others), times))
+    head = ["work", "wall", "CPU", "largest RSS", "runs", "times ours, wall and CPU"]
+    table(f"taxi, {bench.options.taxi_rows:,} rows, cards written", head, rows)
     steps = [e["step"] for e in whole[0].events if e.get("event") == "step_done"]
     table("of that, each step", ["step", "wall"], [(step, seconds(median(whole, lambda m: m.step(step)["seconds"]))) for step in steps])
+
+
+class MlflowRecipes:
+    """The taxi example as an MLflow Recipes project (mlflow_recipes/), in an environment of its own."""
+
+    @classmethod
+    def found(cls, bench, data):
+        python = Path(f"{sys.prefix}-mlflow") / "bin" / "python"
+        if python.exists():
+            return cls(bench.temp / "mlflow_recipes", python, data)
+        print("\nMLflow Recipes is left out: `sh benches/peer/setup.sh mlflow` installs it.")
+        return None
+
+    def __init__(self, place, python, data):
+        shutil.copytree(JOBS.with_name("mlflow_recipes"), place)
+        (place / "data").mkdir()
+        shutil.copy(data, place / "data" / "taxi.csv")
+        (place / "metadata").mkdir()
+        self.place, self.outputs = place, place / "outputs"
+        # It calls `make`, which calls the `python` of the path.
+        self.set = {"MLFLOW_RECIPES_EXECUTION_DIRECTORY": str(self.outputs), "PATH": f"{python.parent}:{os.environ['PATH']}"}
+
+    def forget(self):
+        shutil.rmtree(self.outputs, ignore_errors=True)
+
+    def run(self):
+        code = f"import os; os.chdir({str(self.place)!r}); from mlflow.recipes import Recipe; Recipe(profile='local').run()"
+        return measure(["env", *(f"{name}={value}" for name, value in self.set.items()), "python", "-c", code])
 
 
 def trips(bench):
@@ -276,6 +326,32 @@ def fit(bench):
     )
 
 
+def wide(bench):
+    """ridge and logistic regression on a column of 10,000 levels, every step's memory, beside scikit-learn on a sparse matrix."""
+    rows, lines = 200_000, []
+    data = bench.temp / "wide.csv"
+    bench.job("make_wide", rows, 10_000, data)
+    for kind, template, target, other, metric in [
+        ("ridge", "regression/v1", "y", "z", "root_mean_squared_error"),
+        ("logistic", "classification/v1", "z", "y", "log_loss"),
+    ]:
+        positive = "positive_class: 'yes'\n" if kind == "logistic" else ""
+        recipe = WIDE.replace("TEMPLATE", template).replace("TARGET", target).replace("OTHER", other).replace("POSITIVE", positive).replace("NAME", kind)
+        place = bench.project(f"wide_{kind}", recipe)
+        os.link(data, place / "wide.csv")
+        runs = [bench.recipe(place), bench.recipe(place, "predict")]
+        for event in (event for run in runs for event in run.events if event.get("event") == "step_done"):
+            score = f"{event['metrics'][f'test_{metric}']:.6f}" if event["step"] == "evaluate" else ""
+            lines.append((f"recipe, {kind}, {event['step']}", seconds(event["seconds"]), megabytes(event["anonymous"]), score))
+        path = {
+            name: subprocess.run([bench.options.program, "-C", str(place), "artifact", name], capture_output=True, text=True, check=True).stdout.strip()
+            for name in ("training_data", "test_data")
+        }
+        theirs, result = bench.job("wide", kind, path["training_data"], path["test_data"])
+        lines.append((f"scikit-learn, {kind}, encoding and fit", seconds(result["seconds"]), megabytes(theirs.anonymous), f"{result['score']:.6f}"))
+    table(f"{rows:,} rows × (5 numbers and 10,000 levels)", ["work", "wall", "peak anonymous memory", "score on test rows"], lines)
+
+
 def trees(bench):
     """Boosted trees and a forest, fit and predict, beside LightGBM, XGBoost and scikit-learn on the same rows."""
     numbers = bench.temp / "trees.parquet"
@@ -333,7 +409,7 @@ def configuration(bench):
     table(f"configuration, {files} files, {files * keys:,} keys", ["work", "wall", "CPU"], rows)
 
 
-PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, trees, configuration)}
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, trees, configuration)}
 
 
 def main():

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Makes the Python environment that parity.py and the benchmarks use, outside the checkout.
+# Makes the Python environments that parity.py and the benchmarks use, outside the checkout.
 #
-#     sh benches/peer/setup.sh
+#     sh benches/peer/setup.sh             the peers of parity.py and of the benchmarks
+#     sh benches/peer/setup.sh mlflow      MLflow Recipes, which wants older versions of the same libraries
 #
-# Place: $RECIPE_PEER_VENV, else ~/.cache/recipe/peer. Needs Python 3.11 or later and the network. Run it again
-# after a change of requirements.txt; what fits already is left alone.
+# Places: $RECIPE_PEER_VENV, else ~/.cache/recipe/peer; for the second that name with -mlflow behind it. Needs
+# Python 3.11 or later and the network. Run it again after a change of the requirements; what fits already is left alone.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-place=${RECIPE_PEER_VENV:-$HOME/.cache/recipe/peer}
+place=${RECIPE_PEER_VENV:-$HOME/.cache/recipe/peer}${1:+-$1}
 [ -x "$place/bin/python" ] || python3 -m venv "$place"
-"$place/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+"$place/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/requirements${1:+-$1}.txt"
 echo "$place"

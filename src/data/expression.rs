@@ -24,6 +24,8 @@ mod scan;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::catch_unwind;
+use std::sync::{LazyLock, mpsc};
 
 use polars::prelude::*;
 use polars::sql::sql_expr;
@@ -198,14 +200,20 @@ fn read(text: &str, scope: Scope) -> Result<Expr> {
     Ok(expr)
 }
 
-/// polars' parser calls itself once for each operator in a chain, so it gets a stack that the longest expression fits in.
+/// polars' parser calls itself once for each operator in a chain, so it has a thread whose stack the longest expression fits in.
 fn parse_deep(sql: &str) -> Result<PolarsResult<Expr>> {
     const STACK_BYTES: usize = 64 << 20;
-    std::thread::scope(|scope| {
-        let parser = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || sql_expr(sql));
-        let parser = parser.map_err(|error| Error::new(Kind::Io, format!("cannot start a thread: {error}")))?;
-        parser.join().map_err(|_| Error::config(format!("cannot read the expression `{}`", shorten(sql))))
-    })
+    type Parsed = std::thread::Result<PolarsResult<Expr>>;
+    static PARSER: LazyLock<std::io::Result<mpsc::Sender<(String, mpsc::Sender<Parsed>)>>> = LazyLock::new(|| {
+        let (sender, receiver) = mpsc::channel::<(String, mpsc::Sender<Parsed>)>();
+        let serve = move || receiver.into_iter().for_each(|(sql, answer)| drop(answer.send(catch_unwind(|| sql_expr(&sql)))));
+        std::thread::Builder::new().name("expressions".to_owned()).stack_size(STACK_BYTES).spawn(serve)?;
+        Ok(sender)
+    });
+    let parser = PARSER.as_ref().map_err(|error| Error::new(Kind::Io, format!("cannot start a thread: {error}")))?;
+    let (sender, answer) = mpsc::channel();
+    let parsed = parser.send((sql.to_owned(), sender)).ok().and_then(|()| answer.recv().ok());
+    parsed.and_then(|parsed| parsed.ok()).ok_or_else(|| Error::config(format!("cannot read the expression `{}`", shorten(sql))))
 }
 
 /// Does the node keep to one row?

@@ -1,6 +1,6 @@
 //! Tables: reading, checking, profiling, splitting and writing them. polars is named here and in `ml/`.
 
-mod canonical;
+pub(crate) mod canonical;
 mod checks;
 mod contract;
 mod data_test;

@@ -20,6 +20,7 @@ pub fn kind_name(dtype: &DataType) -> &'static str {
         dtype if dtype.is_integer() => "integer",
         dtype if dtype.is_primitive_numeric() || dtype.is_decimal() => "float",
         DataType::Null => "null",
+        DataType::List(_) => "sparse",
         _ => "other",
     }
 }

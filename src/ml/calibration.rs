@@ -276,6 +276,21 @@ fn bins(scored: &Scored) -> Vec<[f64; 3]> {
     bins
 }
 
+/// The expected calibration error of two classes' scores, where it is more than 0.05 and more than chance: Spiegelhalter's statistic
+/// (Statistics in Medicine 5, 1986), normal for true probabilities, is beyond 3.3, which chance reaches once in a thousand times.
+#[must_use]
+pub fn miscalibration(scored: &Scored) -> Option<f64> {
+    let Task::Classification { positive: Some(positive), .. } = &scored.task else { return None };
+    let (mut off, mut variance) = (0.0, 0.0);
+    for ((p, y), weight) in scored.scores.get(*positive)?.iter().zip(&scored.y).zip(&scored.weight) {
+        let hit = f64::from(u8::from(*y as usize == *positive));
+        off += weight * (hit - p) * (1.0 - 2.0 * p);
+        variance += weight * weight * (1.0 - 2.0 * p).powi(2) * p * (1.0 - p);
+    }
+    let is_chance = variance <= 0.0 || off.abs() <= 3.3 * variance.sqrt();
+    expected_error(scored).filter(|error| !is_chance && *error > 0.05)
+}
+
 /// The expected calibration error: the mean distance of score and share over [`BINS`] equal bins, weighted by their rows.
 fn expected_error(scored: &Scored) -> Option<f64> {
     let bins = bins(scored);

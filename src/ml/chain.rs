@@ -8,8 +8,12 @@
 //! Training rows pass through the chain once, while it is fitted ([`Chain::fit_training`]), because some transforms
 //! treat them otherwise than all later rows: what is learned from the target is cross-fitted, and rows that are
 //! filtered or drawn are those of training only. [`FittedChain::apply`] is for every other row.
+//!
+//! Where a transform gives rows values of other rows, a table is no longer the sum of its batches. [`FittedChain::prepare`]
+//! then finds these values for the whole table and puts them beside the raw columns, under names of their own; from there on
+//! each row stands for itself again, and the transform only gives its columns their names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use polars::prelude::*;
@@ -18,8 +22,10 @@ use serde::{Deserialize, Serialize};
 use super::explain::lineage::{Origin, origins};
 use super::input::{InputColumn, admit};
 use super::selector::column;
+use super::sparse::{Block, Features, is_sparse};
+use super::transformers::rows::{Attached, attach};
 use super::transformers::{TRANSFORMERS, find};
-use super::{Fit, FittedTransform, UnfittedTransform};
+use super::{AcrossRows, Fit, FittedTransform, UnfittedTransform};
 use crate::card;
 use crate::data::{Role, Roles, Table};
 use crate::error::{Error, Kind, Problem, Result};
@@ -50,6 +56,7 @@ pub struct FittedChain {
     /// Every raw column of training.
     raw: Vec<InputColumn>,
     features: Vec<String>,
+    reads: Features,
     steps: Arc<Vec<FittedStep>>,
 }
 
@@ -140,15 +147,20 @@ impl Chain {
             let place = |error: Error| error.path(&format!("steps.transform[{i}].{}", transform.name()));
             let (fitted, rows) = transform.fit_training(Fit { table: &table, ..on }).map_err(place)?;
             let next = Table::from_query(rows).map_err(place)?;
+            refuse_strays(fitted.as_ref(), &table, &next).map_err(place)?;
             steps.push(FittedStep { fitted, config: transform.config(), after: InputColumn::of(next.schema()) });
             table = if i + 1 < self.0.len() { small(next).map_err(place)? } else { next };
         }
-        let features = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
+        let features: Vec<String> = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
         let raw = InputColumn::of(train.schema());
-        let mut chain = FittedChain { inputs: Vec::new(), raw, features, steps: Arc::new(steps) };
+        let reads = reads(&features, &steps);
+        let mut chain = FittedChain { inputs: Vec::new(), raw, features, reads, steps: Arc::new(steps) };
         let needed = chain.needed(train.schema())?;
         chain.inputs = chain.raw.iter().filter(|column| needed.contains(&column.name)).cloned().collect();
         chain.check_inputs(roles)?;
+        if let Some(taken) = chain.beside().find(|column| train.has(&column.name)) {
+            return Err(Error::data(format!("column `{}` has a name that is kept for what rows get from other rows", taken.name)).hint("rename it in the data"));
+        }
         Ok((chain, table))
     }
 }
@@ -180,36 +192,126 @@ impl FittedChain {
         &self.features
     }
 
+    /// The same columns as an estimator reads them.
+    #[must_use]
+    pub fn reads(&self) -> &Features {
+        &self.reads
+    }
+
     /// Adds the whole chain to a query: checks the raw columns, gives them training's types, applies each transform.
     /// Columns that the chain does not know pass through.
     ///
     /// # Errors
     /// See [`admit`]; where the query cannot be built.
     pub fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
+        self.through(frame, self.steps.len())
+    }
+
+    /// [`FittedChain::apply`] of the first `count` transforms.
+    fn through(&self, frame: LazyFrame, count: usize) -> Result<LazyFrame> {
         let mut frame = admit(frame, &self.inputs)?;
         let schema = frame.collect_schema()?;
-        let whole = self.applied(frame.clone()).and_then(|mut applied| {
+        let whole = self.applied(frame.clone(), count).and_then(|mut applied| {
             applied.collect_schema()?;
             Ok(applied)
         });
-        let absent: Vec<&InputColumn> = self.raw.iter().filter(|column| !schema.contains(&column.name)).collect();
+        let absent = self.spare(&schema);
         if whole.is_ok() || absent.is_empty() {
             return whole;
         }
-        // A transform names a column on which no feature depends, such as one that is dropped later: any value does.
-        let nulls = |c: &&InputColumn| c.dtype().map(|dtype| lit(NULL).cast(dtype).alias(c.name.as_str()));
-        let filled = frame.with_columns(absent.iter().filter_map(nulls).collect::<Vec<_>>());
         let spare = absent.iter().filter(|column| !self.features.contains(&column.name)).map(|column| column.name.as_str());
-        Ok(self.applied(filled)?.drop(by_name(spare, false, false)))
+        let filled = frame.with_columns(nulls(&absent));
+        Ok(self.applied(filled, count)?.drop(by_name(spare, false, false)))
     }
 
-    /// What each feature stands for, in their order.
+    /// The columns of training that are absent and that no feature needs. A transform may name one all the same, such as one that is
+    /// dropped later: any value does.
+    fn spare(&self, schema: &Schema) -> Vec<&InputColumn> {
+        self.raw.iter().filter(|column| !schema.contains(&column.name) && !self.inputs.contains(column)).collect()
+    }
+
+    /// The table with what its rows get from other rows beside its columns, so that rows can be taken apart, drawn or put in
+    /// another order before [`FittedChain::apply`]. A table where no transform looks across rows, or that is prepared already,
+    /// stays as it is. Memory: 8 bytes a row and column that is added (of text, more).
+    ///
+    /// # Errors
+    /// As [`FittedChain::apply`].
+    pub fn prepare(&self, table: &Table) -> Result<Table> {
+        let mut table = table.clone();
+        for (i, step) in self.steps.iter().enumerate() {
+            let is_prepared = step.outputs().iter().all(|name| table.has(&beside(i, name)));
+            let Some(across) = step.fitted.across_rows().filter(|_| !is_prepared) else { continue };
+            let filled = table.lazy().with_columns(nulls(&self.spare(table.schema())));
+            let columns = across.columns(&Table::from_query(self.through(filled, i)?)?)?;
+            let named = |column: Column| Attached { values: column.clone().with_name(beside(i, column.name()).into()), reads: Vec::new() };
+            table = Table::from_query(attach(&table, columns.into_iter().map(named)))?;
+        }
+        Ok(table)
+    }
+
+    /// Raw rows without what [`FittedChain::prepare`] put beside them.
+    #[must_use]
+    pub fn bare(&self, frame: DataFrame) -> DataFrame {
+        let beside: Vec<String> = self.beside().map(|column| column.name).collect();
+        if beside.is_empty() { frame } else { frame.drop_many(beside) }
+    }
+
+    /// The columns of a prepared table that can be altered row by row, each with the name that it is shown by: raw columns that
+    /// features are computed from within a row, and what rows get from other rows.
+    ///
+    /// # Errors
+    /// Where the query cannot be built.
+    pub fn alterable(&self) -> Result<Vec<(InputColumn, String)>> {
+        let shown = |column: InputColumn| (column.clone(), self.shown(&column.name).to_owned());
+        let mut all: Vec<(InputColumn, String)> = self.inputs.iter().cloned().map(shown).collect();
+        let beside: Vec<InputColumn> = self.beside().collect();
+        if !beside.is_empty() {
+            let read: BTreeSet<String> = self.origins()?.into_iter().flat_map(|origin| origin.from).collect();
+            all.extend(beside.into_iter().map(shown));
+            all.retain(|(_, shown)| read.contains(shown));
+        }
+        Ok(all)
+    }
+
+    /// The name by which a column of a prepared table is shown.
+    #[must_use]
+    pub fn shown<'a>(&'a self, name: &'a str) -> &'a str {
+        self.across().find(|(i, output)| beside(*i, output) == name).map_or(name, |(_, output)| output)
+    }
+
+    /// The column of a prepared table that is shown by a name.
+    #[must_use]
+    pub fn column_shown_as(&self, shown: &str) -> String {
+        self.across().find(|(_, output)| *output == shown).map_or_else(|| shown.to_owned(), |(i, output)| beside(i, output))
+    }
+
+    /// What transforms look up in other rows: the number of the transform and the name of the column.
+    fn across(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.steps.iter().enumerate().flat_map(|(i, step)| step.outputs().into_iter().map(move |output| (i, output)))
+    }
+
+    /// The columns that [`FittedChain::prepare`] puts beside the raw ones.
+    fn beside(&self) -> impl Iterator<Item = InputColumn> {
+        let column = |(i, output): (usize, &str)| {
+            let made = self.steps.get(i).and_then(|step| step.after.iter().find(|column| column.name == output));
+            InputColumn { name: beside(i, output), kind: made.map_or_else(|| "f64".to_owned(), |column| column.kind.clone()) }
+        };
+        self.across().map(column)
+    }
+
+    /// What each column that an estimator reads stands for, in the order of [`FittedChain::reads`].
     ///
     /// # Errors
     /// Where the query cannot be built.
     pub fn origins(&self) -> Result<Vec<Origin>> {
-        let raw: Schema = self.raw.iter().map(|column| Field::new(column.name.as_str().into(), column.dtype().unwrap_or(DataType::Null))).collect();
-        origins(self.applied(DataFrame::empty_with_schema(&raw).lazy())?, &self.features)
+        let field = |column: InputColumn| Field::new(column.name.as_str().into(), column.dtype().unwrap_or(DataType::Null));
+        let prepared: Schema = self.raw.iter().cloned().chain(self.beside()).map(field).collect();
+        let mut origins = origins(self.applied(DataFrame::empty_with_schema(&prepared).lazy(), self.steps.len())?, &self.reads.columns())?;
+        for origin in &mut origins {
+            origin.name = self.shown(&origin.name).to_owned();
+            origin.from = origin.from.iter().map(|name| self.shown(name).to_owned()).collect();
+        }
+        Ok(origins)
     }
 
     /// What each transform did, in order.
@@ -255,11 +357,12 @@ impl FittedChain {
             })?;
             Ok(FittedStep { fitted: (entry.load)(step.state)?, config: step.config, after: step.after })
         };
-        Ok(Self { inputs, raw, features, steps: Arc::new(steps.into_iter().map(load).collect::<Result<_>>()?) })
+        let steps = steps.into_iter().map(load).collect::<Result<Vec<_>>>()?;
+        Ok(Self { inputs, raw, reads: reads(&features, &steps), features, steps: Arc::new(steps) })
     }
 
-    fn applied(&self, frame: LazyFrame) -> Result<LazyFrame> {
-        self.steps.iter().try_fold(frame, |frame, step| step.fitted.apply(frame))
+    fn applied(&self, frame: LazyFrame, count: usize) -> Result<LazyFrame> {
+        self.steps.iter().enumerate().take(count).try_fold(frame, |frame, (i, step)| step.apply(i, frame))
     }
 
     /// The raw columns that features are computed from, and those that checks look at.
@@ -290,6 +393,56 @@ impl FittedChain {
     }
 }
 
+impl FittedStep {
+    /// The columns that it looks up in other rows.
+    fn outputs(&self) -> Vec<&str> {
+        self.fitted.across_rows().map(AcrossRows::outputs).unwrap_or_default()
+    }
+
+    /// Applies the transform, whose place in the chain is `i`; what was prepared is taken as it is.
+    fn apply(&self, i: usize, mut frame: LazyFrame) -> Result<LazyFrame> {
+        let outputs = self.outputs();
+        if outputs.is_empty() {
+            return self.fitted.apply(frame);
+        }
+        let schema = frame.collect_schema()?;
+        let prepared: Vec<String> = outputs.iter().map(|output| beside(i, output)).collect();
+        if !prepared.iter().all(|name| schema.contains(name)) {
+            return self.fitted.apply(frame);
+        }
+        let named: Vec<Expr> = prepared.iter().zip(outputs).map(|(name, output)| column(name).alias(output)).collect();
+        Ok(frame.with_columns(named).drop(by_name(&prepared, false, false)))
+    }
+}
+
+/// Columns without any value.
+fn nulls(columns: &[&InputColumn]) -> Vec<Expr> {
+    columns.iter().filter_map(|column| Some(lit(NULL).cast(column.dtype()?).alias(column.name.as_str()))).collect()
+}
+
+/// What a column is called beside the raw ones that the transform with this place in the chain makes of other rows.
+fn beside(i: usize, output: &str) -> String {
+    format!("{output} (transform {})", i + 1)
+}
+
+/// What an estimator reads of these columns: those that a transform made sparse, behind all others.
+fn reads(features: &[String], steps: &[FittedStep]) -> Features {
+    let made: BTreeMap<String, Block> = steps.iter().flat_map(|step| step.fitted.blocks()).map(|block| (block.column.clone(), block)).collect();
+    let numbers = features.iter().filter(|name| !made.contains_key(*name)).cloned().collect();
+    Features { numbers, blocks: features.iter().filter_map(|name| made.get(name).cloned()).collect() }
+}
+
+/// Refuses to call or compute a sparse column anew, since nobody could say what its places mean.
+fn refuse_strays(fitted: &dyn FittedTransform, before: &Table, after: &Table) -> Result<()> {
+    let made = fitted.blocks();
+    let known = |name: &str| before.schema().get(name).is_some_and(is_sparse) || made.iter().any(|block| block.column == name);
+    match after.schema().iter().find(|(name, dtype)| is_sparse(dtype) && !known(name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::data(format!("`{}` would make `{name}` from a sparse column, which no transform can change", fitted.name()))
+            .hint("change the column before it becomes sparse, or set `sparse: false` there")),
+    }
+}
+
 /// The columns that the optimised query still reads when only `wanted` are asked for.
 fn columns_read(frame: &LazyFrame, wanted: &[String]) -> Result<BTreeSet<String>> {
     if wanted.is_empty() {
@@ -313,6 +466,7 @@ fn columns_read(frame: &LazyFrame, wanted: &[String]) -> Result<BTreeSet<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::BATCH_ROWS;
     use crate::ml::transformers::contract_tests::{sample, value};
     use crate::value::display_path;
 
@@ -428,6 +582,84 @@ mod tests {
             shown,
             ["features are computed from the target `g`", "features are computed from `later`, which is known only after the event (`post_event`)"]
         );
+    }
+
+    /// Rows of 40 groups in no order of time.
+    fn series(rows: usize) -> Table {
+        let n = rows as i64;
+        let frame = df!(
+            "t" => (0..n).map(|i| i * 7_919 % n / 3).collect::<Vec<_>>(), "g" => (0..n).map(|i| format!("g{}", i % 40)).collect::<Vec<_>>(),
+            "x" => (0..n).map(|i| (i % 11 > 0).then_some((i * 31 % 97) as f64)).collect::<Vec<_>>(), "sold" => (0..n).map(|i| (i * 17 % 89) as f64).collect::<Vec<_>>()
+        );
+        Table::of(frame.unwrap())
+    }
+
+    /// A chain fitted on the first rows in time.
+    fn of_earlier(table: &Table, until: i64, yaml: &str) -> FittedChain {
+        let roles = Roles::new([("t".to_owned(), Role::Time)].into()).with_target("sold");
+        let training = Table::from_query(table.lazy().filter(col("t").lt(lit(until)))).unwrap();
+        FittedChain::load(chain(yaml).fit(&training, &roles, 0).unwrap().save()).unwrap()
+    }
+
+    #[test]
+    fn batches_of_a_prepared_table_become_what_the_table_does() {
+        let table = series(BATCH_ROWS + 500);
+        let chain = of_earlier(&table, 700, "[{derive: {twice: x * 2}}, {lag: {columns: [twice], by: [g], periods: [1, 5]}}, {drop: {columns: [x]}}]");
+        let whole = Table::from_query(chain.apply(table.lazy()).unwrap()).unwrap().collect().unwrap();
+        let mut pieces = whole.clear();
+        for batch in chain.prepare(&table).unwrap().batches().unwrap() {
+            pieces.vstack_mut(&applied(&chain, batch.unwrap())).unwrap();
+        }
+        assert!(pieces.equals_missing(&whole) && pieces.schema() == whole.schema());
+        assert!(whole.column("twice_lag_5").unwrap().null_count() < 20_000);
+    }
+
+    /// Lags of a derived column and of the target, and a window over such a lag.
+    #[test]
+    fn rows_of_a_prepared_table_stand_for_themselves_and_the_target_may_be_absent() {
+        let table = series(3_000);
+        let yaml = "[{derive: {twice: x * 2}}, {lag: {columns: [twice, sold], by: [g], periods: [1, 5]}}, {drop: {columns: [x]}},
+                     {rolling: {columns: [sold_lag_1], by: [g], window: 40, aggregates: [mean, std]}}, {impute: {columns: numeric()}}, {one_hot: {columns: [g]}}]";
+        let chain = of_earlier(&table, 500, yaml);
+        let inputs: Vec<&str> = chain.inputs.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(inputs, ["t", "g", "x"]);
+        let known = applied(&chain, table.collect().unwrap());
+        let prepared = chain.prepare(&table).unwrap();
+        assert_eq!(prepared.names().nth(4), Some("sold_lag_1 (transform 2)"));
+        let rows = chain.prepare(&prepared).unwrap().collect().unwrap();
+        assert!(chain.bare(rows.clone()).equals_missing(&table.collect().unwrap()));
+        let some = IdxCa::from_vec("".into(), (0..500).map(|i| i * 1_237 % 3_000).collect());
+        assert!(applied(&chain, rows.take(&some).unwrap()).equals_missing(&known.take(&some).unwrap()));
+
+        // Without the target, or with none of its values, what training saw of it counts alone.
+        let unknown = table.lazy().with_columns([lit(NULL).cast(DataType::Float64).alias("sold")]).collect().unwrap();
+        let of_history = applied(&chain, unknown.drop("sold").unwrap());
+        assert!(of_history.equals_missing(&applied(&chain, unknown).drop("sold").unwrap()));
+        let differs = |name: &str| !of_history.column(name).unwrap().equals_missing(known.column(name).unwrap());
+        assert_eq!([differs("twice_lag_5"), differs("sold_lag_5")], [false, true]);
+    }
+
+    #[test]
+    fn only_earlier_values_of_the_target_may_be_features() {
+        let roles = Roles::new([("late".to_owned(), Role::PostEvent)].into()).with_target("sold");
+        let table = Table::of(df!("t" => [1, 2, 3], "x" => [Some(1.0), None, Some(3.0)], "sold" => [1.0, 0.0, 1.0], "late" => [5.0, 6.0, 7.0]).unwrap());
+        let lags = "{lag: {columns: [sold, late], order: t}}, {derive: {change: x - sold_lag_1}}";
+        let fitted = chain(&format!("[{lags}]")).fit(&table, &roles, 0).unwrap();
+        assert_eq!(fitted.features(), ["t", "x", "sold_lag_1", "late_lag_1", "change"]);
+        let stand_for: Vec<String> = fitted.origins().unwrap().into_iter().map(|origin| format!("{} of {}", origin.name, origin.from.len())).collect();
+        assert_eq!(stand_for, ["t of 1", "x of 1", "sold_lag_1 of 1", "late_lag_1 of 1", "change of 2"]);
+        let leaks = chain(&format!("[{lags}, {{impute: {{columns: x, by: [sold, t]}}}}]")).fit(&table, &roles, 0).err().unwrap();
+        assert_eq!(leaks.to_string(), "features are computed from the target `sold`");
+        // What no feature needs may be absent, although the transform names it.
+        let few = chain("[{lag: {columns: [x, sold, late], order: t}}, {select: {columns: [sold_lag_1]}}]").fit(&table, &roles, 0).unwrap();
+        let later = Table::of(df!("t" => [4, 5]).unwrap());
+        let prepared = applied(&few, few.prepare(&later).unwrap().collect().unwrap());
+        assert!(
+            prepared.equals_missing(&applied(&few, later.collect().unwrap()))
+                && prepared.column("sold_lag_1").unwrap().get(1).unwrap() == AnyValue::Float64(1.0)
+        );
+        let error = chain("[{lag: {columns: x, order: t, by: [sold]}}]").fit(&table, &roles, 0).err().unwrap();
+        assert_eq!(error.to_string(), "features are computed from the target `sold`");
     }
 
     #[test]

@@ -88,6 +88,11 @@ pub trait Estimator: JsonSchema + Serialize + DeserializeOwned + Clone + Send + 
         false
     }
 
+    /// Can it work on sparse columns without spreading them out?
+    fn takes_sparse(&self) -> bool {
+        false
+    }
+
     /// What fits, with its versions: itself, and the estimators inside of it.
     fn algorithms(&self) -> Vec<(&'static str, u32)> {
         vec![(Self::NAME, Self::VERSION)]
@@ -146,7 +151,9 @@ pub trait UnfittedEstimator: Send + Sync {
     fn supports(&self, task: &Task) -> bool;
     /// See [`Estimator::wants_validation`].
     fn wants_validation(&self) -> bool;
-    /// See [`Estimator::fit`].
+    /// See [`Estimator::takes_sparse`].
+    fn takes_sparse(&self) -> bool;
+    /// See [`Estimator::fit`]; sparse columns are refused where it cannot take them.
     ///
     /// # Errors
     /// As there.
@@ -199,7 +206,14 @@ impl<E: Estimator> UnfittedEstimator for Unfitted<E> {
         self.0.wants_validation()
     }
 
+    fn takes_sparse(&self) -> bool {
+        self.0.takes_sparse()
+    }
+
     fn fit(&self, on: &TrainingSet) -> Result<Box<dyn FittedEstimator>> {
+        if !self.0.takes_sparse() {
+            on.refuse_sparse(E::NAME)?;
+        }
         Ok(Box::new(Fitted::<E>(self.0.fit(on)?)))
     }
 }

@@ -1,15 +1,19 @@
-//! A matrix of numbers, stored column by column.
+//! A matrix of numbers, stored column by column, with sparse columns behind them.
+
+use std::ops::Range;
 
 use polars::prelude::*;
 
+use super::sparse::{Csr, Features};
 use crate::data::rows::kind_name;
 use crate::error::{Error, Result};
 
-/// `rows` × `columns.len()` numbers; a missing value is NaN.
+/// `rows` × features: numbers column by column, a missing value being NaN, and behind them sparse columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matrix {
     pub rows: usize,
     pub columns: Vec<Vec<f64>>,
+    pub blocks: Vec<Csr>,
 }
 
 impl Matrix {
@@ -32,12 +36,44 @@ impl Matrix {
         if !problems.is_empty() {
             return Err(Error::data(problems.join("; ")).hint("encode it (`one_hot`, `date_parts`), give it the role `ignore`, or use `transform: auto`"));
         }
-        Ok(Self { rows: frame.height(), columns })
+        Ok(Self { rows: frame.height(), columns, blocks: Vec::new() })
+    }
+
+    /// What an estimator reads of a frame.
+    ///
+    /// # Errors
+    /// As [`Matrix::of`]; a sparse column that is absent or none.
+    pub fn read(frame: &DataFrame, features: &Features) -> Result<Self> {
+        let block = |block: &super::sparse::Block| Csr::of(frame.column(&block.column)?, block.features.len());
+        Ok(Self { blocks: features.blocks.iter().map(block).collect::<Result<_>>()?, ..Self::of(frame, &features.numbers)? })
+    }
+
+    /// No rows yet.
+    #[must_use]
+    pub fn empty(features: &Features) -> Self {
+        let blocks = features.blocks.iter().map(|block| Csr::empty(block.features.len())).collect();
+        Self { rows: 0, columns: vec![Vec::new(); features.numbers.len()], blocks }
+    }
+
+    /// Some of the rows.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        let columns = self.columns.iter().map(|column| column.get(rows.clone()).unwrap_or_default().to_vec()).collect();
+        Self { rows: rows.len(), columns, blocks: self.blocks.iter().map(|block| block.part(rows.clone())).collect() }
+    }
+
+    /// The sparse columns, each with the place of its first feature.
+    pub fn placed_blocks(&self) -> impl Iterator<Item = (usize, &Csr)> {
+        self.blocks.iter().scan(self.columns.len(), |next, block| {
+            let first = *next;
+            *next += block.width;
+            Some((first, block))
+        })
     }
 
     #[must_use]
     pub fn width(&self) -> usize {
-        self.columns.len()
+        self.columns.len() + self.blocks.iter().map(|block| block.width).sum::<usize>()
     }
 }
 

@@ -48,12 +48,14 @@ mod estimator;
 pub mod estimators;
 pub mod explain;
 pub mod input;
+pub mod leak;
 pub mod linalg;
 pub mod matrix;
 pub mod metric;
 pub mod model;
 pub mod reduce;
 pub mod selector;
+pub mod sparse;
 pub mod target;
 pub mod threshold;
 mod training;
@@ -61,6 +63,7 @@ mod transform;
 pub mod transformers;
 pub mod trees;
 pub mod tune;
+pub mod uncertainty;
 
 pub use chain::{Chain, FittedChain};
 pub use deadline::Deadline;
@@ -68,4 +71,4 @@ pub use estimator::{Coefficient, Estimator, EstimatorEntry, FittedEstimator, Pre
 pub use matrix::Matrix;
 pub use selector::Selector;
 pub use training::{Chunk, TrainingSet, refuse_missing, target_numbers};
-pub use transform::{Apply, Fit, FittedTransform, TargetKind, Transformer, TransformerEntry, UnfittedTransform};
+pub use transform::{AcrossRows, Apply, Fit, FittedTransform, TargetKind, Transformer, TransformerEntry, UnfittedTransform};

@@ -174,7 +174,7 @@ impl Model {
     /// # Errors
     /// Features that are missing.
     pub fn predict_transformed(&self, frame: &DataFrame) -> Result<Predictions> {
-        let said = self.estimator.predict(&Matrix::of(frame, &self.features)?)?;
+        let said = self.estimator.predict(&Matrix::read(frame, self.chain.reads())?)?;
         Ok(self.adjustments.apply(&self.task, said))
     }
 
@@ -227,12 +227,15 @@ impl Model {
         Scored { adjustments: self.adjustments.clone(), ..Scored::empty(&self.task) }
     }
 
-    /// Scores a table a batch at a time, in order: each raw batch with its predictions.
+    /// Scores a table a batch at a time, in order: each raw batch with its predictions. A batch has the table's columns, so
+    /// that of a table that [`FittedChain::prepare`] gave has what was prepared too.
     ///
     /// # Errors
     /// As [`Model::predict`]; whatever `each` returns.
     pub fn score(&self, table: &Table, mut each: impl FnMut(DataFrame, Predictions) -> Result<()>) -> Result<()> {
-        let mut batches = table.batches()?;
+        let prepared = self.chain.prepare(table)?;
+        let added: Vec<&str> = prepared.names().filter(|name| !table.has(name)).collect();
+        let mut batches = prepared.batches()?;
         let mut before = 0;
         loop {
             let some: Vec<DataFrame> = batches.by_ref().take(BATCHES_AT_ONCE).collect::<Result<_>>()?;
@@ -246,7 +249,7 @@ impl Model {
                 .collect::<Result<_>>()?;
             before += some.iter().map(DataFrame::height).sum::<usize>();
             for (frame, predictions) in some.into_iter().zip(predicted) {
-                each(frame, predictions)?;
+                each(if added.is_empty() { frame } else { frame.drop_many(added.iter().copied()) }, predictions)?;
             }
         }
     }

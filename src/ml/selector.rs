@@ -14,6 +14,7 @@ use regex::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::sparse::is_sparse;
 use super::{Fit, reduce};
 use crate::data::{Role, Table};
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
@@ -277,7 +278,7 @@ pub fn require(transform: &str, table: &Table, columns: &[String], kinds: &[Colu
     let refused = |name: &String| {
         let dtype = table.schema().get(name)?;
         let kind = ColumnKind::of(dtype);
-        (kind != ColumnKind::Empty && !kinds.contains(&kind)).then(|| format!("`{name}` ({dtype})"))
+        (kind != ColumnKind::Empty && !kinds.contains(&kind)).then(|| format!("`{name}` ({})", type_words(dtype)))
     };
     let bad: Vec<String> = columns.iter().filter_map(refused).collect();
     if bad.is_empty() {
@@ -285,6 +286,12 @@ pub fn require(transform: &str, table: &Table, columns: &[String], kinds: &[Colu
     }
     let wanted: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     Err(Error::data(format!("`{transform}` takes {} columns, not {}", wanted.join(", "), bad.join(", "))))
+}
+
+/// A type as a refusal names it.
+#[must_use]
+pub fn type_words(dtype: &DataType) -> String {
+    if is_sparse(dtype) { "sparse: it goes to the estimator as it is".to_owned() } else { dtype.to_string() }
 }
 
 /// Refuses names that are not columns of the table.

@@ -454,7 +454,7 @@ mod tests {
         let y: Vec<f64> = (0..900).map(|i| f64::from(i % 3 - 1).exp()).collect();
         let options = Value::Map([("smearing".to_owned(), Value::Bool(true))].into());
         let mut smeared = TargetTransform::read(&Value::Map([("log".to_owned(), options)].into())).unwrap().fit_values(&y, "fare").unwrap();
-        let x = Matrix { rows: y.len(), columns: vec![vec![0.0; y.len()]] };
+        let x = Matrix { rows: y.len(), columns: vec![vec![0.0; y.len()]], blocks: Vec::new() };
         let chunk = Chunk { x, y: y.iter().map(|y| smeared.forward(*y)).collect(), w: vec![1.0; y.len()] };
         let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], chunk, 1);
         smeared.learn_residuals(&set, |x| Ok(Predictions::Values(vec![0.0; x.rows]))).unwrap();

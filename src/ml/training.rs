@@ -10,6 +10,7 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::matrix::numbers;
+use super::sparse::{Csr, Features};
 use super::{Deadline, Matrix, Task};
 use crate::data::Table;
 use crate::data::rows::kind_name;
@@ -42,8 +43,15 @@ impl Chunk {
                 column.retain(|_| counts.next().copied().unwrap_or(false));
             }
             self.x.rows = self.w.len();
+            for block in &mut self.x.blocks {
+                *block = block.filter(&counts);
+            }
         }
         self
+    }
+
+    fn bytes(&self) -> usize {
+        8 * self.x.rows * (self.x.columns.len() + 2) + self.x.blocks.iter().map(Csr::bytes).sum::<usize>()
     }
 }
 
@@ -51,7 +59,7 @@ impl Chunk {
 #[derive(Clone)]
 pub struct TrainingSet {
     pub task: Task,
-    /// Feature names, in the order of the matrix's columns.
+    /// Feature names, in the order of the matrix: columns of numbers, then what sparse columns hold.
     pub features: Vec<String>,
     pub rows: usize,
     /// The recipe's seed, for estimators that draw.
@@ -60,6 +68,7 @@ pub struct TrainingSet {
     pub validation: Option<Box<TrainingSet>>,
     /// When fitting may give up.
     pub deadline: Deadline,
+    reads: Features,
     source: Source,
     target: String,
     weight: Option<String>,
@@ -96,8 +105,16 @@ impl TrainingSet {
     /// # Errors
     /// Feature columns that are absent or not numeric (all named); a label the task does not list; a
     /// missing target; a weight that is negative or missing.
-    pub fn new(task: Task, table: &Table, features: Vec<String>, target: &str, weight: Option<&str>, class_weight: Vec<f64>, seed: u64) -> Result<Self> {
-        let rows = table.rows()?;
+    pub fn new(
+        task: Task,
+        table: &Table,
+        features: impl Into<Features>,
+        target: &str,
+        weight: Option<&str>,
+        class_weight: Vec<f64>,
+        seed: u64,
+    ) -> Result<Self> {
+        let (rows, reads) = (table.rows()?, features.into());
         let mut set = Self {
             task,
             rows,
@@ -108,13 +125,47 @@ impl TrainingSet {
             target: target.to_owned(),
             weight: weight.map(str::to_owned),
             class_weight,
-            features,
+            features: reads.names(),
+            reads,
         };
-        if rows.saturating_mul(set.features.len() + 2).saturating_mul(8) <= MEMORY_BUDGET {
-            let chunks = table.batches()?.map(|batch| set.chunk(&batch?)).collect::<Result<Vec<_>>>()?;
+        if rows.saturating_mul(set.dense() + 2).saturating_mul(8) <= MEMORY_BUDGET
+            && let Some(chunks) = set.in_budget(table)?
+        {
             set.source = Source::Memory(Arc::new(chunks));
         }
         Ok(set)
+    }
+
+    /// All rows, unless sparse columns turn out to hold too much.
+    fn in_budget(&self, table: &Table) -> Result<Option<Vec<Chunk>>> {
+        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        for batch in table.batches()? {
+            let chunk = self.chunk(&batch?)?;
+            bytes += chunk.bytes();
+            if bytes > MEMORY_BUDGET && self.is_sparse() {
+                return Ok(None);
+            }
+            chunks.push(chunk);
+        }
+        Ok(Some(chunks))
+    }
+
+    /// How many features are columns of numbers; they come before all others.
+    #[must_use]
+    pub fn dense(&self) -> usize {
+        self.reads.numbers.len()
+    }
+
+    /// Is there a sparse column? Then no matrix of features × features is made.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        !self.reads.blocks.is_empty()
+    }
+
+    /// # Errors
+    /// See [`Features::refuse_sparse`].
+    pub fn refuse_sparse(&self, estimator: &str) -> Result<()> {
+        self.reads.refuse_sparse(estimator)
     }
 
     /// A set that is in memory already, for tests and for use as a library.
@@ -127,9 +178,11 @@ impl TrainingSet {
     #[must_use]
     pub fn in_chunks(task: Task, features: Vec<String>, chunks: Vec<Chunk>, seed: u64) -> Self {
         let rows = chunks.iter().map(|chunk| chunk.x.rows).sum();
+        let reads = features.clone().into();
         Self {
             task,
             features,
+            reads,
             rows,
             seed,
             validation: None,
@@ -141,8 +194,16 @@ impl TrainingSet {
         }
     }
 
+    /// The same set, where its chunks have sparse columns.
+    #[must_use]
+    pub fn with_features(mut self, features: Features) -> Self {
+        self.features = features.names();
+        self.reads = features;
+        self
+    }
+
     fn chunk(&self, frame: &DataFrame) -> Result<Chunk> {
-        let x = Matrix::of(frame, &self.features)?;
+        let x = Matrix::read(frame, &self.reads)?;
         let y = target_numbers(frame.column(&self.target)?, &self.task)?;
         let mut w = match &self.weight {
             Some(name) => weights(frame.column(name)?)?,
@@ -164,8 +225,14 @@ impl TrainingSet {
         self.deadline.check()?;
         match &self.source {
             Source::Memory(chunks) => {
-                let parts: Vec<A> = chunks.par_iter().map(&map).collect::<Result<_>>()?;
-                Ok(parts.into_iter().fold(start, join))
+                // What is summed of a sparse column is as long as its features are many.
+                let at_once = if self.is_sparse() { CHUNKS_AT_ONCE } else { chunks.len().max(1) };
+                let mut total = start;
+                for some in chunks.chunks(at_once) {
+                    let parts: Vec<A> = some.par_iter().map(&map).collect::<Result<_>>()?;
+                    total = parts.into_iter().fold(total, &mut join);
+                }
+                Ok(total)
             }
             Source::Table(table) => {
                 let mut total = start;
@@ -188,7 +255,7 @@ impl TrainingSet {
     /// # Errors
     /// Where reading fails.
     pub fn whole(&self) -> Result<Chunk> {
-        let empty = Chunk { x: Matrix { rows: 0, columns: vec![Vec::new(); self.features.len()] }, y: Vec::new(), w: Vec::new() };
+        let empty = Chunk { x: Matrix::empty(&self.reads), y: Vec::new(), w: Vec::new() };
         self.reduce(
             empty,
             |chunk| Ok(chunk.clone()),
@@ -197,6 +264,7 @@ impl TrainingSet {
                 for (column, more) in whole.x.columns.iter_mut().zip(part.x.columns) {
                     column.extend(more);
                 }
+                whole.x.blocks.iter_mut().zip(&part.x.blocks).for_each(|(block, more)| block.append(more));
                 whole.y.extend(part.y);
                 whole.w.extend(part.w);
                 whole
@@ -210,7 +278,7 @@ impl TrainingSet {
     /// Exit code 4, with the columns and how many rows.
     pub fn require_complete(&self, estimator: &str) -> Result<()> {
         let counts = self.reduce(
-            vec![0_usize; self.features.len()],
+            vec![0_usize; self.dense()],
             |chunk| Ok(chunk.x.columns.iter().map(|column| column.iter().filter(|v| !v.is_finite()).count()).collect()),
             |a, b| a.iter().zip(b).map(|(a, b)| a + b).collect(),
         )?;
@@ -253,5 +321,31 @@ pub fn target_numbers(column: &Column, task: &Task) -> Result<Vec<f64>> {
                 })
                 .collect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Roles;
+    use crate::ml::Chain;
+    use crate::ml::transformers::contract_tests::value;
+
+    #[test]
+    fn rows_of_sparse_columns_are_the_same_in_memory_and_read_again() {
+        let frame = df!("c" => ["a", "b", "c", "b"].repeat(50), "x" => vec![1.0; 200], "y" => vec![2.0; 200]).unwrap();
+        let table = Table::of(frame);
+        let chain =
+            Chain::parse(&value(&serde_json::json!([{"one_hot": {"sparse": true}}]))).unwrap().fit(&table, &Roles::default().with_target("y"), 1).unwrap();
+        let rows = Table::from_query(chain.apply(table.lazy()).unwrap()).unwrap();
+        let mut set = TrainingSet::new(Task::Regression, &rows, chain.reads().clone(), "y", None, Vec::new(), 1).unwrap();
+        let whole = set.whole().unwrap();
+        assert!(matches!(set.source, Source::Memory(_)) && set.features == ["x", "c_a", "c_b", "c_c"]);
+        assert_eq!(whole.clone().counted().x.blocks[0].times(&[1.0, 2.0, 4.0]).sum::<f64>(), 50.0 * 9.0);
+        set.source = Source::Table(rows);
+        assert!(set.whole().unwrap() == whole);
+        let mut lighter = whole;
+        lighter.w[1..].fill(0.0);
+        assert_eq!(lighter.counted().x.blocks[0].row(0).collect::<Vec<_>>(), [(0, 1.0)]);
     }
 }

@@ -3,18 +3,19 @@
 //! A transform is one file in `transformers/` and one line in its list. Fitting reads the training
 //! table in batches or in one aggregate query; applying only adds lazy expressions, so it streams. What
 //! becomes of the training rows themselves may differ from what is applied to all other rows: see
-//! [`Transformer::fit_training`].
+//! [`Transformer::fit_training`]. Where a row gets values of other rows, the whole table is looked at first: see [`AcrossRows`].
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use polars::prelude::LazyFrame;
+use polars::prelude::{Column, LazyFrame};
 
 use crate::card;
 use crate::data::{Role, Roles, Table};
 use crate::error::{Error, Result};
 use crate::ml::selector::ColumnKind;
+use crate::ml::sparse::Block;
 use crate::value::{Fault, Value, parse};
 
 /// What a transform may look at while it fits: training rows only.
@@ -94,7 +95,7 @@ pub trait Transformer: JsonSchema + Serialize + DeserializeOwned + Clone + Send 
 /// A fitted transform.
 pub trait Apply: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Adds this transform's expressions to a query, which keeps its rows and their order. Columns that were named at
-    /// fitting are there. Only a check reads the rows now, so that it can name all that break it.
+    /// fitting are there. Only a check reads the rows now, so that it can name all that break it, and what is [`AcrossRows`].
     ///
     /// # Errors
     /// Where the query cannot be built; what a check found.
@@ -105,8 +106,31 @@ pub trait Apply: Serialize + DeserializeOwned + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Set where rows get values of other rows: [`Apply::apply`] is then only right for a whole table.
+    fn across_rows(&self) -> Option<&dyn AcrossRows> {
+        None
+    }
+
+    /// The sparse columns that are made.
+    fn blocks(&self) -> Vec<Block> {
+        Vec::new()
+    }
+
     /// What was learned, as tables for the card and for `recipe show transformer`.
     fn learned(&self) -> Vec<card::Table>;
+}
+
+/// A fitted transform that gives a row values of other rows. A chain asks it once for a whole table, so that the rows can be
+/// taken apart afterwards: [`super::FittedChain::prepare`].
+pub trait AcrossRows {
+    /// The names of the columns that it adds.
+    fn outputs(&self) -> Vec<&str>;
+
+    /// Those columns for a whole table, in the order of its rows.
+    ///
+    /// # Errors
+    /// Columns that are absent; where the table cannot be read.
+    fn columns(&self, table: &Table) -> Result<Vec<Column>>;
 }
 
 /// [`Transformer`] without its type, as the chain holds it.
@@ -137,6 +161,11 @@ pub trait FittedTransform: Send + Sync {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame>;
     /// See [`Apply::required`].
     fn required(&self) -> Vec<String>;
+    /// See [`Apply::across_rows`].
+    fn across_rows(&self) -> Option<&dyn AcrossRows>;
+
+    /// See [`Apply::blocks`].
+    fn blocks(&self) -> Vec<Block>;
     fn learned(&self) -> Vec<card::Table>;
     /// The fitted state, to be read back by [`TransformerEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -179,6 +208,14 @@ impl<T: Transformer> FittedTransform for Fitted<T> {
 
     fn required(&self) -> Vec<String> {
         self.0.required()
+    }
+
+    fn across_rows(&self) -> Option<&dyn AcrossRows> {
+        self.0.across_rows()
+    }
+
+    fn blocks(&self) -> Vec<Block> {
+        self.0.blocks()
     }
 
     fn learned(&self) -> Vec<card::Table> {

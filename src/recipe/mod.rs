@@ -28,6 +28,7 @@ use crate::ml::adjust::Plan;
 use crate::ml::calibration::Method;
 use crate::ml::chain::Chain;
 use crate::ml::model::OutputNames;
+use crate::ml::sparse::BETTER;
 use crate::ml::target::TargetTransform;
 use crate::ml::{EstimatorEntry, TargetKind, Task, estimators, metric};
 use crate::steps::evaluate::Evaluate;
@@ -321,6 +322,9 @@ impl Builder {
         let (transform, transforms) = self.transform(&mut steps, &goal, &roles, seed).unzip();
         let objective = Objective { metric: primary.clone(), greater_is_better, custom: own.cloned() };
         let train = self.train(&mut steps, &goal, &target, target_transform, transforms, &roles, objective, seed);
+        if let (Some(transform), Some(train)) = (&transform, &train) {
+            self.sparse(transform, train);
+        }
         let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles, seed);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
@@ -546,8 +550,7 @@ impl Builder {
         let mut parameters = section.take("estimator_params").unwrap_or(Value::Null);
         let mut section: TrainSection = self.section(&base, &section)?;
         let _ = (section.resampling_minority_percentage, section.rebalance_training_data, section.skip_data_profiling);
-        let default = if *goal == Goal::Regression { "ridge" } else { "logistic" };
-        let using = section.using.as_deref().unwrap_or(default);
+        let using = section.using.as_deref().unwrap_or("gradient_boosting");
         let Some(entry) = estimators::find(using) else {
             let names: Vec<&str> = estimators::ESTIMATORS.iter().flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied())).collect();
             let hint = match crate::error::nearest(using, names.iter().copied()) {
@@ -593,6 +596,7 @@ impl Builder {
             tuning,
             class_weight: section.class_weight,
             plan,
+            leaks: section.leaks,
             explain: section.explain,
             output,
             goal: goal.clone(),
@@ -601,6 +605,15 @@ impl Builder {
             primary_metric,
             seed,
         })
+    }
+
+    /// An estimator that cannot take the sparse columns that are asked for is refused now; where `auto` makes some, when it fits.
+    fn sparse(&mut self, transform: &Transform, train: &Train) {
+        let asked = transform.chain.steps().iter().find(|step| step.config().get("sparse") == Some(&serde_json::Value::Bool(true)));
+        if let Some(step) = asked.filter(|_| !train.estimator.takes_sparse()) {
+            let message = format!("`{}` cannot take the sparse columns that `{}` makes with `sparse: true`", train.estimator.name(), step.name());
+            self.add(&["steps", "train"], vec![Fault::new(&["using".to_owned()], message).hint(BETTER)]);
+        }
     }
 
     /// What wraps the estimator.
@@ -641,11 +654,13 @@ impl Builder {
             self.checked(&["steps", "evaluate", "validation_criteria", &i.to_string()], criterion.check(known));
         }
         self.checked(&["steps", "evaluate", "explain"], section.explain.check());
+        self.checked(&["steps", "evaluate", "bootstrap"], section.bootstrap.check());
         Some(Evaluate {
             criteria: section.validation_criteria,
             custom_metrics: custom.custom_metrics,
             primary_metric: primary.to_owned(),
             explain: section.explain,
+            bootstrap: section.bootstrap,
             goal: goal.clone(),
             target: target.to_owned(),
             roles: roles.clone(),

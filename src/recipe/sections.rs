@@ -13,8 +13,10 @@ use crate::data::Role;
 use crate::ml::calibration::Method;
 use crate::ml::conformal::Coverage;
 use crate::ml::threshold::DecisionThreshold;
+use crate::ml::uncertainty::Bootstrap;
 use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::explain::{EvaluateExplain, TrainExplain};
+use crate::steps::leaks::LeakCheck;
 use crate::steps::predict::Output;
 use crate::steps::train::ClassWeight;
 use crate::steps::tuning::TuningSection;
@@ -89,6 +91,9 @@ pub struct TrainSection {
     /// What the card shows of how the model came to its predictions.
     #[serde(default)]
     pub explain: TrainExplain,
+    /// What is done about columns that give the target away.
+    #[serde(default)]
+    pub leaks: LeakCheck,
     /// How the names of predicted columns begin.
     pub predict_prefix: Option<String>,
     /// A column of scores for each class; default true.
@@ -179,6 +184,9 @@ pub struct EvaluateSection {
     /// What the card shows of which columns matter.
     #[serde(default)]
     pub explain: EvaluateExplain,
+    /// Intervals of metrics, by drawing test rows again.
+    #[serde(default)]
+    pub bootstrap: Bootstrap,
 }
 
 /// `custom_metrics`.
@@ -266,7 +274,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.rebalance_training_data", "true", "resampling"),
     ("steps.train.time_budget_secs", "", "AutoML"),
     ("steps.evaluate.slices", "", "slices"),
-    ("steps.evaluate.bootstrap", "", "confidence intervals"),
     ("steps.predict.gates", "", "drift gates"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
@@ -277,12 +284,7 @@ const LATER: &[(&str, &str, &str)] = &[
 ];
 
 /// Keys of a criterion that come later.
-const LATER_IN_CRITERIA: &[(&str, &str)] = &[
-    ("slice", "slices"),
-    ("not_worse_than", "comparing with the champion"),
-    ("confidence", "comparing with the champion"),
-    ("max_ratio_to_overall", "slices"),
-];
+const LATER_IN_CRITERIA: &[(&str, &str)] = &[("slice", "slices"), ("not_worse_than", "comparing with the champion"), ("max_ratio_to_overall", "slices")];
 
 /// Everything in a configuration that is known but not done yet.
 #[must_use]

@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
+use serde::Deserialize;
 
 use crate::data::source::SourceFile;
 use crate::error::{Error, Kind, Result};
@@ -208,7 +209,7 @@ impl<'a> Session<'a> {
     /// Where the store cannot be read.
     pub fn latest(&self, step: &str) -> Result<Option<(Entry, Report)>> {
         let Some(entry) = self.store.latest(&self.owner, step)? else { return Ok(None) };
-        let report: Option<Report> = serde_json::from_value(entry.report.clone()).ok();
+        let report: Option<Report> = Report::deserialize(&entry.report).ok();
         let Some(report) = report else { return Ok(None) };
         let report = match self.recipe.step(step) {
             Some(step) => step.present(report),
@@ -403,12 +404,9 @@ impl Runner<'_> {
     /// A result that was found, unless what it did outside the store is gone.
     fn hit(&mut self, step: &dyn Step, entry: &Entry) -> Result<Hit> {
         let session = self.session;
-        let Ok(report) = serde_json::from_value::<Report>(entry.report.clone()) else { return Ok(Hit::Lost(Stale::Damaged("report".to_owned()))) };
+        let Ok(report) = Report::deserialize(&entry.report) else { return Ok(Hit::Lost(Stale::Damaged("report".to_owned()))) };
         if let Some(what) = step.missing_effect(&report, &session.around)? {
             return Ok(Hit::Lost(Stale::EffectMissing(what)));
-        }
-        if let Some(reminder) = step.reminder(&report, &session.around)? {
-            (self.observer)(&Event::Warning { text: &reminder });
         }
         if session.store.is_writable() {
             session.store.remember(&session.owner, step.name(), entry)?;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::{Session, chain};
 use crate::error::{Kind, Result};
 use crate::recipe::Recipe;
@@ -64,7 +66,7 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                         match session.store.lookup(&session.owner, &key)? {
                             Lookup::Miss(reasons) => reasons,
                             Lookup::Hit(entry) => {
-                                let found: Option<Report> = serde_json::from_value(entry.report.clone()).ok();
+                                let found: Option<Report> = Report::deserialize(&entry.report).ok();
                                 let lost = match &found {
                                     Some(found) => step.missing_effect(found, &session.around)?.map(Stale::EffectMissing),
                                     None => Some(Stale::Damaged("report".to_owned())),

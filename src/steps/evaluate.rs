@@ -2,91 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::explain::EvaluateExplain;
+pub use super::gate::{Criterion, Outcome, Severity};
+use super::gate::{FIGURES, Measured, criteria_table, sentence};
 use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
-use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
+use crate::error::{Error, Problem, Result, nearest, shorten};
 use crate::ml::adjust::Adjustments;
 use crate::ml::calibration;
 use crate::ml::explain;
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
+use crate::ml::uncertainty::{self, Bootstrap, Compared, Draws, Interval};
 use crate::ml::{Predictions, Task};
-use crate::value::{Fault, suggest};
 
 const VERSION: u32 = 1;
-
-/// One line of `validation_criteria`.
-#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Criterion {
-    /// The metric that is held against something.
-    pub metric: String,
-    /// The least value, or the greatest where smaller is better.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<f64>,
-    /// A model that must be beaten.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<Baseline>,
-    /// With a baseline: by how much the model must be better, as a share of the baseline's value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_improvement: Option<f64>,
-    /// `warn`: a failure does not reject the model.
-    #[serde(default)]
-    pub severity: Severity,
-}
-
-/// What a criterion compares with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Baseline {
-    Dummy,
-}
-
-/// Does a failed criterion reject the model?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    Warn,
-    #[default]
-    Error,
-}
-
-impl Criterion {
-    /// Checks what types alone cannot say.
-    ///
-    /// # Errors
-    /// Neither or both of `threshold` and `baseline`; a metric that is not computed.
-    pub fn check(&self, known: &[&str]) -> Result<(), Vec<Fault>> {
-        let path = |name: &str| vec![name.to_owned()];
-        let mut faults = Vec::new();
-        if !known.contains(&self.metric.as_str()) {
-            faults.push(
-                Fault::new(&path("metric"), format!("criterion on a metric that is not computed here: `{}`", self.metric)).hint(suggest(&self.metric, known)),
-            );
-        }
-        match (self.threshold, self.baseline) {
-            (None, None) => {
-                faults.push(Fault::new(&[], "a criterion needs `threshold` or `baseline`").hint("for example `{metric: r2_score, threshold: 0.5}`"));
-            }
-            (Some(_), Some(_)) => faults.push(Fault::new(&path("baseline"), "a criterion has `threshold` or `baseline`, not both")),
-            _ => {}
-        }
-        if self.threshold.is_some_and(|t| !t.is_finite()) {
-            faults.push(Fault::new(&path("threshold"), "a threshold is a finite number"));
-        }
-        if self.min_improvement.is_some() && self.baseline.is_none() {
-            faults.push(Fault::new(&path("min_improvement"), "`min_improvement` goes with `baseline`"));
-        }
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
-    }
-}
 
 /// A metric of the user's own: an SQL aggregate over `prediction`, `target`, `proba`, `weight` and the
 /// columns of the data.
@@ -107,20 +44,11 @@ pub struct Evaluate {
     pub custom_metrics: Vec<CustomMetric>,
     pub primary_metric: String,
     pub explain: EvaluateExplain,
+    pub bootstrap: Bootstrap,
     pub goal: Goal,
     pub target: String,
     pub roles: Roles,
     pub seed: u64,
-}
-
-/// One criterion's outcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    pub criterion: String,
-    pub value: Option<f64>,
-    pub bound: Option<f64>,
-    pub passed: bool,
-    pub severity: Severity,
 }
 
 /// What evaluate found, as register and the registry read it.
@@ -129,6 +57,9 @@ pub struct Evaluation {
     pub validated: bool,
     pub reason: String,
     pub metrics: BTreeMap<String, f64>,
+    /// Of the metrics on the test rows.
+    #[serde(default)]
+    pub intervals: BTreeMap<String, Interval>,
     pub dummy: BTreeMap<String, f64>,
     pub outcomes: Vec<Outcome>,
 }
@@ -140,12 +71,15 @@ impl Step for Evaluate {
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
         Ok(Needs {
-            algorithms: BTreeMap::from([("evaluate".to_owned(), VERSION), ("metrics".to_owned(), metric::VERSION), ("explain".to_owned(), explain::VERSION)]),
+            algorithms: [("evaluate", VERSION), ("metrics", metric::VERSION), ("explain", explain::VERSION), ("uncertainty", uncertainty::VERSION)]
+                .map(|(name, version)| (name.to_owned(), version))
+                .into(),
             config: serde_json::json!({
                 "validation_criteria": self.criteria,
                 "custom_metrics": self.custom_metrics,
                 "primary_metric": self.primary_metric,
                 "explain": self.explain,
+                "bootstrap": self.bootstrap,
                 "weight": self.roles.first(Role::Weight),
             }),
             reads: vec![MODEL.id, TRAINING.id, VALIDATION.id, TEST.id],
@@ -193,8 +127,23 @@ impl Step for Evaluate {
         if on_test.rows() == 0 {
             return Err(Error::data("the test split is empty").hint("give it a larger share in `steps.split.split_ratios`"));
         }
-        let dummy = prefixed("test_", metric::compute_all(&dummy_scored(on_training, on_test)));
-        let outcomes = self.outcomes(&metrics, &dummy)?;
+        let dummy_scored = dummy_scored(on_training, on_test);
+        let dummy = prefixed("test_", metric::compute_all(&dummy_scored));
+        let measured = Measured {
+            metrics: &metrics,
+            figures: self.figures(cx, &model, &splits[2].2)?,
+            scored: on_test,
+            dummy: &dummy_scored,
+            dummy_metrics: &dummy,
+            bootstrap: self.bootstrap,
+            seed: self.seed,
+        };
+        let default = [Criterion::beats_dummy(&self.primary_metric)];
+        let criteria = if self.criteria.is_empty() { &default[..] } else { &self.criteria };
+        let outcomes = criteria.iter().map(|criterion| measured.judge(criterion, self.greater_is_better(&criterion.metric))).collect::<Result<Vec<_>>>()?;
+        let draws = Draws::of(on_test, self.bootstrap, self.seed);
+        let intervals = draws.as_ref().map(Draws::intervals).unwrap_or_default();
+        let against_dummy = draws.as_ref().zip(metric::find(&self.primary_metric)).and_then(|(draws, entry)| draws.compare(&dummy_scored, entry));
         let failed: Vec<&Outcome> = outcomes.iter().filter(|o| !o.passed && o.severity == Severity::Error).collect();
         let validated = failed.is_empty();
         let reason = match failed.first() {
@@ -203,21 +152,33 @@ impl Step for Evaluate {
             Some(first) if failed.len() == 1 => format!("failed: {}", sentence(first)),
             Some(first) => format!("failed {} of {} criteria, first: {}", failed.len(), outcomes.len(), sentence(first)),
         };
-        let warnings: Vec<String> = outcomes
+        let mut warnings: Vec<String> = outcomes
             .iter()
             .filter(|o| !o.passed && o.severity == Severity::Warn)
             .map(|o| format!("criterion missed (severity warn): {}", sentence(o)))
             .collect();
-        let evaluation = Evaluation { validated, reason: reason.clone(), metrics: metrics.clone(), dummy: dummy.clone(), outcomes: outcomes.clone() };
+        let evaluation = Evaluation {
+            validated,
+            reason: reason.clone(),
+            metrics: metrics.clone(),
+            intervals: intervals.clone(),
+            dummy: dummy.clone(),
+            outcomes: outcomes.clone(),
+        };
         cx.write(&EVALUATION, &Json(evaluation))?;
 
         let primary = format!("test_{}", self.primary_metric);
         let short = metric::short_name(&self.primary_metric);
+        let interval = intervals.get(&self.primary_metric);
+        let percent = crate::card::format::number(100.0 * self.bootstrap.ci);
+        warnings.extend(self.doubts(on_training, on_test, &metrics, interval, against_dummy));
         let value = metrics.get(&primary).copied();
         let dummy_value = dummy.get(&primary).copied();
         let shown = value.map_or_else(|| "—".to_owned(), crate::card::format::number);
         let passed = outcomes.iter().filter(|o| o.passed).count();
         let dummy_text = dummy_value.map_or_else(String::new, |d| format!(", dummy {}", crate::card::format::number(d)));
+        let range = interval.map(|i| format!("{} – {}", crate::card::format::number(i.low), crate::card::format::number(i.high)));
+        let range_text = range.as_ref().map_or_else(String::new, |range| format!(" ({percent} %: {range})"));
         let mut tabs = vec![
             Tab::new(
                 "criteria",
@@ -236,6 +197,9 @@ impl Step for Evaluate {
                 ))],
             ),
         ];
+        if let Some(tab) = tabs.last_mut().filter(|_| !intervals.is_empty()) {
+            tab.blocks.extend(interval_blocks(&self.primary_metric, &percent, &metrics, &intervals, against_dummy));
+        }
         tabs.extend(metric::plots::tabs(on_test));
         let predicted = scored.iter().map(Scored::rows).sum();
         if let Some((_, _, test)) = splits.last() {
@@ -249,7 +213,7 @@ impl Step for Evaluate {
             line: format!("test {short} {shown}"),
             note: format!("{passed}/{} criteria{dummy_text}", outcomes.len()),
             card: Card {
-                summary: format!("{}: test {short} {shown}{dummy_text}; the model {reason}.", if validated { "VALIDATED" } else { "REJECTED" }),
+                summary: format!("{}: test {short} {shown}{range_text}{dummy_text}; the model {reason}.", if validated { "VALIDATED" } else { "REJECTED" }),
                 headline: vec![
                     Fact::new("verdict", if validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) }),
                     Fact::new(format!("test {short}"), value),
@@ -258,6 +222,7 @@ impl Step for Evaluate {
                     Fact::new("test rows", on_test.rows()),
                 ]
                 .into_iter()
+                .chain(range.map(|range| Fact::new(format!("{percent} % interval"), range)))
                 .chain(metrics.get("test_interval_coverage").map(|share| Fact::new("interval coverage", Cell::Share(*share))))
                 .collect(),
                 warnings: warnings.clone(),
@@ -309,73 +274,80 @@ impl Evaluate {
         custom.expression.number(rows)
     }
 
-    fn outcomes(&self, metrics: &BTreeMap<String, f64>, dummy: &BTreeMap<String, f64>) -> Result<Vec<Outcome>> {
-        let default = [Criterion {
-            metric: self.primary_metric.clone(),
-            threshold: None,
-            baseline: Some(Baseline::Dummy),
-            min_improvement: None,
-            severity: Severity::Error,
-        }];
-        let criteria = if self.criteria.is_empty() { &default[..] } else { &self.criteria };
-        criteria
-            .iter()
-            .map(|criterion| {
-                let name = format!("test_{}", criterion.metric);
-                let better = self.greater_is_better(&criterion.metric);
-                let value = metrics.get(&name).copied().filter(|v| !v.is_nan());
-                let bound = match (criterion.threshold, criterion.baseline) {
-                    (Some(threshold), _) => Some(threshold),
-                    (None, Some(Baseline::Dummy)) => {
-                        let base = dummy.get(&name).copied().ok_or_else(|| {
-                            Error::new(Kind::Config, format!("`baseline: dummy` needs a built-in metric: `{}` has no dummy value", criterion.metric))
-                                .path("steps.evaluate.validation_criteria")
+    /// What criteria name beside metrics.
+    fn figures(&self, cx: &Context<'_>, model: &Model, test: &Table) -> Result<BTreeMap<&'static str, f64>> {
+        let mut figures = BTreeMap::new();
+        for figure in FIGURES.into_iter().filter(|figure| self.criteria.iter().any(|criterion| criterion.metric == *figure)) {
+            let value = match figure {
+                "model_bytes" => cx.size(&MODEL)? as f64,
+                _ => {
+                    // The quickest of three tells most of the program and least of the machine.
+                    let mut best = f64::INFINITY;
+                    for _ in 0..3 {
+                        let (start, mut rows) = (Instant::now(), 0_usize);
+                        model.score(test, |frame, _| {
+                            rows += frame.height();
+                            Ok(())
                         })?;
-                        let share = criterion.min_improvement.unwrap_or(0.0) * base.abs();
-                        Some(if better { base + share } else { base - share })
+                        best = best.min(start.elapsed().as_secs_f64() * 1e6 / rows.max(1) as f64);
                     }
-                    (None, None) => None,
-                };
-                let passed = match (value, bound) {
-                    // A threshold may be met exactly; a dummy must be beaten.
-                    (Some(value), Some(bound)) if criterion.threshold.is_some() => {
-                        if better {
-                            value >= bound
-                        } else {
-                            value <= bound
-                        }
-                    }
-                    (Some(value), Some(bound)) => {
-                        if better {
-                            value > bound
-                        } else {
-                            value < bound
-                        }
-                    }
-                    _ => false,
-                };
-                let sign = match (better, criterion.threshold.is_some()) {
-                    (true, true) => "≥",
-                    (true, false) => ">",
-                    (false, true) => "≤",
-                    (false, false) => "<",
-                };
-                let against = match criterion.baseline {
-                    Some(Baseline::Dummy) if criterion.min_improvement.unwrap_or(0.0) > 0.0 => {
-                        format!(" (dummy, and {:.0} % better)", 100.0 * criterion.min_improvement.unwrap_or(0.0))
-                    }
-                    Some(Baseline::Dummy) => " (dummy)".to_owned(),
-                    None => String::new(),
-                };
-                Ok(Outcome {
-                    criterion: format!("{} {sign} {}{against}", criterion.metric, bound.map_or_else(|| "—".to_owned(), crate::card::format::number)),
-                    value,
-                    bound,
-                    passed,
-                    severity: criterion.severity,
-                })
-            })
-            .collect()
+                    best
+                }
+            };
+            figures.insert(figure, value);
+        }
+        Ok(figures)
+    }
+
+    /// What a reader of the figures should know before believing them.
+    fn doubts(
+        &self,
+        on_training: &Scored,
+        on_test: &Scored,
+        metrics: &BTreeMap<String, f64>,
+        interval: Option<&Interval>,
+        against_dummy: Option<Compared>,
+    ) -> Vec<String> {
+        let number = crate::card::format::number;
+        let short = metric::short_name(&self.primary_metric);
+        let mut doubts = Vec::new();
+        if let (Some(interval), Some(value)) = (interval, metrics.get(&format!("test_{}", self.primary_metric)))
+            && interval.high - interval.low > 0.5 * value.abs()
+        {
+            doubts.push(format!(
+                "{} test rows leave test {short} between {} and {}: more of them, or cross-validation, would tell more",
+                on_test.rows(),
+                number(interval.low),
+                number(interval.high)
+            ));
+        }
+        if let Some(compared) = against_dummy.filter(|compared| compared.verdict() == "tie") {
+            doubts.push(format!("in test {short} the model and the dummy are tied: it is better by {} to {}", number(compared.low), number(compared.high)));
+        }
+        if let Task::Classification { classes, .. } = &on_training.task {
+            let total: f64 = on_training.weight.iter().sum();
+            let mut rarest: Option<(f64, &String)> = None;
+            for (i, class) in classes.iter().enumerate() {
+                let rows: f64 = on_training.y.iter().zip(&on_training.weight).filter(|(y, _)| **y as usize == i).map(|(_, w)| w).sum();
+                if rarest.is_none_or(|(share, _)| rows / total < share) {
+                    rarest = Some((rows / total, class));
+                }
+            }
+            if let Some((share, class)) = rarest.filter(|(share, _)| *share < 0.05) {
+                doubts.push(format!(
+                    "only {} % of the training rows are `{}`: accuracy says little here; look at its recall and precision, or set `class_weight: balanced`",
+                    number(100.0 * share),
+                    shorten(class)
+                ));
+            }
+            if let Some(error) = calibration::miscalibration(on_test) {
+                doubts.push(format!(
+                    "the scores are no probabilities: on test rows they are {} off in the mean; `calibrate_proba: isotonic` or `sigmoid` mends that",
+                    number(error)
+                ));
+            }
+        }
+        doubts
     }
 
     fn greater_is_better(&self, name: &str) -> bool {
@@ -433,27 +405,41 @@ fn dummy_scored(training: &Scored, test: &Scored) -> Scored {
     dummy
 }
 
-fn sentence(outcome: &Outcome) -> String {
-    let value = outcome.value.map_or_else(|| "not computable".to_owned(), crate::card::format::number);
-    format!("test {} ({value})", outcome.criterion)
-}
-
-/// Outcomes as a table.
-#[must_use]
-pub fn criteria_table(outcomes: &[Outcome]) -> CardTable {
-    CardTable {
-        caption: "Validation criteria, on the test split".to_owned(),
-        columns: ["criterion", "value", "bound", "verdict"].map(str::to_owned).to_vec(),
-        rows: outcomes
-            .iter()
-            .map(|o| {
-                let verdict = match (o.passed, o.severity) {
-                    (true, _) => Cell::Good("pass".to_owned()),
-                    (false, Severity::Error) => Cell::Bad("fail".to_owned()),
-                    (false, Severity::Warn) => Cell::Text("warning".to_owned()),
-                };
-                vec![o.criterion.as_str().into(), o.value.into(), o.bound.into(), verdict]
-            })
-            .collect(),
+/// Where the metrics lie, and how far the model is from the dummy.
+fn interval_blocks(
+    primary: &str,
+    percent: &str,
+    metrics: &BTreeMap<String, f64>,
+    intervals: &BTreeMap<String, Interval>,
+    against_dummy: Option<Compared>,
+) -> Vec<Block> {
+    let mut names: Vec<&String> = intervals.keys().collect();
+    names.sort_by_key(|name| (*name != primary, metric::METRICS.iter().position(|entry| entry.name == *name)));
+    let row = |name: &&String| {
+        let interval = intervals.get(*name)?;
+        Some(vec![
+            name.as_str().into(),
+            metrics.get(&format!("test_{name}")).copied().into(),
+            interval.low.into(),
+            interval.high.into(),
+            interval.method.name().into(),
+        ])
+    };
+    let mut blocks = vec![Block::Table(CardTable {
+        caption: format!("{percent} % intervals on the test split"),
+        columns: ["metric", "value", "from", "to", "by"].map(str::to_owned).to_vec(),
+        rows: names.iter().filter_map(row).collect(),
+    })];
+    if let Some(compared) = against_dummy {
+        let number = crate::card::format::number;
+        blocks.push(Block::Text(format!(
+            "Against the dummy in {}, on the same rows: {}, by {} ({percent} %: {} – {}).",
+            metric::short_name(primary),
+            compared.verdict(),
+            number(compared.better_by),
+            number(compared.low),
+            number(compared.high)
+        )));
     }
+    blocks
 }

@@ -105,16 +105,17 @@ impl TrainExplain {
     pub fn tab(&self, model: &Model, training: &Table, validation: &Table) -> Result<Tab> {
         let (rows, others) = (validation.rows()?, training.rows()?);
         let (table, split) = if rows > 0 { (validation, "validation") } else { (training, "training") };
+        let table = model.chain.prepare(table)?;
         let mut blocks = Vec::new();
-        let mut wanted: Vec<String> = model.chain.inputs.iter().map(|column| column.name.clone()).collect();
+        let mut wanted: Vec<String> = model.chain.alterable()?.into_iter().map(|(column, _)| column.name).collect();
         if self.shap {
-            let found = explained(model, table, split, self.rows);
+            let found = explained(model, &table, split, self.rows);
             wanted = found.ranked.unwrap_or(wanted);
             blocks.extend(found.blocks);
         }
         wanted.truncate(LOOKED_AT);
         if self.partial_dependence && !wanted.is_empty() {
-            let sample = spread(table, 500)?;
+            let sample = spread(&table, 500)?;
             let budget = self.rows.map_or_else(|| budget(rows + others), |rows| rows.saturating_mul(12 * wanted.len()));
             match dependence(model, &sample, &wanted, budget) {
                 Ok(found) => blocks.extend(dependence_blocks(model, found, split)),
@@ -139,7 +140,8 @@ impl EvaluateExplain {
     /// Where the rows cannot be read.
     pub fn tab(&self, model: &Model, test: &Table, weight: Option<&str>, primary: &str, predicted: usize, seed: u64) -> Result<Tab> {
         let mut blocks = Vec::new();
-        let columns = model.chain.inputs.len();
+        let test = &model.chain.prepare(test)?;
+        let columns = model.chain.alterable()?.len();
         if self.permutation && columns > 0 {
             let rows = self.rows.unwrap_or_else(|| (budget(predicted).max(3_000) / (columns * self.n_repeats)).clamp(50, 1_000));
             let sample = spread(test, rows)?;
@@ -178,31 +180,32 @@ struct Explained {
 
 fn explained(model: &Model, table: &Table, split: &str, rows: Option<usize>) -> Explained {
     let said = |text: String| Explained { blocks: vec![Block::Text(text)], ranked: None };
-    let found = || -> Result<Option<(Summary, DataFrame)>> {
+    let found = || -> Result<Option<Explained>> {
         let Some(explainer) = Explainer::of(model)? else { return Ok(None) };
         let sample = spread(table, rows.unwrap_or_else(|| explainer.affordable_rows()))?;
-        Ok(Some((explainer.summary(&sample)?, sample)))
+        let summary = explainer.summary(&sample)?;
+        Ok(Some(Explained { blocks: summary_blocks(model, &summary, &sample, split), ranked: Some(ranked(model, &summary)?) }))
     };
     match found() {
-        Ok(Some((summary, sample))) => Explained { blocks: summary_blocks(model, &summary, &sample, split), ranked: Some(ranked(model, &summary)) },
+        Ok(Some(explained)) => explained,
         Ok(None) => said(format!("`{}` has no exact explanation of single predictions; {EXPLAINABLE} have.", model.estimator.name())),
         Err(error) => said(format!("Contributions cannot be computed: {error}")),
     }
 }
 
-/// The model's raw columns by what they add; what is computed from several counts for each of them alike. Moments from
-/// which spans of time are computed are left out: one of them alone cannot be set to a value.
-fn ranked(model: &Model, summary: &Summary) -> Vec<String> {
+/// The model's columns that can be altered, by what they add; what is computed from several counts for each of them alike.
+/// Moments from which spans of time are computed are left out: one of them alone cannot be set to a value.
+fn ranked(model: &Model, summary: &Summary) -> Result<Vec<String>> {
     let credit = |name: &str| -> f64 {
         let parts = summary.columns.iter().filter(|column| column.origin.from.contains(name));
         parts.map(|column| column.mean() / column.origin.from.len() as f64).sum()
     };
     let is_bound = |name: &str| summary.columns.iter().any(|column| column.origin.from.len() > 1 && column.origin.from.contains(name));
     let is_moment = |column: &InputColumn| column.dtype().is_some_and(|dtype| dtype.is_temporal());
-    let inputs = model.chain.inputs.iter().filter(|column| !(is_moment(column) && is_bound(&column.name)));
-    let mut ranked: Vec<(f64, &str)> = inputs.map(|column| (credit(&column.name), column.name.as_str())).collect();
+    let columns = model.chain.alterable()?.into_iter().filter(|(column, shown)| !(is_moment(column) && is_bound(shown)));
+    let mut ranked: Vec<(f64, String)> = columns.map(|(column, shown)| (credit(&shown), column.name)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    ranked.into_iter().map(|(_, name)| name.to_owned()).collect()
+    Ok(ranked.into_iter().map(|(_, name)| name).collect())
 }
 
 fn class_name(task: &Task, class: Option<usize>) -> Option<&str> {
@@ -242,7 +245,7 @@ fn with_sources(origin: &Origin) -> String {
 /// # Errors
 /// Where the model cannot be explained.
 pub fn reasons_tab(model: &Model, explainer: &Explainer<'_>, count: usize, first: &BTreeMap<String, u64>) -> Result<Tab> {
-    let found = explainer.contributions(&Matrix { rows: 0, columns: vec![Vec::new(); model.features.len()] })?;
+    let found = explainer.contributions(&Matrix::empty(model.chain.reads()))?;
     let outputs: Vec<(Option<usize>, f64)> = found.outputs.iter().map(|output| (output.class, output.base)).collect();
     let unit = unit(model, found.scale, &outputs);
     let from = if let [(_, base)] = outputs[..] { format!("the mean, {},", number(base)) } else { "the mean of the predicted class".to_owned() };
@@ -279,7 +282,8 @@ fn summary_blocks(model: &Model, summary: &Summary, sample: &DataFrame, split: &
         bars: shown.iter().map(|column| (column.origin.name.clone(), column.mean())).collect(),
     }));
     if summary.outputs.len() == 1 {
-        let row = |column: &Summed| SwarmRow { name: column.origin.name.clone(), points: column.values.iter().copied().zip(shades(sample, column)).collect() };
+        let row =
+            |column: &Summed| SwarmRow { name: column.origin.name.clone(), points: column.values.iter().copied().zip(shades(model, sample, column)).collect() };
         blocks.push(Block::Swarm(Swarm {
             caption: "Contributions of single rows".to_owned(),
             x: unit.replace('`', ""),
@@ -311,8 +315,8 @@ fn summary_blocks(model: &Model, summary: &Summary, sample: &DataFrame, split: &
 }
 
 /// Where each row's value stands among the others, from 0 to 1; nothing where values have no order or one is missing.
-fn shades(sample: &DataFrame, column: &Summed) -> Vec<Option<f64>> {
-    let values = sample.column(&column.origin.name).ok().filter(|_| column.origin.is_raw()).and_then(ordered);
+fn shades(model: &Model, sample: &DataFrame, column: &Summed) -> Vec<Option<f64>> {
+    let values = sample.column(&model.chain.column_shown_as(&column.origin.name)).ok().filter(|_| column.origin.is_raw()).and_then(ordered);
     let Some(values) = values else { return vec![None; column.values.len()] };
     let mut sorted: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);

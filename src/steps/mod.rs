@@ -23,7 +23,9 @@ use crate::tracking::Tracker;
 
 pub mod evaluate;
 pub mod explain;
+pub mod gate;
 pub mod ingest;
+pub mod leaks;
 pub mod predict;
 pub mod register;
 pub mod split;
@@ -279,6 +281,15 @@ impl Context<'_> {
     #[must_use]
     pub fn path<T>(&self, slot: &Slot<T>) -> PathBuf {
         output_path(self.scratch, slot.id)
+    }
+
+    /// The size of an input's file, in bytes.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub fn size<T>(&self, slot: &Slot<T>) -> Result<u64> {
+        let path = self.inputs.get(slot.id.artifact).ok_or_else(|| Error::bug(format!("a step reads `{}` without saying so", slot.id.artifact)))?;
+        Ok(std::fs::metadata(path).map_err(|error| Error::io("read", path, &error))?.len())
     }
 
     /// Writes an output.

@@ -137,7 +137,7 @@ impl Step for Predict {
         let resolved = cx.around.tracker.resolve(&self.model_uri, &cx.around.root)?;
         let bundle = bundle::load(&resolved.path)?;
         let model = bundle.model;
-        let table = cx.read(&INGESTED_SCORING)?;
+        let table = model.chain.prepare(&cx.read(&INGESTED_SCORING)?)?;
         if let Some(path) = self.output_path(cx.around)
             && let Some(output) = &self.output
             && output.save_mode == SaveMode::Error
@@ -162,7 +162,7 @@ impl Step for Predict {
                 }
                 columns.extend(reasons);
             }
-            sink.write(&with_columns(frame, columns)?)
+            sink.write(&with_columns(model.chain.bare(frame), columns)?)
         })?;
         let (count, width) = sink.finish()?;
         let scored = Table::read(&cx.path(&SCORED))?;

@@ -120,7 +120,7 @@ impl Step for Register {
                     Tab::new(
                         "gate",
                         "Gate",
-                        vec![Block::Text(format!("The model {}.", evaluation.reason)), Block::Table(super::evaluate::criteria_table(&evaluation.outcomes))],
+                        vec![Block::Text(format!("The model {}.", evaluation.reason)), Block::Table(super::gate::criteria_table(&evaluation.outcomes))],
                     ),
                     Tab::new(
                         "signature",

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::explain::TrainExplain;
+use super::leaks::LeakCheck;
 use super::trials::{self, Found, Ground};
 use super::tuning::Tuning;
 use super::{
@@ -18,6 +19,7 @@ use crate::data::{ParquetSink, Role, Roles, Table};
 use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::adjust::{Adjusted, Adjustments, Plan};
 use crate::ml::explain;
+use crate::ml::leak;
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::target::FittedTarget;
@@ -77,6 +79,7 @@ pub struct Train {
     pub class_weight: Option<ClassWeight>,
     /// What wraps the estimator.
     pub plan: Plan,
+    pub leaks: LeakCheck,
     pub explain: TrainExplain,
     pub output: OutputNames,
     pub goal: Goal,
@@ -99,11 +102,13 @@ impl Step for Train {
         let mut algorithms = self.plan.algorithms();
         algorithms.insert("train".to_owned(), VERSION);
         algorithms.insert("explain".to_owned(), explain::VERSION);
+        algorithms.insert("leaks".to_owned(), leak::VERSION);
         algorithms.extend(self.estimator.algorithms().into_iter().map(|(name, version)| (format!("estimator {name}"), version)));
         let mut config = serde_json::json!({
             "using": self.estimator.name(),
             "estimator_params": self.estimator.config(),
             "class_weight": self.class_weight,
+            "leaks": self.leaks,
             "explain": self.explain,
             "predict_prefix": self.output.prefix,
             "predict_scores_for_all_classes": self.output.all_scores,
@@ -156,6 +161,8 @@ impl Step for Train {
         for name in self.output.columns(&task).into_iter().chain(self.plan.columns().map(str::to_owned)) {
             refuse_taken(training.names(), &name)?;
         }
+        let is_classification = self.goal != Goal::Regression;
+        let leaks = self.leaks.look(&chain, &training, &transformed, &validation, &self.target, is_classification)?;
         let (mut model, found, learned_rows, parameters) = match &self.tuning {
             None => {
                 let watched = self.estimator.wants_validation().then(|| cx.read(&TRANSFORMED_VALIDATION)).transpose()?;
@@ -204,6 +211,7 @@ impl Step for Train {
             tabs.push(Tab::new("adjustments", "Around the estimator", notes.into_iter().map(Block::Text).chain(blocks).collect()));
         }
         tabs.push(self.explain.tab(&model, &training, &validation)?);
+        tabs.extend(leaks.tab);
         let profile = metric::plots::fit_blocks(&on_validation, "validation");
         if !profile.is_empty() {
             tabs.push(Tab::new("profile", if task == Task::Regression { "Residuals" } else { "Scores" }, profile));
@@ -216,13 +224,13 @@ impl Step for Train {
         if let Some((tuning, winner)) = &found {
             params.extend(winner.params(tuning));
         }
-        let warnings: Vec<String> = found.iter().filter_map(|(_, winner)| winner.warning()).collect();
+        let warnings: Vec<String> = leaks.warnings.into_iter().chain(found.iter().filter_map(|(_, winner)| winner.warning())).collect();
         Ok(Report {
             line: model.estimator.describe(),
             note: found.as_ref().map(|(_, winner)| winner.describe()).unwrap_or_default(),
             card: Card {
                 summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(learned_rows as u64)),
-                headline: vec![Fact::new("features", model.features.len()), Fact::new("training rows", training_rows)],
+                headline: vec![Fact::new("features", model.chain.reads().width()), Fact::new("training rows", training_rows)],
                 warnings: warnings.clone(),
                 tabs,
             },
@@ -300,7 +308,7 @@ impl Train {
         let target = self.plan.target.map(|wanted| wanted.fit(transformed, &self.target)).transpose()?;
         let set = |table: &Table| {
             let table = target.as_ref().map_or_else(|| Ok(table.clone()), |target| target.apply(table, &self.target))?;
-            TrainingSet::new(task.clone(), &table, chain.features().to_vec(), &self.target, weight, factors.clone(), seed)
+            TrainingSet::new(task.clone(), &table, chain.reads().clone(), &self.target, weight, factors.clone(), seed)
         };
         let (set, watched) = (set(transformed)?, watched.map(set).transpose()?);
         let labels = raw.schema().get(&self.target).map_or(LabelType::String, LabelType::of);
@@ -402,6 +410,7 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
         let size = |c: &Coefficient| c.standardised.unwrap_or(c.value).abs();
         let mut sorted: Vec<&Coefficient> = coefficients.iter().filter(|c| c.feature != "intercept").collect();
         sorted.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        let more = sorted.len().saturating_sub(SHOWN);
         let label = |c: &Coefficient| c.class.as_ref().map_or_else(|| c.feature.clone(), |class| format!("{} ({class})", c.feature));
         blocks.push(Block::Bars(Bars {
             caption: "What moves the prediction most, per standard deviation of the feature".to_owned(),
@@ -416,7 +425,7 @@ fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {
             .map(|c| vec![label(c).into(), c.value.into(), c.standardised.into()])
             .collect();
         blocks.push(Block::Table(CardTable {
-            caption: "Coefficients".to_owned(),
+            caption: if more > 0 { format!("Coefficients, and {} more", thousands(more as u64)) } else { "Coefficients".to_owned() },
             columns: ["feature", "coefficient", "per standard deviation"].map(str::to_owned).to_vec(),
             rows,
         }));

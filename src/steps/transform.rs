@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use polars::prelude::{IntoLazy, by_name};
+
 use super::{Context, Heads, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Histogram, Tab, Table as CardTable};
 use crate::data::{Profile, ProfiledColumn, Role, Roles, Table, preview, profile};
-use crate::error::{Error, Kind, Problem, Result, thousands};
+use crate::error::{Error, Kind, Problem, Result, shorten, thousands};
 use crate::ml::input::{InputColumn, admit};
+use crate::ml::selector::column;
+use crate::ml::sparse::Csr;
 use crate::ml::{Chain, Fit, FittedChain, TargetKind};
 
 const VERSION: u32 = 1;
@@ -61,8 +65,8 @@ impl Step for Transform {
         self.refuse_leaks(&before)?;
         let (fitted, transformed) = self.chain.fit_training(Fit { table: &training, roles: &self.roles, seed: self.seed, target: Some(self.target) })?;
         cx.write(&TRANSFORMER, &fitted)?;
-        let features = fitted.features();
-        if features.is_empty() {
+        let features = fitted.reads().width();
+        if features == 0 {
             return Err(
                 Error::data("no feature is left after the transforms").hint("check `steps.transform` and the roles: at least one predictor column must remain")
             );
@@ -77,22 +81,26 @@ impl Step for Transform {
         let transformed_rows = written.rows()? as u64;
         let validation_rows = validation.rows()? as u64;
         let width = written.schema().len() as u64;
-        let after = profile(&written, &self.roles)?;
+        let after = profile(&dense(&fitted, &written)?, &self.roles)?;
         let tabs = vec![
             Tab::new("chain", "Chain", chain_blocks(&fitted)),
             Tab::new("learned", "Learned", learned_blocks(&fitted)),
             Tab::new("changed", "Before and after", changed_blocks(&before, &after)),
-            Tab::new("after", "Features", after.into_blocks()),
+            Tab::new("after", "Features", sparse_blocks(&fitted, &written)?.into_iter().chain(after.into_blocks()).collect()),
             Tab::new("traced", "Rows traced", trace_blocks(&fitted, &training)?),
         ];
         Ok(Report {
-            line: format!("{raw_features} → {} features", features.len()),
+            line: format!("{raw_features} → {} features", thousands(features as u64)),
             note: String::new(),
             card: Card {
-                summary: format!("{raw_features} input columns became {} features, learned from {} training rows only.", features.len(), thousands(rows)),
+                summary: format!(
+                    "{raw_features} input columns became {} features, learned from {} training rows only.",
+                    thousands(features as u64),
+                    thousands(rows)
+                ),
                 headline: vec![
                     Fact::new("input columns", raw_features),
-                    Fact::new("features", features.len()),
+                    Fact::new("features", features),
                     Fact::new("transforms", names.len()),
                     Fact::new("training rows", rows),
                 ]
@@ -102,7 +110,7 @@ impl Step for Transform {
                 warnings: Vec::new(),
                 tabs: tabs.into_iter().filter(|tab| !tab.blocks.is_empty()).collect(),
             },
-            params: BTreeMap::from([("transform.steps".to_owned(), names.join(" → ")), ("transform.features".to_owned(), features.len().to_string())]),
+            params: BTreeMap::from([("transform.steps".to_owned(), names.join(" → ")), ("transform.features".to_owned(), features.to_string())]),
             metrics: BTreeMap::new(),
             warnings: Vec::new(),
             shapes: BTreeMap::from([
@@ -202,14 +210,46 @@ fn changed_blocks(before: &Profile, after: &Profile) -> Vec<Block> {
     changed.take(SHOWN).flat_map(|(before, after)| [Block::Histogram(before), Block::Histogram(after)]).collect()
 }
 
+/// A transformed table without its sparse columns.
+fn dense(fitted: &FittedChain, table: &Table) -> Result<Table> {
+    let sparse = fitted.reads().blocks.iter().map(|block| block.column.as_str());
+    Table::from_query(table.lazy().drop(by_name(sparse, false, false)))
+}
+
+/// What sparse columns hold of a table.
+fn sparse_blocks(fitted: &FittedChain, table: &Table) -> Result<Vec<Block>> {
+    let mut rows = Vec::new();
+    for block in &fitted.reads().blocks {
+        let (mut held, mut all) = (0, 0);
+        let only = Table::from_query(table.lazy().select([column(&block.column)]))?;
+        for batch in only.batches()? {
+            let csr = Csr::of(batch?.column(&block.column)?, block.features.len())?;
+            (held, all) = (held + csr.held() as u64, all + csr.rows() as u64);
+        }
+        let named = block.features.iter().take(3).map(|name| shorten(name)).collect::<Vec<_>>().join(", ");
+        let more = block.features.len().saturating_sub(3);
+        let named = if more > 0 { format!("{named} and {} more", thousands(more as u64)) } else { named };
+        let per_row = Cell::Number(held as f64 / all.max(1) as f64);
+        rows.push(vec![shorten(&block.column).into(), block.transform.into(), block.features.len().into(), per_row, named.into()]);
+    }
+    let columns = ["sparse column", "transform", "features", "not 0 in a row", "named"].map(str::to_owned).to_vec();
+    let caption = "Sparse columns hold what is not 0; estimators read them as they are".to_owned();
+    Ok(if rows.is_empty() { Vec::new() } else { vec![Block::Table(CardTable { caption, columns, rows })] })
+}
+
 /// The first training rows, before and after the chain as it is applied to new rows.
 fn trace_blocks(fitted: &FittedChain, training: &Table) -> Result<Vec<Block>> {
-    let before = training.head(TRACED_ROWS)?;
-    let after = Table::from_query(fitted.apply(polars::prelude::IntoLazy::lazy(before.clone()))?)?;
+    let rows = fitted.prepare(training)?.head(TRACED_ROWS)?;
+    let mut after = fitted.apply(rows.clone().lazy())?.collect()?;
+    for block in &fitted.reads().blocks {
+        let words = block.in_words(after.column(&block.column)?)?;
+        after.with_column(words)?;
+    }
+    let before = fitted.bare(rows);
     Ok(vec![
         Block::Heading("Before".to_owned()),
         Block::Table(preview(&Table::of(before), TRACED_ROWS)?),
         Block::Heading("After".to_owned()),
-        Block::Table(preview(&after, TRACED_ROWS)?),
+        Block::Table(preview(&Table::of(after), TRACED_ROWS)?),
     ])
 }

@@ -6,7 +6,9 @@ pub mod bundle;
 mod registry;
 mod runs;
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -25,21 +27,51 @@ const BUSY: Duration = Duration::from_secs(30);
 pub struct Tracker {
     database: PathBuf,
     models: PathBuf,
+    /// Connections for looking that nobody uses at the moment. `SQLite` reads its whole log again when it is opened and no
+    /// other connection is there, so they are kept.
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+/// A connection for looking, given back at the end.
+#[derive(Debug)]
+struct Reader<'a> {
+    connection: Option<Connection>,
+    tracker: &'a Tracker,
+}
+
+impl Deref for Reader<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("taken out by drop alone")
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.tracker.idle().extend(self.connection.take());
+    }
 }
 
 impl Tracker {
     /// Nothing is opened or made before it is needed.
     #[must_use]
     pub fn new(database: PathBuf, models: PathBuf) -> Self {
-        Self { database, models }
+        Self { database, models, idle: Arc::default() }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The database for looking; `None` where there is none yet, or an empty one. Makes and writes nothing.
-    fn reader(&self) -> Result<Option<Connection>> {
+    fn reader(&self) -> Result<Option<Reader<'_>>> {
         if !self.database.exists() {
             return Ok(None);
         }
-        let connection = Self::patiently(|| self.open_to_read())?;
+        let idle = self.idle().pop();
+        let connection = idle.map_or_else(|| Self::patiently(|| self.open_to_read()), Ok)?;
+        let connection = Reader { connection: Some(connection), tracker: self };
         // A process killed while it made the database leaves one without tables.
         Ok((self.check_schema(&connection)? > 0).then_some(connection))
     }
@@ -64,7 +96,7 @@ impl Tracker {
             .map_err(|error| self.failure(&error))
     }
 
-    /// The database for writing, made where it is not there.
+    /// The database for writing, made where it is not there. What it commits is on the platter.
     fn writer(&self) -> Result<Connection> {
         Self::patiently(|| self.open_to_write())
     }
@@ -79,7 +111,8 @@ impl Tracker {
                 .execute_batch(&format!("BEGIN IMMEDIATE; {}{} PRAGMA user_version = {SCHEMA}; COMMIT;", runs::TABLES, registry::TABLES))
                 .map_err(|error| self.failure(&error))?;
         }
-        connection.pragma_update(None, "synchronous", "NORMAL").map_err(|error| self.failure(&error))?;
+        // A log is read when the next program begins, so it stays short.
+        connection.pragma_update(None, "wal_autocheckpoint", 250).map_err(|error| self.failure(&error))?;
         connection.pragma_update(None, "foreign_keys", true).map_err(|error| self.failure(&error))?;
         Ok(connection)
     }

@@ -128,7 +128,8 @@ impl Tracker {
     pub fn record(&self, started: &Started, status: Status, finished: &Finished) -> Result<()> {
         point(Op::Write).map_err(|error| Error::io("write to", &self.database, &error))?;
         let mut connection = self.writer()?;
-        // The log is left to grow over many runs: to bring one run to the platter costs more than to find nothing changed.
+        // Not each run is brought to the platter: that costs more than to find nothing changed.
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(|error| self.failure(&error))?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|error| self.failure(&error))?;
         let write = |connection: &mut rusqlite::Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;

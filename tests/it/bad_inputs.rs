@@ -814,7 +814,7 @@ fn classes_that_cannot_be_learned_are_refused() {
             ),
             bad(
                 "a class weight for no class",
-                |p| append(p, "  train: {class_weight: {yess: 2}}\n"),
+                |p| edit(p, "{using: logistic}", "{using: logistic, class_weight: {yess: 2}}"),
                 3,
                 &["class that does not occur: yess", "did you mean `yes`?", "steps.train.class_weight"],
             ),

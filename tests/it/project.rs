@@ -157,6 +157,7 @@ target_col: repaid
 positive_class: "yes"
 steps:
   ingest: {location: data/loans.csv}
+  train: {using: logistic}
 "#;
 
 /// `rows` houses; every eleventh has no room count.

@@ -86,6 +86,8 @@ pub(super) struct Watch {
 /// First and last moment of each part, on the column's own scale.
 struct TimeRanges {
     column: String,
+    /// The column has the role `time`, and rows were not dealt by it.
+    is_role: bool,
     kind: Kind,
     parts: [Option<(i64, i64)>; 3],
 }
@@ -104,7 +106,7 @@ impl Watch {
         groups.sort();
         let kind = |column: &str| Kind::of(column, table.schema().get(column).unwrap_or(&DataType::Null));
         let time = match time.or(roles.first(Role::Time)).filter(|column| table.has(column)) {
-            Some(column) => Some(TimeRanges { column: column.to_owned(), kind: kind(column)?, parts: [None; 3] }),
+            Some(column) => Some(TimeRanges { column: column.to_owned(), is_role: time.is_none(), kind: kind(column)?, parts: [None; 3] }),
             None => None,
         };
         let target = match roles.first(Role::Target).filter(|column| table.has(column)) {
@@ -185,6 +187,13 @@ impl Watch {
                 report.warnings.push(format!("{} groups of {columns} are in more than one part; `using: group` keeps them together", overlap.shared));
             }
             report.groups = Some(overlap);
+        }
+        if let Some(TimeRanges { column, is_role: true, parts: [Some((_, last)), _, Some((first, _))], .. }) = &self.time
+            && last >= first
+        {
+            report.warnings.push(format!(
+                "by `{column}`, training rows are later than test rows: a model would be judged on what it knows the future of; `split: {{using: time}}` cuts by time"
+            ));
         }
         report.time = self.time.map(|time| {
             let show = |value: i64| match time.kind {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::counts::ClassSums;
 use super::linear_model::LinearModel;
 use super::shared::{Refusals, positive, require_finite, require_width};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ml::{Coefficient, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -65,6 +65,10 @@ steps:
         task.classes() >= 2
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default()
             .unless(positive(self.alpha), "alpha", "must be a number > 0")
@@ -73,6 +77,11 @@ steps:
     }
 
     fn fit(&self, on: &TrainingSet) -> Result<FittedBernoulliNb> {
+        if on.is_sparse() && self.binarize < 0.0 {
+            return Err(
+                Error::data("`bernoulli_nb` takes sparse columns with `binarize` from 0 only").hint("below 0 every feature would be there in every row")
+            );
+        }
         let sums = ClassSums::of(on, Self::NAME, |x| f64::from(u8::from(x > self.binarize)))?;
         let mut lines = Vec::with_capacity(sums.classes.len());
         for (class, prior) in sums.classes.iter().zip(sums.priors(self.fit_prior)) {
@@ -90,8 +99,10 @@ impl Predict for FittedBernoulliNb {
     fn predict(&self, features: &Matrix) -> Result<Predictions> {
         require_width(&self.features, features)?;
         require_finite(BernoulliNb::NAME, &self.features, features)?;
-        let there = |column: &Vec<f64>| column.iter().map(|x| f64::from(u8::from(*x > self.binarize))).collect();
-        self.model.predict(&Matrix { rows: features.rows, columns: features.columns.iter().map(there).collect() })
+        let is_there = |x: f64| f64::from(u8::from(x > self.binarize));
+        let there = |column: &Vec<f64>| column.iter().map(|x| is_there(*x)).collect();
+        let blocks = features.blocks.iter().map(|block| block.clone().map(is_there)).collect();
+        self.model.predict(&Matrix { rows: features.rows, columns: features.columns.iter().map(there).collect(), blocks })
     }
 
     fn coefficients(&self) -> Vec<Coefficient> {

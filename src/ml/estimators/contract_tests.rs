@@ -64,7 +64,7 @@ pub(super) fn tasks(entry: &EstimatorEntry) -> Vec<Task> {
 
 /// Columns of `scale` times waves, a target that follows them, and of four classes only 0, 1 and 3. No number is below 0.
 pub(super) fn set(task: &Task, rows: usize, columns: usize, scale: f64) -> TrainingSet {
-    let x = Matrix { rows, columns: (0..columns).map(|j| (0..rows).map(|i| scale * (wave(i, j) + 1.0)).collect()).collect() };
+    let x = Matrix { rows, columns: (0..columns).map(|j| (0..rows).map(|i| scale * (wave(i, j) + 1.0)).collect()).collect(), blocks: Vec::new() };
     let y = (0..rows).map(|i| target(task, i)).collect();
     let features = (0..columns).map(|j| format!("f{j}")).collect();
     TrainingSet::in_memory(task.clone(), features, Chunk { x, y, w: vec![1.0; rows] }, 3)
@@ -221,7 +221,7 @@ fn a_damaged_state_is_refused_not_believed() {
 /// Some of a chunk's rows.
 fn part(chunk: &Chunk, rows: std::ops::Range<usize>) -> Chunk {
     let columns = chunk.x.columns.iter().map(|column| column[rows.clone()].to_vec()).collect();
-    Chunk { x: Matrix { rows: rows.len(), columns }, y: chunk.y[rows.clone()].to_vec(), w: chunk.w[rows].to_vec() }
+    Chunk { x: Matrix { rows: rows.len(), columns, blocks: Vec::new() }, y: chunk.y[rows.clone()].to_vec(), w: chunk.w[rows].to_vec() }
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn a_weight_of_two_equals_the_row_twice() {
             let set = set(&task, 40, 3, 1.0);
             let mut weighted = set.whole().unwrap();
             weighted.w = (0..40).map(|i| f64::from(i % 3)).collect();
-            let mut twice = Chunk { x: Matrix { rows: 0, columns: vec![Vec::new(); 3] }, y: Vec::new(), w: Vec::new() };
+            let mut twice = Chunk { x: Matrix { rows: 0, columns: vec![Vec::new(); 3], blocks: Vec::new() }, y: Vec::new(), w: Vec::new() };
             for i in 0..40 {
                 for _ in 0..i % 3 {
                     twice.x.rows += 1;
@@ -300,12 +300,12 @@ fn a_weight_of_two_equals_the_row_twice() {
 
 #[test]
 fn a_row_s_weight_multiplies_its_vote() {
-    let x = Matrix { rows: 4, columns: vec![vec![1.0, 2.0, 4.0, 0.0]] };
+    let x = Matrix { rows: 4, columns: vec![vec![1.0, 2.0, 4.0, 0.0]], blocks: Vec::new() };
     let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], Chunk { x, y: vec![10.0, 20.0, 30.0, 1e9], w: vec![3.0, 1.0, 4.0, 0.0] }, 1);
     let predict = |weights: &str| {
         let parameters = BTreeMap::from([("k".to_owned(), Value::Number("2".into())), ("weights".to_owned(), Value::String(weights.to_owned()))]);
         let fitted = (find("knn").unwrap().parse)(&Value::Map(parameters)).unwrap().fit(&set).unwrap();
-        numbers(&fitted.predict(&Matrix { rows: 2, columns: vec![vec![0.0, 4.0]] }).unwrap())
+        numbers(&fitted.predict(&Matrix { rows: 2, columns: vec![vec![0.0, 4.0]], blocks: Vec::new() }).unwrap())
     };
     // The nearest of 0 that weigh anything are 1 and 2; those of 4 are 4 and 2.
     assert_eq!(predict("uniform"), [12.5, 28.0]);
@@ -381,7 +381,7 @@ fn a_quantile_has_its_share_of_the_targets_below_it() {
 #[test]
 fn svm_refuses_more_rows_than_it_can_take() {
     let rows = 20_001;
-    let x = Matrix { rows, columns: vec![vec![0.0; rows]] };
+    let x = Matrix { rows, columns: vec![vec![0.0; rows]], blocks: Vec::new() };
     let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], Chunk { x, y: vec![0.0; rows], w: vec![1.0; rows] }, 1);
     assert_eq!(defaults(find("svm").unwrap()).fit(&set).err().unwrap().to_string(), "`svm` takes at most 20,000 rows, training has 20,001");
 }
@@ -491,7 +491,7 @@ fn nearly_dependent_columns_keep_their_coefficients() {
     let a: Vec<f64> = (0..50).map(|i| 2000.0 + wave(i, 0)).collect();
     let b: Vec<f64> = (0..50).map(|i| a[i] + 1e-4 * wave(i, 1)).collect();
     let y = a.iter().zip(&b).map(|(a, b)| 3.0 + 2.0 * a - 5.0 * b).collect();
-    let chunk = Chunk { x: Matrix { rows: 50, columns: vec![a, b] }, y, w: vec![1.0; 50] };
+    let chunk = Chunk { x: Matrix { rows: 50, columns: vec![a, b], blocks: Vec::new() }, y, w: vec![1.0; 50] };
     let set = TrainingSet::in_memory(Task::Regression, vec!["a".into(), "b".into()], chunk, 1);
     let lines = defaults(find("linear").unwrap()).fit(&set).unwrap().coefficients();
     assert!((lines[0].value - 2.0).abs() < 1e-7 && (lines[1].value + 5.0).abs() < 1e-7, "{lines:?}");
@@ -532,7 +532,7 @@ fn a_stratified_draw_depends_on_the_row_and_not_on_its_batch() {
     let share = whole[300..].iter().sum::<f64>() / 300.0;
     let positives = set.whole().unwrap().y.iter().sum::<f64>() / 300.0;
     assert!((share - positives).abs() < 0.1, "{share} {positives}");
-    let tail = Matrix { rows: 10, columns: x.columns.iter().map(|column| column[290..].to_vec()).collect() };
+    let tail = Matrix { rows: 10, columns: x.columns.iter().map(|column| column[290..].to_vec()).collect(), blocks: Vec::new() };
     assert_eq!(numbers(&fitted.predict(&tail).unwrap())[10..], whole[590..]);
     let error = (find("dummy").unwrap().parse)(&one("strategy", Value::String("mean".into()))).unwrap().fit(&set).err().unwrap();
     assert_eq!(error.kind, Kind::Config);
@@ -541,7 +541,7 @@ fn a_stratified_draw_depends_on_the_row_and_not_on_its_batch() {
 #[test]
 fn separable_classes_without_a_penalty_are_refused() {
     let task = Task::Classification { classes: vec!["a".into(), "b".into()], positive: Some(1) };
-    let chunk = Chunk { x: Matrix { rows: 4, columns: vec![vec![1.0, 2.0, 3.0, 4.0]] }, y: vec![0.0, 0.0, 1.0, 1.0], w: vec![1.0; 4] };
+    let chunk = Chunk { x: Matrix { rows: 4, columns: vec![vec![1.0, 2.0, 3.0, 4.0]], blocks: Vec::new() }, y: vec![0.0, 0.0, 1.0, 1.0], w: vec![1.0; 4] };
     let estimator = (find("logistic").unwrap().parse)(&one("penalty", Value::String("none".into()))).unwrap();
     let error = estimator.fit(&TrainingSet::in_memory(task, vec!["x".into()], chunk, 1)).err().unwrap();
     assert!(error.to_string().contains("told apart perfectly"), "{error}");
@@ -549,10 +549,10 @@ fn separable_classes_without_a_penalty_are_refused() {
 
 #[test]
 fn of_equally_near_rows_the_earlier_counts() {
-    let chunk = Chunk { x: Matrix { rows: 4, columns: vec![vec![1.0, -1.0, 1.0, 5.0]] }, y: vec![10.0, 20.0, 30.0, 40.0], w: vec![1.0; 4] };
+    let chunk = Chunk { x: Matrix { rows: 4, columns: vec![vec![1.0, -1.0, 1.0, 5.0]], blocks: Vec::new() }, y: vec![10.0, 20.0, 30.0, 40.0], w: vec![1.0; 4] };
     let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], chunk, 1);
     let fitted = (find("knn").unwrap().parse)(&one("k", Value::Number("2".into()))).unwrap().fit(&set).unwrap();
-    assert_eq!(numbers(&fitted.predict(&Matrix { rows: 1, columns: vec![vec![0.0]] }).unwrap()), [15.0]);
+    assert_eq!(numbers(&fitted.predict(&Matrix { rows: 1, columns: vec![vec![0.0]], blocks: Vec::new() }).unwrap()), [15.0]);
 }
 
 #[test]

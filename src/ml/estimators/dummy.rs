@@ -76,6 +76,10 @@ steps:
         true
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn fit(&self, on: &TrainingSet) -> Result<FittedDummy> {
         let regression = on.task == Task::Regression;
         let strategy = self.strategy.unwrap_or(if regression { Strategy::Mean } else { Strategy::Prior });
@@ -198,7 +202,8 @@ fn uniform(seed: u64, features: &Matrix, row: usize) -> f64 {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     };
-    let values = features.columns.iter().map(|column| column.get(row).copied().unwrap_or(f64::NAN));
+    let held = features.blocks.iter().flat_map(|block| block.row(row)).flat_map(|(place, value)| [place as f64, value]);
+    let values = features.columns.iter().map(|column| column.get(row).copied().unwrap_or(f64::NAN)).chain(held);
     let bits = values.map(|x| if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() });
     let hash = bits.fold(mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15)), |hash, bits| mix(hash.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ bits));
     (hash >> 11) as f64 / (1_u64 << 53) as f64

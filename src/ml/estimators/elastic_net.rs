@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::design::Design;
 use super::linear_model::{LinearModel, Link, Statistics};
+use super::residuals::Residuals;
 use super::shared::{Refusals, Targets, not_negative, positive};
 use crate::error::Result;
-use crate::ml::linalg::{Quadratic, Symmetric, descend};
+use crate::ml::linalg::{Quadratic, Symmetric, descend, descend_along};
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -62,6 +64,10 @@ steps:
         *task == Task::Regression
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default()
             .unless(not_negative(self.alpha), "alpha", "must be a number ≥ 0")
@@ -81,10 +87,25 @@ impl ElasticNet {
     pub(super) fn lasso(alpha: f64, fit_intercept: bool, max_iter: usize, tol: f64) -> Self {
         Self { alpha, l1_ratio: 1.0, fit_intercept, max_iter, tol }
     }
+
+    /// The penalties in the units of the scaled columns and the scaled target.
+    fn penalties(&self, scale: &[f64], target: f64) -> (Vec<f64>, Vec<f64>) {
+        let (lasso, ridge) = (self.alpha * self.l1_ratio, self.alpha * (1.0 - self.l1_ratio));
+        let l1 = scale.iter().map(|s| if lasso == 0.0 { 0.0 } else { lasso * s * target }).collect();
+        let l2 = scale.iter().map(|s| if ridge == 0.0 { 0.0 } else { ridge * s * s }).collect();
+        (l1, l2)
+    }
+
+    fn note(&self, settled: bool) -> Option<String> {
+        (!settled).then(|| format!("not settled after {} sweeps", self.max_iter))
+    }
 }
 
 /// Fits under the name of the estimator that asked.
 pub(super) fn fit(on: &TrainingSet, name: &str, net: &ElasticNet) -> Result<LinearModel> {
+    if on.is_sparse() {
+        return fit_sparse(on, name, net);
+    }
     let sums = Statistics::of(on, name, &Targets::Number, net.fit_intercept)?;
     let features = sums.gram.size();
     let mut mean = Symmetric::zeros(features);
@@ -94,15 +115,25 @@ pub(super) fn fit(on: &TrainingSet, name: &str, net: &ElasticNet) -> Result<Line
     let linear: Vec<f64> = sums.cross[0].iter().map(|c| c / sums.weight).collect();
     let scale = &sums.scaling.scale[..features];
     let target = sums.scaling.scale[features];
-    // The penalties in the units of the scaled columns and the scaled target.
-    let (lasso, ridge) = (net.alpha * net.l1_ratio, net.alpha * (1.0 - net.l1_ratio));
-    let l1: Vec<f64> = scale.iter().map(|s| if lasso == 0.0 { 0.0 } else { lasso * s * target }).collect();
-    let l2: Vec<f64> = scale.iter().map(|s| if ridge == 0.0 { 0.0 } else { ridge * s * s }).collect();
+    let (l1, l2) = net.penalties(scale, target);
     let mut solution = vec![0.0; features];
     let function = Quadratic { matrix: &mean, linear: &linear, l1: &l1, l2: &l2 };
     let settled = descend(&function, &mut solution, net.tol * sums.variance[0].sqrt(), net.max_iter);
     let coefficients = solution.into_iter().zip(sums.units(0)).map(|(x, unit)| if x == 0.0 { 0.0 } else { x * unit }).collect();
     let output = sums.output(0, None, coefficients);
-    let note = (!settled).then(|| format!("not settled after {} sweeps", net.max_iter));
-    Ok(LinearModel::new(name, on, sums.deviations, vec![output], Link::Value)?.with_means(&sums.means).with_note(note))
+    Ok(LinearModel::new(name, on, sums.deviations, vec![output], Link::Value)?.with_means(&sums.means).with_note(net.note(settled)))
+}
+
+/// The same without a Gram matrix, with all rows in memory.
+fn fit_sparse(on: &TrainingSet, name: &str, net: &ElasticNet) -> Result<LinearModel> {
+    let design = Design::of(on, name, &Targets::Number, net.fit_intercept)?;
+    let mut residuals = Residuals::of(&design)?;
+    let (l1, l2) = net.penalties(design.scales(), design.target().scale);
+    let mut solution = vec![0.0; design.features()];
+    let tolerance = net.tol * residuals.spread();
+    let settled = descend_along(&mut residuals, &l1, &l2, &mut solution, tolerance, net.max_iter);
+    // The columns are centred, so that the intercept has nothing to add.
+    solution.resize(design.width, 0.0);
+    let output = design.output(None, &solution, design.target());
+    Ok(LinearModel::new(name, on, design.deviations, vec![output], Link::Value)?.with_means(&design.moments.mean).with_note(net.note(settled)))
 }

@@ -64,6 +64,10 @@ steps:
         *task == Task::Regression
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         self.as_tweedie().check()
     }

@@ -47,7 +47,7 @@ fn golden() -> Golden {
 }
 
 fn matrix(columns: &[Vec<f64>]) -> Matrix {
-    Matrix { rows: columns[0].len(), columns: columns.to_vec() }
+    Matrix { rows: columns[0].len(), columns: columns.to_vec(), blocks: Vec::new() }
 }
 
 fn scalar(json: &serde_json::Value) -> Value {

@@ -8,7 +8,7 @@ use super::linear_model::{LinearModel, Link};
 use super::minimise::{Evaluation, Limits, Objective, minimise};
 use super::shared::{Refusals, Targets, not_negative, positive};
 use crate::error::Result;
-use crate::ml::linalg::{Block, ROWS, Symmetric, dot};
+use crate::ml::linalg::{Block, ROWS, Symmetric};
 use crate::ml::{Estimator, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -68,6 +68,10 @@ steps:
         *task == Task::Regression
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default()
             .unless(self.epsilon.is_finite() && self.epsilon > 1.0, "epsilon", "must be a number > 1")
@@ -110,6 +114,13 @@ struct Sums {
     gram: Symmetric,
 }
 
+impl Concomitant<'_> {
+    /// Where some plane fits exactly the residuals say nothing of σ; at the optimum this vanishes.
+    fn steadiness(slope: f64, sigma: f64) -> f64 {
+        STEADINESS * slope.abs() / sigma
+    }
+}
+
 impl Objective for Concomitant<'_> {
     fn evaluate(&self, at: &[f64], with_hessian: bool) -> Result<Evaluation> {
         let width = self.design.width;
@@ -120,19 +131,18 @@ impl Objective for Concomitant<'_> {
         if sigma <= 0.0 || sigma * sigma == 0.0 {
             return Ok(Evaluation { value: f64::INFINITY, gradient: start().gradient, hessian: start().gram });
         }
+        let plane = self.design.plane(unknowns);
         let mut sums = self.design.set.reduce(
             start(),
             |chunk| {
                 let mut sums = start();
-                let mut weighted = Block::zeros(width + 1);
-                self.design.blocks(chunk, |block, y, w| {
-                    let mut residual = y.map(|y| -(y - self.target.centre) * self.target.scale);
-                    for (column, x) in block.columns.iter().zip(unknowns) {
-                        residual.iter_mut().zip(column).for_each(|(r, z)| *r += x * z);
-                    }
+                let mut weighted = Block::zeros(size);
+                self.design.blocks(chunk, |rows| {
+                    let mut residual = rows.y.map(|y| -(y - self.target.centre) * self.target.scale);
+                    rows.add(&plane, &mut residual);
                     let mut slopes = [0.0; ROWS];
                     let mut roots = [0.0; ROWS];
-                    for (((r, w), slope), root) in residual.iter().zip(w).zip(&mut slopes).zip(&mut roots) {
+                    for (((r, w), slope), root) in residual.iter().zip(&rows.w).zip(&mut slopes).zip(&mut roots) {
                         if *w == 0.0 {
                             continue;
                         }
@@ -149,11 +159,11 @@ impl Objective for Concomitant<'_> {
                             *slope = w * 2.0 * self.epsilon * z.signum();
                         }
                     }
-                    sums.gradient.iter_mut().zip(&block.columns).for_each(|(sum, column)| *sum += dot(column, &slopes));
+                    self.design.add_gradient(rows, &slopes, &mut sums.gradient);
                     if with_hessian {
                         // The derivative by σ is that by a column of −residual / σ.
                         let last = residual.map(|r| -r / sigma);
-                        for (to, column) in weighted.columns.iter_mut().zip(block.columns.iter().chain([&last])) {
+                        for (to, column) in weighted.columns.iter_mut().zip(rows.block.columns.iter().chain([&last])) {
                             to.iter_mut().zip(column).zip(&roots).for_each(|((to, z), root)| *to = z * root);
                         }
                         sums.gram.add_products(&weighted);
@@ -163,6 +173,7 @@ impl Objective for Concomitant<'_> {
             },
             |a, b| Sums { value: a.value + b.value, gradient: a.gradient.iter().zip(&b.gradient).map(|(a, b)| a + b).collect(), gram: a.gram.plus(&b.gram) },
         )?;
+        self.design.finish(&mut sums.gradient);
         for (j, (l2, x)) in self.l2.iter().zip(unknowns).enumerate() {
             sums.value += if *x == 0.0 { 0.0 } else { 0.5 * l2 * x * x };
             sums.gradient[j] += l2 * x;
@@ -171,11 +182,49 @@ impl Objective for Concomitant<'_> {
             }
         }
         if with_hessian {
-            // Where some plane fits exactly the residuals say nothing of σ; at the optimum this vanishes.
-            let more = STEADINESS * sums.gradient[width].abs() / sigma;
+            let more = Self::steadiness(sums.gradient[width], sigma);
             sums.gram.set(width, width, sums.gram.get(width, width) + more);
         }
         Ok(Evaluation { value: sums.value, gradient: sums.gradient, hessian: sums.gram })
+    }
+
+    fn has_products(&self) -> bool {
+        self.design.set.is_sparse()
+    }
+
+    fn product(&self, at: &[f64], direction: &[f64]) -> Result<Vec<f64>> {
+        let width = self.design.width;
+        let (plane, along) = (self.design.plane(&at[..width]), self.design.plane(&direction[..width]));
+        let (sigma, sigma_along) = (at[width], direction[width]);
+        // Behind the unknowns σ, and the gradient by σ.
+        let mut sums = self.design.set.reduce(
+            vec![0.0; width + 2],
+            |chunk| {
+                let mut sums = vec![0.0; width + 2];
+                self.design.blocks(chunk, |rows| {
+                    let mut residual = rows.y.map(|y| -(y - self.target.centre) * self.target.scale);
+                    rows.add(&plane, &mut residual);
+                    let moves = rows.outputs(&along);
+                    let mut slopes = [0.0; ROWS];
+                    for (((r, w), by), slope) in residual.iter().zip(&rows.w).zip(moves).zip(&mut slopes) {
+                        let z = r / sigma;
+                        if z.abs() <= self.epsilon {
+                            *slope = 2.0 * w / sigma * (by - z * sigma_along);
+                            sums[width] -= z * *slope;
+                        }
+                        sums[width + 1] += w * (1.0 - z.abs().min(self.epsilon).powi(2));
+                    }
+                    self.design.add_gradient(rows, &slopes, &mut sums);
+                });
+                Ok(sums)
+            },
+            |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect(),
+        )?;
+        let slope = sums.pop().unwrap_or_default();
+        self.design.finish(&mut sums);
+        sums.iter_mut().zip(&self.l2).zip(direction).for_each(|((sum, l2), by)| *sum += l2 * by);
+        sums[width] += Self::steadiness(slope, sigma) * sigma_along;
+        Ok(sums)
     }
 
     fn curvatures(&self) -> Vec<f64> {

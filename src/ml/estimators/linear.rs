@@ -53,8 +53,6 @@ steps:
     }
 
     fn fit(&self, on: &TrainingSet) -> Result<LinearModel> {
-        let (sums, coefficients) = least_squares(on, Self::NAME, &Targets::Number, 0.0, self.fit_intercept)?;
-        let outputs = coefficients.into_iter().enumerate().map(|(t, c)| sums.output(t, None, c)).collect();
-        Ok(LinearModel::new(Self::NAME, on, sums.deviations, outputs, Link::Value)?.with_means(&sums.means))
+        least_squares(on, Self::NAME, &Targets::Number, 0.0, self.fit_intercept, |_| None)?.model(Self::NAME, on, Link::Value)
     }
 }

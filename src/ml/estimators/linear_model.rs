@@ -4,18 +4,24 @@
 //! matrix `XᵀWX` with `XᵀWy` beside it); the matrix of rows is never held. Where columns are nearly
 //! dependent a third pass corrects the solution by its residual, which wins back the digits that
 //! squaring lost (Björck, Numerical Methods for Least Squares Problems, §2.9.3, corrected seminormal
-//! equations).
+//! equations). With sparse columns there is no Gram matrix: the penalised squares are minimised as any other loss.
 
 use serde::{Deserialize, Serialize};
 
+use super::design::{Design, TargetScale};
+use super::minimise::{Limits, minimise};
+use super::penalised::{Loss, Problem, Terms, each_row};
 use super::shared::{Moments, Scaling, Targets, require_finite, require_width, softmax};
 use crate::error::{Error, Result};
 use crate::ml::explain::{Contributions, OutputContributions, Scale};
 use crate::ml::linalg::{Block, ROWS, Solver, Symmetric, dot};
+use crate::ml::sparse::Csr;
 use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
 
 /// Below this share of unexplained squares, the residual correction is made.
 const CORRECT_BELOW: f64 = 1e-3;
+/// When least squares without a Gram matrix stop.
+const LIMITS: Limits = Limits { max_iter: 100, tol: 1e-10 };
 /// Rows whose sums are worked on together in prediction.
 const ROWS_AT_ONCE: usize = 4096;
 
@@ -101,6 +107,9 @@ impl LinearModel {
                     sums.iter_mut().zip(rows).for_each(|(sum, x)| *sum += coefficient * x);
                 }
             }
+            for (first, block) in features.placed_blocks() {
+                sums.iter_mut().zip(block.times(&output.coefficients[first..])).for_each(|(sum, more)| *sum += more);
+            }
             if sums.iter().any(|sum| !sum.is_finite()) {
                 require_finite(&self.estimator, &self.features, features)?;
             }
@@ -183,16 +192,22 @@ impl Predict for LinearModel {
             Link::Signs { present, .. } => (Scale::Margin, present.get(1..).unwrap_or_default()),
             Link::Softmax { present, .. } => (Scale::Margin, present),
         };
+        // A sparse column as a whole: what the row has less what the mean has.
+        let of_block = |output: &Output, (first, block): (usize, &Csr)| -> Vec<f64> {
+            let coefficients = &output.coefficients[first..first + block.width];
+            let mean = dot(coefficients, &self.means[first..]);
+            block.times(coefficients).map(|sum| sum - mean).collect()
+        };
         let output = |(k, output): (usize, &Output)| {
             let parts = || output.coefficients.iter().zip(&self.means);
             let value = |((coefficient, mean), column): ((&f64, &f64), &Vec<f64>)| column.iter().map(|x| coefficient * (x - mean)).collect();
             OutputContributions {
                 class: classes.get(k).copied(),
                 base: parts().fold(output.intercept.unwrap_or(0.0), |sum, (coefficient, mean)| sum + coefficient * mean),
-                values: parts().zip(&features.columns).map(value).collect(),
+                values: parts().zip(&features.columns).map(value).chain(features.placed_blocks().map(|block| of_block(output, block))).collect(),
             }
         };
-        let work = (self.outputs.len() * self.features.len()) as u64;
+        let work = (self.outputs.len() * (features.columns.len() + features.blocks.len())) as u64;
         Ok(Some(Contributions { scale, work, outputs: self.outputs.iter().enumerate().map(output).collect() }))
     }
 
@@ -296,11 +311,38 @@ impl Statistics {
     }
 }
 
-/// Minimises Σ w (t − xβ − b)² + alpha ‖β‖² for every target; the shortest β where many do.
+/// What least squares find: an output for each target, and what a model keeps of the features.
+pub struct LeastSquares {
+    pub outputs: Vec<Output>,
+    pub deviations: Vec<f64>,
+    pub means: Vec<f64>,
+    pub settled: bool,
+}
+
+impl LeastSquares {
+    /// # Errors
+    /// See [`LinearModel::new`].
+    pub fn model(self, name: &str, on: &TrainingSet, link: Link) -> Result<LinearModel> {
+        let note = (!self.settled).then(|| "not settled".to_owned());
+        Ok(LinearModel::new(name, on, self.deviations, self.outputs, link)?.with_means(&self.means).with_note(note))
+    }
+}
+
+/// Minimises Σ w (t − xβ − b)² + alpha ‖β‖² for every target; the shortest β where many do. `class` names the target's class.
 ///
 /// # Errors
-/// See [`Moments::of`].
-pub fn least_squares(set: &TrainingSet, name: &str, targets: &Targets, alpha: f64, intercept: bool) -> Result<(Statistics, Vec<Vec<f64>>)> {
+/// See [`Moments::of`]; sparse columns without a penalty.
+pub fn least_squares(
+    set: &TrainingSet,
+    name: &str,
+    targets: &Targets,
+    alpha: f64,
+    intercept: bool,
+    class: impl Fn(usize) -> Option<String>,
+) -> Result<LeastSquares> {
+    if set.is_sparse() {
+        return sparse_least_squares(set, name, targets, alpha, intercept, class);
+    }
     let mut sums = Statistics::of(set, name, targets, intercept)?;
     let features = sums.features();
     let penalty: Vec<f64> = sums.scaling.scale[..features].iter().map(|scale| if alpha == 0.0 { 0.0 } else { alpha * scale * scale }).collect();
@@ -323,12 +365,57 @@ pub fn least_squares(set: &TrainingSet, name: &str, targets: &Targets, alpha: f6
             solution.iter_mut().zip(solve(&right)).for_each(|(x, more)| *x += more);
         }
     }
-    let coefficients = solutions
-        .into_iter()
-        .enumerate()
-        .map(|(target, solution)| solution.into_iter().zip(sums.units(target)).map(|(x, unit)| if x == 0.0 { 0.0 } else { x * unit }).collect())
-        .collect();
-    Ok((sums, coefficients))
+    let in_units = |(target, solution): (usize, Vec<f64>)| {
+        let coefficients = solution.into_iter().zip(sums.units(target)).map(|(x, unit)| if x == 0.0 { 0.0 } else { x * unit }).collect();
+        sums.output(target, class(target), coefficients)
+    };
+    let outputs = solutions.into_iter().enumerate().map(in_units).collect();
+    Ok(LeastSquares { outputs, deviations: sums.deviations, means: sums.means, settled: true })
+}
+
+/// The same by conjugate gradients.
+fn sparse_least_squares(
+    set: &TrainingSet,
+    name: &str,
+    targets: &Targets,
+    alpha: f64,
+    intercept: bool,
+    class: impl Fn(usize) -> Option<String>,
+) -> Result<LeastSquares> {
+    if alpha == 0.0 {
+        return Err(Error::data(format!("`{name}` takes sparse columns with a penalty only")).hint("give `alpha` a value above 0, if only a small one"));
+    }
+    let mut design = Design::of(set, name, targets, intercept)?;
+    let (mut outputs, mut settled) = (Vec::new(), true);
+    for target in 0..targets.count() {
+        let scale = design.target_of(target);
+        let of = if let Targets::Signs(classes) = targets { classes.get(target).map(|class| *class as f64) } else { None };
+        let problem = Problem::of(&mut design, HalfSquares { scale, class: of }, Terms { c: 1.0, l1: 0.0, l2: alpha });
+        let found = minimise(&problem, vec![0.0; problem.unknowns()], LIMITS)?;
+        settled &= found.settled;
+        outputs.push(design.output(class(target), &found.at, scale));
+    }
+    Ok(LeastSquares { outputs, deviations: design.deviations, means: design.moments.mean, settled })
+}
+
+/// ½ (t − output)², where t is the scaled target, or that of 1 in a class and −1 in the others.
+struct HalfSquares {
+    scale: TargetScale,
+    class: Option<f64>,
+}
+
+impl Loss for HalfSquares {
+    fn curvature(&self) -> f64 {
+        1.0
+    }
+
+    fn apply(&self, outputs: &mut [[f64; ROWS]], y: &[f64; ROWS], w: &[f64; ROWS], roots: &mut [[f64; ROWS]]) -> f64 {
+        each_row(outputs, y, w, roots, |output, y| {
+            let target = self.class.map_or(y, |class| if y == class { 1.0 } else { -1.0 });
+            let residual = output - (target - self.scale.centre) * self.scale.scale;
+            (0.5 * residual * residual, residual, 1.0)
+        })
+    }
 }
 
 /// `ZᵀW(t` − Zx) for every target, from the rows themselves.

@@ -71,6 +71,10 @@ steps:
         *task == Task::Regression || task.classes() >= 2
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default()
             .unless(positive(self.c), "C", "must be a number > 0")

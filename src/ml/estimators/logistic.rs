@@ -87,6 +87,10 @@ steps:
         task.classes() >= 2
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default()
             .unless(positive(self.c), "C", "must be a number > 0")
@@ -103,6 +107,9 @@ steps:
         let (l1, l2) = self.strengths();
         let problem = Problem::of(&mut design, loss, Terms { c: self.c, l1, l2 });
         let unknowns = problem.unknowns();
+        if !is_smooth(&problem) && on.is_sparse() {
+            return Err(Error::data("`logistic` with an L1 penalty cannot take sparse columns").hint("use `penalty: l2`, or `sparse: false` for dense columns"));
+        }
         if !is_smooth(&problem) && unknowns > WIDEST_WITH_L1 {
             return Err(Error::data(format!("`logistic` with an L1 penalty takes at most {WIDEST_WITH_L1} coefficients, got {unknowns}"))
                 .hint("use `penalty: l2`, or fewer features"));

@@ -1,8 +1,10 @@
 //! The minimum of a convex function of coefficients whose value is a pass over the rows.
 //!
 //! Newton's method with step halving. An L1 penalty keeps the pass and solves each step's quadratic model by
-//! coordinate descent (proximal Newton: Lee, Sun and Saunders 2014). Where the Hessian would be too wide, L-BFGS
-//! (Nocedal and Wright, Numerical Optimization, algorithm 7.4) takes gradients only.
+//! coordinate descent (proximal Newton: Lee, Sun and Saunders 2014). With sparse columns the Hessian is not made: the step
+//! comes from conjugate gradients, which ask for its product with a direction, a pass each, first roughly and then ever more
+//! exactly (Nocedal and Wright, Numerical Optimization, algorithm 7.1). Where the Hessian of dense columns would be too wide, L-BFGS
+//! (algorithm 7.4 there) takes gradients only.
 
 use crate::error::Result;
 use crate::ml::linalg::{Quadratic, Solver, Symmetric, descend, dot};
@@ -15,6 +17,10 @@ const HALVINGS: usize = 40;
 const FLAT: f64 = 1e-9;
 /// Steps that L-BFGS remembers.
 const MEMORY: usize = 10;
+/// Conjugate gradients that are taken for one step at most.
+const MOST_GRADIENTS: usize = 500;
+/// What one step leaves of the gradient: no more than the first and, in the end, no more than the second share.
+const SHARES_LEFT: [f64; 2] = [0.1, 1e-8];
 /// L-BFGS steps are cheap: this many of them for each one of `max_iter`.
 const STEPS_A_NEWTON_STEP: usize = 20;
 
@@ -31,7 +37,18 @@ pub trait Objective {
         &[]
     }
 
-    /// About the Hessian's diagonal, for the first step of L-BFGS.
+    /// Is there [`Objective::product`] in place of the Hessian?
+    fn has_products(&self) -> bool {
+        false
+    }
+
+    /// The Hessian at a point times a direction.
+    ///
+    /// # Errors
+    /// As [`Objective::evaluate`].
+    fn product(&self, at: &[f64], direction: &[f64]) -> Result<Vec<f64>>;
+
+    /// About the Hessian's diagonal.
     fn curvatures(&self) -> Vec<f64>;
 }
 
@@ -65,7 +82,8 @@ pub struct Found {
 /// # Errors
 /// As [`Objective::evaluate`].
 pub fn minimise(objective: &impl Objective, start: Vec<f64>, limits: Limits) -> Result<Found> {
-    if start.len() <= WIDEST_HESSIAN || !is_smooth(objective) { newton(objective, start, limits) } else { lbfgs(objective, start, limits) }
+    let is_narrow = start.len() <= WIDEST_HESSIAN || !is_smooth(objective);
+    if is_narrow || objective.has_products() { newton(objective, start, limits) } else { lbfgs(objective, start, limits) }
 }
 
 /// Is there no L1 penalty?
@@ -75,11 +93,16 @@ pub fn is_smooth(objective: &impl Objective) -> bool {
 
 fn newton(objective: &impl Objective, start: Vec<f64>, limits: Limits) -> Result<Found> {
     let mut at = start;
-    let mut here = objective.evaluate(&at, true)?;
+    let with_hessian = !objective.has_products();
+    let mut here = objective.evaluate(&at, with_hessian)?;
+    let (inverse, first) = (inverses(objective), here.gradient.clone());
     let ones = vec![1.0; at.len()];
     let smooth = is_smooth(objective);
     for _ in 0..limits.max_iter {
-        let step: Vec<f64> = if smooth {
+        let step: Vec<f64> = if !with_hessian {
+            let share = (size(&here.gradient, &inverse) / size(&first, &inverse)).clamp(SHARES_LEFT[1], SHARES_LEFT[0]);
+            conjugate_gradients(objective, &at, &here.gradient, &inverse, share)?
+        } else if smooth {
             Solver::new(&here.hessian, &ones).solve(&here.gradient).iter().map(|x| -x).collect()
         } else {
             let linear: Vec<f64> = here.hessian.times(&at).iter().zip(&here.gradient).map(|(hx, g)| hx - g).collect();
@@ -89,7 +112,7 @@ fn newton(objective: &impl Objective, start: Vec<f64>, limits: Limits) -> Result
             descend(&function, &mut target, 0.01 * limits.tol, 10_000);
             target.iter().zip(&at).map(|(target, x)| target - x).collect()
         };
-        let moved = match search(objective, &at, &here, &step, true)? {
+        let moved = match search(objective, &at, &here, &step, with_hessian)? {
             Search::Lower { next, there, share } => {
                 (at, here) = (next, there);
                 share * largest(&step)
@@ -103,6 +126,44 @@ fn newton(objective: &impl Objective, start: Vec<f64>, limits: Limits) -> Result
         }
     }
     Ok(Found { at, value: here.value, settled: false })
+}
+
+/// About the inverse Hessian's diagonal.
+fn inverses(objective: &impl Objective) -> Vec<f64> {
+    objective.curvatures().iter().map(|d| if *d > 0.0 { 1.0 / d } else { 0.0 }).collect()
+}
+
+/// A gradient's length where every curvature is one.
+fn size(gradient: &[f64], inverse: &[f64]) -> f64 {
+    gradient.iter().zip(inverse).map(|(g, d)| g * g * d).sum::<f64>().sqrt()
+}
+
+/// −H⁻¹·gradient, up to a share of the gradient that is left.
+fn conjugate_gradients(objective: &impl Objective, at: &[f64], gradient: &[f64], inverse: &[f64], share: f64) -> Result<Vec<f64>> {
+    let mut step = vec![0.0; at.len()];
+    let mut left: Vec<f64> = gradient.iter().map(|g| -g).collect();
+    let scaled = |left: &[f64]| -> Vec<f64> { left.iter().zip(inverse).map(|(r, d)| r * d).collect() };
+    let mut direction = scaled(&left);
+    let mut square = dot(&left, &direction);
+    let enough = share * share * square;
+    for _ in 0..MOST_GRADIENTS.min(2 * at.len()) {
+        let product = objective.product(at, &direction)?;
+        let curvature = dot(&direction, &product);
+        // Nothing is left, or nothing curves that way.
+        if !(square > 0.0 && curvature > 0.0) {
+            break;
+        }
+        let length = square / curvature;
+        step.iter_mut().zip(&direction).for_each(|(s, d)| *s += length * d);
+        left.iter_mut().zip(&product).for_each(|(r, p)| *r -= length * p);
+        let next = scaled(&left);
+        let before = std::mem::replace(&mut square, dot(&left, &next));
+        if square <= enough {
+            break;
+        }
+        direction.iter_mut().zip(next).for_each(|(d, z)| *d = z + square / before * *d);
+    }
+    Ok(step)
 }
 
 enum Search {
@@ -140,7 +201,7 @@ fn search(objective: &impl Objective, at: &[f64], here: &Evaluation, step: &[f64
 fn lbfgs(objective: &impl Objective, start: Vec<f64>, limits: Limits) -> Result<Found> {
     let mut at = start;
     let mut here = objective.evaluate(&at, false)?;
-    let inverse: Vec<f64> = objective.curvatures().iter().map(|d| if *d > 0.0 { 1.0 / d } else { 0.0 }).collect();
+    let inverse = inverses(objective);
     let mut memory: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
     for _ in 0..limits.max_iter.saturating_mul(STEPS_A_NEWTON_STEP) {
         let step = two_loops(&here.gradient, &memory, &inverse);

@@ -26,6 +26,7 @@ mod penalised;
 mod poisson;
 mod quantile_regression;
 mod random_forest;
+mod residuals;
 mod ridge;
 mod ridge_classifier;
 mod shared;
@@ -40,6 +41,8 @@ mod contract_tests;
 mod golden_tests;
 #[cfg(test)]
 mod peer_tests;
+#[cfg(test)]
+mod sparse_tests;
 
 use super::EstimatorEntry;
 

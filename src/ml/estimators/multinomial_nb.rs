@@ -56,6 +56,10 @@ steps:
         task.classes() >= 2
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default().unless(positive(self.alpha), "alpha", "must be a number > 0").done()
     }

@@ -46,7 +46,11 @@ fn score(using: &str, parameters: &[(&str, &str)], kind: &str, seed: u64) -> f64
         "two" => Task::Classification { classes: labels(2), positive: Some(1) },
         _ => Task::Classification { classes: labels(3), positive: None },
     };
-    let part = |rows: std::ops::Range<usize>| Matrix { rows: rows.len(), columns: columns.iter().map(|column| column[rows.clone()].to_vec()).collect() };
+    let part = |rows: std::ops::Range<usize>| Matrix {
+        rows: rows.len(),
+        columns: columns.iter().map(|column| column[rows.clone()].to_vec()).collect(),
+        blocks: Vec::new(),
+    };
     let chunk = Chunk { x: part(0..TRAINING), y: y[..TRAINING].to_vec(), w: vec![1.0; TRAINING] };
     let features = (0..WIDTH).map(|j| format!("f{j}")).collect();
     let parameters: BTreeMap<String, Value> = parameters.iter().map(|(key, value)| ((*key).to_owned(), Value::plain_scalar(value))).collect();

@@ -3,10 +3,10 @@
 //! One pass over the rows gives loss, gradient and, if wanted, the Hessian: a Gram matrix whose weights are the loss's
 //! curvature, or one for each pair of outputs.
 
-use super::design::Design;
+use super::design::{Design, Plane};
 use super::minimise::{Evaluation, Objective};
 use crate::error::Result;
-use crate::ml::linalg::{Block, ROWS, Symmetric, dot};
+use crate::ml::linalg::{Block, ROWS, Symmetric};
 
 /// The loss of rows as a function of their outputs, convex.
 pub trait Loss: Sync {
@@ -111,26 +111,22 @@ impl<L: Loss> Objective for Problem<'_, L> {
         let (width, outputs) = (self.design.width, self.loss.outputs());
         let pairs = if with_hessian { outputs * (outputs + 1) / 2 } else { 0 };
         let start = || Sums { loss: 0.0, gradient: vec![0.0; at.len()], grams: vec![Symmetric::zeros(width); pairs] };
-        let sums = self.design.set.reduce(
+        let planes: Vec<Plane> = at.chunks(width.max(1)).map(|unknowns| self.design.plane(unknowns)).collect();
+        let mut sums = self.design.set.reduce(
             start(),
             |chunk| {
                 let mut sums = start();
-                let mut weighted = Block::zeros(width);
+                let mut weighted = Block::zeros(if with_hessian { width } else { 0 });
                 let mut outputs = vec![[0.0; ROWS]; outputs];
                 let mut roots = vec![[0.0; ROWS]; pairs];
-                self.design.blocks(chunk, |block, y, w| {
-                    for (output, unknowns) in outputs.iter_mut().zip(at.chunks(width.max(1))) {
-                        output.fill(0.0);
-                        for (column, x) in block.columns.iter().zip(unknowns) {
-                            output.iter_mut().zip(column).for_each(|(sum, z)| *sum += x * z);
-                        }
-                    }
-                    sums.loss += self.loss.apply(&mut outputs, y, w, &mut roots);
+                self.design.blocks(chunk, |rows| {
+                    outputs.iter_mut().zip(&planes).for_each(|(output, plane)| *output = rows.outputs(plane));
+                    sums.loss += self.loss.apply(&mut outputs, &rows.y, &rows.w, &mut roots);
                     for (gradient, slope) in sums.gradient.chunks_mut(width.max(1)).zip(&outputs) {
-                        gradient.iter_mut().zip(&block.columns).for_each(|(sum, column)| *sum += dot(column, slope));
+                        self.design.add_gradient(rows, slope, gradient);
                     }
                     for (gram, roots) in sums.grams.iter_mut().zip(&roots) {
-                        for (to, column) in weighted.columns.iter_mut().zip(&block.columns) {
+                        for (to, column) in weighted.columns.iter_mut().zip(&rows.block.columns) {
                             to.iter_mut().zip(column).zip(roots).for_each(|((to, z), root)| *to = z * root);
                         }
                         gram.add_products(&weighted);
@@ -144,6 +140,7 @@ impl<L: Loss> Objective for Problem<'_, L> {
                 grams: a.grams.into_iter().zip(&b.grams).map(|(a, b)| a.plus(b)).collect(),
             },
         )?;
+        sums.gradient.chunks_mut(width.max(1)).for_each(|gradient| self.design.finish(gradient));
         let squares: f64 = at.iter().zip(&self.l2).map(|(x, l2)| if *x == 0.0 { 0.0 } else { 0.5 * l2 * x * x }).sum();
         Ok(Evaluation {
             value: self.c * sums.loss + squares,
@@ -154,6 +151,42 @@ impl<L: Loss> Objective for Problem<'_, L> {
 
     fn l1(&self) -> &[f64] {
         &self.l1
+    }
+
+    fn has_products(&self) -> bool {
+        self.design.set.is_sparse()
+    }
+
+    fn product(&self, at: &[f64], direction: &[f64]) -> Result<Vec<f64>> {
+        let (width, outputs) = (self.design.width.max(1), self.loss.outputs());
+        let planes = |of: &[f64]| of.chunks(width).map(|unknowns| self.design.plane(unknowns)).collect::<Vec<Plane>>();
+        let (here, along) = (planes(at), planes(direction));
+        let mut sums = self.design.set.reduce(
+            vec![0.0; at.len()],
+            |chunk| {
+                let mut sums = vec![0.0; at.len()];
+                let mut roots = vec![[0.0; ROWS]; outputs * (outputs + 1) / 2];
+                self.design.blocks(chunk, |rows| {
+                    let of = |planes: &[Plane]| -> Vec<[f64; ROWS]> { planes.iter().map(|plane| rows.outputs(plane)).collect() };
+                    let (mut values, moves) = (of(&here), of(&along));
+                    self.loss.apply(&mut values, &rows.y, &rows.w, &mut roots);
+                    for (k, sums) in sums.chunks_mut(width).enumerate() {
+                        let mut slopes = [0.0; ROWS];
+                        for (l, moves) in moves.iter().enumerate() {
+                            let (high, low) = (k.max(l), k.min(l));
+                            let sign = if k == l { 1.0 } else { -1.0 };
+                            let roots = &roots[high * (high + 1) / 2 + low];
+                            slopes.iter_mut().zip(roots).zip(moves).for_each(|((slope, root), by)| *slope += sign * root * root * by);
+                        }
+                        self.design.add_gradient(rows, &slopes, sums);
+                    }
+                });
+                Ok(sums)
+            },
+            |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect(),
+        )?;
+        sums.chunks_mut(width).for_each(|sums| self.design.finish(sums));
+        Ok(sums.iter().zip(&self.l2).zip(direction).map(|((sum, l2), by)| self.c * sum + l2 * by).collect())
     }
 
     fn curvatures(&self) -> Vec<f64> {

@@ -108,10 +108,10 @@ impl QuantileRegression {
             Vec::new(),
             |chunk| {
                 let mut pieces = Vec::new();
-                design.blocks(chunk, |block, y, w| {
-                    let y = y.map(|y| (y - target.centre) * target.scale);
-                    let w = w.map(|w| w / weight);
-                    pieces.push(Piece::new(block.columns.clone(), &y, &w, self.quantile));
+                design.blocks(chunk, |rows| {
+                    let y = rows.y.map(|y| (y - target.centre) * target.scale);
+                    let w = rows.w.map(|w| w / weight);
+                    pieces.push(Piece::new(rows.block.columns.clone(), &y, &w, self.quantile));
                 });
                 Ok(pieces)
             },

@@ -53,13 +53,15 @@ steps:
         *task == Task::Regression
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default().unless(not_negative(self.alpha), "alpha", "must be a number ≥ 0").done()
     }
 
     fn fit(&self, on: &TrainingSet) -> Result<LinearModel> {
-        let (sums, coefficients) = least_squares(on, Self::NAME, &Targets::Number, self.alpha, self.fit_intercept)?;
-        let outputs = coefficients.into_iter().enumerate().map(|(t, c)| sums.output(t, None, c)).collect();
-        Ok(LinearModel::new(Self::NAME, on, sums.deviations, outputs, Link::Value)?.with_means(&sums.means))
+        least_squares(on, Self::NAME, &Targets::Number, self.alpha, self.fit_intercept, |_| None)?.model(Self::NAME, on, Link::Value)
     }
 }

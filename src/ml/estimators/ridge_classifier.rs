@@ -55,6 +55,10 @@ steps:
         task.classes() >= 2
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default().unless(not_negative(self.alpha), "alpha", "must be a number ≥ 0").done()
     }
@@ -64,11 +68,10 @@ steps:
         let present = present(&class_weights(on)?);
         let several = present.len() > 2;
         let columns = if several { present.clone() } else { present[1..].to_vec() };
-        let (sums, coefficients) = least_squares(on, Self::NAME, &Targets::Signs(columns), self.alpha, self.fit_intercept)?;
         let name = |t: usize| several.then(|| classes[present[t]].clone());
-        let outputs = coefficients.into_iter().enumerate().map(|(t, c)| sums.output(t, name(t), c)).collect();
+        let found = least_squares(on, Self::NAME, &Targets::Signs(columns), self.alpha, self.fit_intercept, name)?;
         let classes = classes.len();
         let link = if several { Link::Softmax { classes, present } } else { Link::Signs { classes, present } };
-        Ok(LinearModel::new(Self::NAME, on, sums.deviations, outputs, link)?.with_means(&sums.means))
+        found.model(Self::NAME, on, link)
     }
 }

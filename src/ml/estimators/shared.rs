@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result, nearest};
 use crate::ml::linalg::{Block, ROWS, dot};
+use crate::ml::sparse::Csr;
 use crate::ml::{Chunk, Matrix, Task, TrainingSet, refuse_missing};
 use crate::value::Fault;
 
-/// More features than this and a Gram matrix would outgrow the memory that is promised.
+/// More columns of numbers than this and a Gram matrix would outgrow the memory that is promised.
 const MOST_FEATURES: usize = 4096;
 
 /// Rows of a column that are read twice while they are in the cache.
@@ -56,12 +57,12 @@ impl Moments {
     ///
     /// # Errors
     /// No row with a weight; a missing or infinite value (columns named); values whose sum overflows;
-    /// more features than a Gram matrix should have.
+    /// more columns of numbers than a Gram matrix should have.
     pub fn of(set: &TrainingSet, name: &str, targets: &Targets) -> Result<Self> {
         let features = set.features.len();
-        if features > MOST_FEATURES {
-            return Err(Error::data(format!("`{name}` takes at most {MOST_FEATURES} features, got {features}"))
-                .hint("drop columns, or encode fewer levels (`one_hot` has `max_levels`)"));
+        if set.dense() > MOST_FEATURES {
+            return Err(Error::data(format!("`{name}` takes at most {MOST_FEATURES} columns of numbers, got {}", set.dense()))
+                .hint("drop columns, encode fewer levels (`one_hot` has `max_categories`), or make them sparse (`sparse: true`)"));
         }
         let width = features + targets.count();
         let none = Self { weight: 0.0, mean: vec![0.0; width], low: vec![f64::INFINITY; width], high: vec![f64::NEG_INFINITY; width] };
@@ -87,24 +88,52 @@ impl Moments {
 
     fn of_chunk(chunk: &Chunk, targets: &Targets) -> Self {
         let weight: f64 = chunk.w.iter().sum();
-        let targets = targets.columns(chunk);
-        let columns = chunk.x.columns.iter().map(Vec::as_slice).chain(targets.iter().map(AsRef::as_ref));
         let mut moments = Self { weight, mean: Vec::new(), low: Vec::new(), high: Vec::new() };
-        let all_count = chunk.w.iter().all(|w| *w > 0.0);
+        moments.measure(chunk.x.columns.iter().map(Vec::as_slice), &chunk.w);
+        chunk.x.blocks.iter().for_each(|block| moments.measure_block(block, &chunk.w));
+        moments.measure(targets.columns(chunk).iter().map(AsRef::as_ref), &chunk.w);
+        moments
+    }
+
+    fn measure<'a>(&mut self, columns: impl Iterator<Item = &'a [f64]>, w: &[f64]) {
+        let all_count = w.iter().all(|w| *w > 0.0);
         for column in columns {
             let (mut sum, mut low, mut high) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
-            for (column, w) in column.chunks(ROWS_IN_CACHE).zip(chunk.w.chunks(ROWS_IN_CACHE)) {
+            for (column, w) in column.chunks(ROWS_IN_CACHE).zip(w.chunks(ROWS_IN_CACHE)) {
                 sum += dot(column, w);
                 let (least, most) = if all_count { range(column) } else { range(&counted(column, w)) };
                 low = low.min(least);
                 high = high.max(most);
             }
-            // A chunk without weight still tells whether a value is missing.
-            moments.mean.push(if weight > 0.0 { sum / weight } else { sum * 0.0 });
-            moments.low.push(low);
-            moments.high.push(high);
+            self.push(sum, low, high);
         }
-        moments
+    }
+
+    /// What is not held is 0.
+    fn measure_block(&mut self, block: &Csr, w: &[f64]) {
+        let width = block.width;
+        let (mut sums, mut held) = (vec![0.0; width], vec![0_usize; width]);
+        let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+        let counted = w.iter().filter(|w| **w > 0.0).count();
+        for (row, w) in w.iter().enumerate().filter(|(_, w)| **w > 0.0) {
+            for (place, value) in block.row(row) {
+                sums[place] += w * value;
+                held[place] += 1;
+                low[place] = low[place].min(value);
+                high[place] = high[place].max(value);
+            }
+        }
+        for place in 0..width {
+            let zero = if held[place] < counted { [0.0, 0.0] } else { [f64::INFINITY, f64::NEG_INFINITY] };
+            self.push(sums[place], low[place].min(zero[0]), high[place].max(zero[1]));
+        }
+    }
+
+    fn push(&mut self, sum: f64, low: f64, high: f64) {
+        // A chunk without weight still tells whether a value is missing.
+        self.mean.push(if self.weight > 0.0 { sum / self.weight } else { sum * 0.0 });
+        self.low.push(low);
+        self.high.push(high);
     }
 
     fn join(mut self, other: Self) -> Self {
@@ -185,18 +214,18 @@ impl Scaling {
     }
 }
 
-/// Σ w of(z, centre) for every class and feature.
+/// Σ w of(z, centre) for every class and feature; sparse columns are taken as they are, without scaling.
 ///
 /// # Errors
 /// Where reading fails.
 pub fn sums_by_class(set: &TrainingSet, scaling: &Scaling, centres: &[Vec<f64>], of: impl Fn(f64, f64) -> f64 + Sync) -> Result<Vec<Vec<f64>>> {
     let features = set.features.len();
     let zeros = || vec![vec![0.0; centres.len()]; features];
-    let by_feature = set.reduce(
+    let mut by_feature = set.reduce(
         zeros(),
         |chunk| {
             let mut sums = zeros();
-            let mut block = Block::zeros(features);
+            let mut block = Block::zeros(set.dense());
             for start in (0..chunk.x.rows).step_by(ROWS) {
                 scaling.fill(chunk.x.columns.iter().map(Vec::as_slice), start, &mut block);
                 for (j, (sums, column)) in sums.iter_mut().zip(&block.columns).enumerate() {
@@ -208,6 +237,16 @@ pub fn sums_by_class(set: &TrainingSet, scaling: &Scaling, centres: &[Vec<f64>],
                     }
                 }
             }
+            for (first, block) in chunk.x.placed_blocks() {
+                for (row, (y, w)) in chunk.y.iter().zip(&chunk.w).enumerate() {
+                    let class = *y as usize;
+                    let Some(centres) = centres.get(class) else { continue };
+                    for (place, value) in block.row(row) {
+                        let centre = centres[first + place];
+                        sums[first + place][class] += w * (of(value, centre) - of(0.0, centre));
+                    }
+                }
+            }
             Ok(sums)
         },
         |mut a, b| {
@@ -215,6 +254,13 @@ pub fn sums_by_class(set: &TrainingSet, scaling: &Scaling, centres: &[Vec<f64>],
             a
         },
     )?;
+    if set.is_sparse() {
+        // As if every row had a 0 there.
+        for (class, weight) in class_weights(set)?.into_iter().enumerate() {
+            let sums = by_feature.iter_mut().enumerate().skip(set.dense());
+            sums.for_each(|(j, sums)| sums[class] += weight * of(0.0, centres[class][j]));
+        }
+    }
     Ok((0..centres.len()).map(|class| by_feature.iter().map(|sums| sums[class]).collect()).collect())
 }
 

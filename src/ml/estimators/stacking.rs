@@ -138,7 +138,7 @@ steps:
             said.extend(whole.x.columns);
             names.extend(on.features.iter().cloned());
         }
-        let chunk = Chunk { x: Matrix { rows: whole.x.rows, columns: said }, y: whole.y, w: whole.w };
+        let chunk = Chunk { x: Matrix { rows: whole.x.rows, columns: said, blocks: Vec::new() }, y: whole.y, w: whole.w };
         let last = self.final_estimator.clone().unwrap_or_else(|| last(&on.task));
         let mut heard = TrainingSet::in_memory(on.task.clone(), names, chunk, on.seed);
         heard.deadline = on.deadline;
@@ -167,7 +167,7 @@ fn folds(y: &[f64], classes: usize, count: usize, seed: u64) -> Vec<usize> {
 fn rows(chunk: &Chunk, wanted: impl Fn(usize) -> bool) -> Chunk {
     let take = |values: &[f64]| values.iter().enumerate().filter(|(row, _)| wanted(*row)).map(|(_, value)| *value).collect::<Vec<f64>>();
     let y = take(&chunk.y);
-    Chunk { x: Matrix { rows: y.len(), columns: chunk.x.columns.iter().map(|column| take(column)).collect() }, y, w: take(&chunk.w) }
+    Chunk { x: Matrix { rows: y.len(), columns: chunk.x.columns.iter().map(|column| take(column)).collect(), blocks: Vec::new() }, y, w: take(&chunk.w) }
 }
 
 /// What members say, as features of the last one.
@@ -197,7 +197,7 @@ impl Predict for FittedStacking {
         if self.passthrough {
             columns.extend(features.columns.iter().cloned());
         }
-        self.last.estimator.predict(&Matrix { rows: features.rows, columns })
+        self.last.estimator.predict(&Matrix { rows: features.rows, columns, blocks: Vec::new() })
     }
 
     fn coefficients(&self) -> Vec<Coefficient> {
@@ -258,11 +258,11 @@ mod tests {
             }
             meta.extend(whole.x.columns.clone());
             later.extend(unseen.columns.clone());
-            let chunk = Chunk { x: Matrix { rows: 90, columns: meta }, y: whole.y, w: whole.w };
+            let chunk = Chunk { x: Matrix { rows: 90, columns: meta, blocks: Vec::new() }, y: whole.y, w: whole.w };
             let last = (find("logistic").unwrap().parse)(&value_of(&serde_json::json!({"C": 0.5}))).unwrap();
             let names = ["a", "b", "f0", "f1", "f2"].map(str::to_owned).to_vec();
             let last = last.fit(&TrainingSet::in_memory(task.clone(), names, chunk, on.seed)).unwrap();
-            let expected = numbers(&last.predict(&Matrix { rows: 20, columns: later }).unwrap());
+            let expected = numbers(&last.predict(&Matrix { rows: 20, columns: later, blocks: Vec::new() }).unwrap());
             let stacking = (find("stacking").unwrap().parse)(&value_of(&parameters)).unwrap().fit(&on).unwrap();
             assert_eq!(numbers(&stacking.predict(&unseen).unwrap()), expected);
             assert_eq!(stacking.coefficients(), last.coefficients());

@@ -67,6 +67,10 @@ steps:
         *task == Task::Regression
     }
 
+    fn takes_sparse(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), Vec<Fault>> {
         Refusals::default()
             .unless((1.0..=2.0).contains(&self.power), "power", "must lie between 1 and 2")

@@ -107,6 +107,10 @@ steps:
         self.estimators.values().filter_map(|member| member.parse().ok()).any(|estimator| estimator.wants_validation())
     }
 
+    fn takes_sparse(&self) -> bool {
+        !self.estimators.is_empty() && self.estimators.values().filter_map(|member| member.parse().ok()).all(|estimator| estimator.takes_sparse())
+    }
+
     fn algorithms(&self) -> Vec<(&'static str, u32)> {
         let usual = [ensemble::usual(&Task::Regression), ensemble::usual(&Task::Classification { classes: Vec::new(), positive: None })];
         let members: Vec<&Member> =

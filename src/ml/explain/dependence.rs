@@ -69,7 +69,7 @@ struct Pick {
     label: String,
 }
 
-/// The dependence on each of `columns`, from about `budget` predictions in all; columns with one value only are left out.
+/// The dependence on each of `columns` of a prepared table's rows, from about `budget` predictions in all; columns with one value only are left out.
 ///
 /// Source: Friedman (2001), section 8.2; Goldstein et al. (2015) for single rows.
 ///
@@ -92,7 +92,7 @@ pub fn dependence(model: &Model, sample: &DataFrame, columns: &[String], budget:
     let found = |(name, is_number, picks): (&String, bool, Vec<Pick>)| {
         let at = |(pick, said): (Pick, Predictions)| At { x: pick.x, label: pick.label, rows: outputs(&model.task, said) };
         let count = picks.len();
-        Dependence { column: name.clone(), is_number, values: picks.into_iter().zip(predictions.by_ref().take(count)).map(at).collect() }
+        Dependence { column: model.chain.shown(name).to_owned(), is_number, values: picks.into_iter().zip(predictions.by_ref().take(count)).map(at).collect() }
     };
     Ok(picked.into_iter().map(found).collect())
 }

@@ -71,7 +71,7 @@ pub struct OutputContributions {
     pub class: Option<usize>,
     /// The mean output, before anything is known of the row.
     pub base: f64,
-    /// features × rows.
+    /// features × rows; the features of a sparse column count together.
     pub values: Vec<Vec<f64>>,
 }
 
@@ -94,7 +94,7 @@ pub struct Explainer<'a> {
     model: &'a Model,
     /// What features stand for, each once, in the order of the features.
     pub columns: Vec<Origin>,
-    /// For each feature its place in `columns`.
+    /// For each column of numbers and each sparse column its place in `columns`.
     place: Vec<usize>,
     /// About how many multiplications a row takes.
     work: u64,
@@ -106,10 +106,10 @@ impl<'a> Explainer<'a> {
     /// # Errors
     /// Where the model's transforms cannot be followed.
     pub fn of(model: &'a Model) -> Result<Option<Self>> {
-        let nothing = Matrix { rows: 0, columns: vec![Vec::new(); model.features.len()] };
+        let nothing = Matrix::empty(model.chain.reads());
         let Some(Contributions { work, .. }) = model.estimator.contributions(&nothing)? else { return Ok(None) };
         let mut columns: Vec<Origin> = Vec::new();
-        let mut place = Vec::with_capacity(model.features.len());
+        let mut place = Vec::new();
         for origin in model.chain.origins()? {
             place.push(columns.iter().position(|column| *column == origin).unwrap_or_else(|| {
                 columns.push(origin);
@@ -124,7 +124,7 @@ impl<'a> Explainer<'a> {
     /// # Errors
     /// As [`Model::predict`].
     pub fn features(&self, frame: &DataFrame) -> Result<Matrix> {
-        Matrix::of(&self.model.chain.apply(frame.clone().lazy())?.collect()?, &self.model.features)
+        Matrix::read(&self.model.chain.apply(frame.clone().lazy())?.collect()?, self.model.chain.reads())
     }
 
     /// What each of [`Explainer::columns`] adds, for rows as [`Explainer::features`] gives them. Of two classes there is one

@@ -30,7 +30,9 @@ pub struct Importance {
     pub deviation: f64,
 }
 
-/// Shuffles each raw column that the model reads, `repeats` times; `None` where the metric is not defined for these rows.
+/// Shuffles each raw column that the model reads, `repeats` times; what a row gets from other rows is a column of its own
+/// ([`FittedChain::alterable`](crate::ml::FittedChain::alterable)), so `sample` is of a prepared table. `None` where the metric is
+/// not defined for these rows.
 ///
 /// Source: Breiman (2001); scikit-learn `permutation_importance`.
 ///
@@ -42,14 +44,14 @@ pub fn permutation(model: &Model, sample: &DataFrame, weight: Option<&str>, metr
     known.add(sample, &model.target, weight, &model.predict(sample)?)?;
     let value = |scored: &Scored| (metric.compute)(scored).filter(|value| value.is_finite());
     let Some(baseline) = value(&known) else { return Ok(None) };
-    let columns: Vec<&str> = model.chain.inputs.iter().map(|column| column.name.as_str()).collect();
+    let columns = model.chain.alterable()?;
     let shuffled = |stream: usize| {
         let mut draw = Draw::new(seed, stream as u64);
         let mut rows = rows.clone();
         (1..rows.len()).rev().for_each(|i| rows.swap(i, draw.below(i + 1)));
         rows
     };
-    let copies: Vec<Copy<'_>> = (0..columns.len() * repeats).map(|i| Copy { column: columns[i / repeats], from: shuffled(i) }).collect();
+    let copies: Vec<Copy<'_>> = (0..columns.len() * repeats).map(|i| Copy { column: &columns[i / repeats].0.name, from: shuffled(i) }).collect();
     let predictions = altered::predict(model, sample, &rows, &copies)?;
     let worse = |predictions| {
         let mut scored = Scored { y: known.y.clone(), weight: known.weight.clone(), ..model.unscored() };
@@ -59,11 +61,11 @@ pub fn permutation(model: &Model, sample: &DataFrame, weight: Option<&str>, metr
     let mut found: Vec<Importance> = columns
         .iter()
         .zip(predictions.chunks(repeats))
-        .map(|(column, predictions)| {
+        .map(|((_, shown), predictions)| {
             let falls: Vec<f64> = predictions.iter().filter_map(worse).collect();
             let mean = falls.iter().sum::<f64>() / falls.len().max(1) as f64;
             let square = falls.iter().map(|fall| (fall - mean).powi(2)).sum::<f64>() / falls.len().max(1) as f64;
-            Importance { column: (*column).to_owned(), mean, deviation: square.sqrt() }
+            Importance { column: shown.clone(), mean, deviation: square.sqrt() }
         })
         .collect();
     found.sort_by(|a, b| b.mean.total_cmp(&a.mean));

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::Explainer;
 use crate::error::Result;
-use crate::ml::{Matrix, Predictions};
+use crate::ml::Predictions;
 
 /// Rows that are explained at a time.
 const ROWS: usize = 4096;
@@ -29,7 +29,7 @@ pub fn reasons(explainer: &Explainer<'_>, frame: &DataFrame, predictions: &Predi
     let mut all: Vec<Vec<Reason>> = Vec::with_capacity(features.rows);
     for start in (0..features.rows).step_by(ROWS) {
         let rows = start..features.rows.min(start + ROWS);
-        let chunk = Matrix { rows: rows.len(), columns: features.columns.iter().map(|column| column[rows.clone()].to_vec()).collect() };
+        let chunk = features.part(rows.clone());
         let found = explainer.contributions(&chunk)?;
         let of_row = |i: usize| {
             let output = match predictions {

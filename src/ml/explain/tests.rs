@@ -151,3 +151,34 @@ fn the_dependence_on_a_column_is_the_models_own() {
     let town = |name: &str| found[2].values.iter().find(|at| at.label == name).unwrap().mean(0);
     assert!((town("b") - town("a") - 10.0).abs() < 1e-9 && (town("a") - town("c") - 4.0).abs() < 1e-9);
 }
+
+#[test]
+fn what_comes_from_other_rows_is_a_column_of_its_own() {
+    let rows = 120_i64;
+    let wave = |i: i64| (i as f64 * 0.9).sin();
+    let y: Vec<f64> = (0..rows).map(|i| if i < 2 { 0.0 } else { 5.0 * wave(i - 2) } + wave(i * 7)).collect();
+    let frame = df!("t" => (0..rows).collect::<Vec<_>>(), "x" => (0..rows).map(|i| wave(i * 7)).collect::<Vec<_>>(), "w" => (0..rows).map(wave).collect::<Vec<_>>(), "y" => y);
+    let (frame, yaml) = (frame.unwrap(), "[{lag: {columns: w, order: t, periods: [2], fill_value: 0}}, {select: {columns: [x, w_lag_2]}}]");
+    let chain = Chain::parse(&crate::ml::transformers::contract_tests::value(&serde_yaml::from_str(yaml).unwrap())).unwrap();
+    let roles = Roles::default().with_target("y");
+    let (chain, training) = chain.fit_training(crate::ml::Fit { table: &Table::of(frame.clone()), roles: &roles, seed: 1, target: None }).unwrap();
+    let features = chain.features().to_vec();
+    let set = TrainingSet::new(Task::Regression, &training, features.clone(), "y", None, Vec::new(), 1).unwrap();
+    let estimator = (estimators::find("linear").unwrap().parse)(&Value::Null).unwrap().fit(&set).unwrap();
+    let (output, adjustments) = (OutputNames::default(), crate::ml::adjust::Adjustments::default());
+    let model = Model { task: Task::Regression, target: "y".to_owned(), labels: LabelType::Float, output, chain, features, estimator, adjustments };
+
+    let prepared = model.chain.prepare(&Table::of(frame)).unwrap().collect().unwrap();
+    let sample = prepared.slice(40, 60);
+    let found = permutation(&model, &sample, None, metric::find("root_mean_squared_error").unwrap(), 3, 1).unwrap().unwrap();
+    assert_eq!(found.columns.iter().map(|c| c.column.as_str()).collect::<Vec<_>>(), ["w_lag_2", "x"], "`t` and `w` are read in other rows only");
+    assert!(found.baseline < 1e-9 && found.columns[0].mean > 2.0, "{found:?}");
+    let columns: Vec<String> = model.chain.alterable().unwrap().into_iter().map(|(column, _)| column.name).collect();
+    let dependences = dependence(&model, &sample, &columns, 1000).unwrap();
+    let lag = dependences.iter().find(|found| found.column == "w_lag_2").unwrap();
+    assert!((lag.reach() - 5.0 * (lag.values.last().unwrap().x - lag.values[0].x)).abs() < 1e-9);
+    let explainer = Explainer::of(&model).unwrap().unwrap();
+    assert_eq!(explainer.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["x", "w_lag_2"]);
+    let named = reasons(&explainer, &sample, &model.predict(&sample).unwrap(), 1).unwrap();
+    assert!(named[0].str().unwrap().iter().flatten().any(|name| name == "w_lag_2"));
+}

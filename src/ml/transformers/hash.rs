@@ -11,10 +11,11 @@ use super::levels::{self, Kind, Names};
 use crate::card;
 use crate::error::{Result, shorten};
 use crate::ml::selector::column;
+use crate::ml::sparse::{self, Block, Sparse};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 use crate::value::Fault;
 
-/// More new columns than this are refused.
+/// More dense new columns than this are refused.
 const MOST_OUTPUTS: usize = 4096;
 /// A value that is missing has no place.
 const NOWHERE: u32 = u32::MAX;
@@ -26,11 +27,13 @@ pub struct Hash {
     columns: Selector,
     n_features: usize,
     alternate_sign: bool,
+    #[serde(skip_serializing_if = "Sparse::is_auto")]
+    sparse: Sparse,
 }
 
 impl Default for Hash {
     fn default() -> Self {
-        Self { columns: Selector::nominal(), n_features: 32, alternate_sign: true }
+        Self { columns: Selector::nominal(), n_features: 32, alternate_sign: true, sparse: Sparse::default() }
     }
 }
 
@@ -40,11 +43,15 @@ pub struct FittedHash {
     columns: Vec<(String, Kind)>,
     outputs: Vec<String>,
     alternate_sign: bool,
+    /// The sparse column that holds the outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    block: Option<String>,
 }
 
 impl Transformer for Hash {
     const NAME: &'static str = "hash";
     const ALIASES: &'static [&'static str] = &["dummy_hash", "FeatureHasher"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Turns columns of many levels into a fixed number of numeric columns `hash_0`, `hash_1`, … by the hash of each level.
 
@@ -53,8 +60,9 @@ value that training did not have has its place too. Different values may share a
 missing value adds nothing.
 
 - `columns`: selector, default `nominal()`
-- `n_features`: how many new columns, from 2 to 4096; default 32
+- `n_features`: how many new columns, from 2 to 262144 (4096 if they are dense); default 32
 - `alternate_sign`: boolean, default true: half of the values count -1, so that those that share a place tend to cancel
+- `sparse`: `auto` (default: more than 1,000 new columns become one sparse column `hash`, see `one_hot`), `true` or `false`
 
 ```yaml
 - hash: {columns: [pickup_zip, dropoff_zip], n_features: 16}
@@ -64,10 +72,11 @@ missing value adds nothing.
     type Fitted = FittedHash;
 
     fn check(&self) -> Result<(), Vec<Fault>> {
-        if (2..=MOST_OUTPUTS).contains(&self.n_features) {
+        let most = if self.sparse == Sparse::Always(false) { MOST_OUTPUTS } else { sparse::MOST };
+        if (2..=most).contains(&self.n_features) {
             return Ok(());
         }
-        Err(vec![Fault::new(&["n_features".to_owned()], format!("`n_features` is a whole number from 2 to {MOST_OUTPUTS}, got {}", self.n_features))])
+        Err(vec![Fault::new(&["n_features".to_owned()], format!("`n_features` is a whole number from 2 to {most}, got {}", self.n_features))])
     }
 
     fn fit(&self, on: Fit<'_>) -> Result<FittedHash> {
@@ -76,10 +85,12 @@ missing value adds nothing.
         let stay = on.table.names().filter(|name| !columns.iter().any(|column| column == name));
         let mut names = Names::new(stay.chain(on.roles.iter().map(|(name, _)| name)));
         let outputs = if columns.is_empty() { 0 } else { self.n_features };
+        let block = self.sparse.takes(outputs).then(|| names.give("hash"));
         Ok(FittedHash {
             columns: columns.into_iter().zip(kinds).collect(),
             outputs: (0..outputs).map(|i| names.give(&format!("hash_{i}"))).collect(),
             alternate_sign: self.alternate_sign,
+            block,
         })
     }
 }
@@ -106,6 +117,27 @@ fn place(token: &str, places: u32) -> u32 {
     2 * index + u32::from(hash < 0)
 }
 
+/// Columns of places as one sparse column; `minus` stands for a negative sign.
+fn joined(columns: &mut [Column], minus: i32) -> PolarsResult<Column> {
+    let places =
+        columns.iter().map(|column| Ok(column.u32()?.iter().map(|place| place.unwrap_or(NOWHERE)).collect())).collect::<PolarsResult<Vec<Vec<u32>>>>()?;
+    let rows = places.first().map_or(0, Vec::len);
+    let mut joined = sparse::Rows::new("".into(), rows, rows * places.len());
+    let mut row: Vec<(u32, i32)> = Vec::new();
+    for i in 0..rows {
+        row.clear();
+        row.extend(places.iter().map(|places| places[i]).filter(|place| *place != NOWHERE).map(|place| (place / 2, if place % 2 == 0 { 1 } else { minus })));
+        row.sort_unstable();
+        row.dedup_by(|later, first| {
+            let same = later.0 == first.0;
+            first.1 += if same { later.1 } else { 0 };
+            same
+        });
+        joined.push(row.iter().filter(|(_, sum)| *sum != 0).map(|(place, sum)| (*place, f64::from(*sum))));
+    }
+    Ok(joined.finish())
+}
+
 impl Apply for FittedHash {
     fn apply(&self, mut frame: LazyFrame) -> Result<LazyFrame> {
         if self.columns.is_empty() {
@@ -113,7 +145,7 @@ impl Apply for FittedHash {
         }
         let schema = frame.collect_schema()?;
         levels::require(&schema, self.columns.iter().map(|(name, _)| name.as_str()))?;
-        let mut names = Names::new(schema.iter_names().map(PlSmallStr::as_str).chain(self.outputs.iter().map(String::as_str)));
+        let mut names = Names::new(schema.iter_names().map(PlSmallStr::as_str).chain(self.outputs.iter().chain(&self.block).map(String::as_str)));
         let temporary: Vec<String> = self.columns.iter().map(|(name, _)| names.give(&format!("place of {name}"))).collect();
         let places = self.outputs.len() as u32;
         let of_column = |((name, kind), temporary): (&(String, Kind), &String)| {
@@ -128,6 +160,11 @@ impl Apply for FittedHash {
         let hashed = frame.with_columns(self.columns.iter().zip(&temporary).map(of_column).collect::<Vec<_>>());
         let hashed = hashed.drop(levels::exactly(self.columns.iter().map(|(name, _)| name.as_str())));
         let minus = if self.alternate_sign { -1_i32 } else { 1 };
+        if let (Some(block), Some((first, rest))) = (&self.block, temporary.split_first()) {
+            let rest: Vec<Expr> = rest.iter().map(|name| column(name)).collect();
+            let joined = column(first).map_many(move |columns| joined(columns, minus), &rest, |_, _| Ok(Field::new("".into(), sparse::dtype())));
+            return Ok(hashed.with_columns([joined.alias(block.as_str())]).drop(levels::exactly(temporary.iter().map(String::as_str))));
+        }
         let output = |(i, name): (usize, &String)| {
             let is = |place: u32, temporary: &String, value: i32| when(column(temporary).eq(lit(place))).then(lit(value)).otherwise(lit(0_i32));
             let parts = temporary.iter().map(|temporary| is(2 * i as u32, temporary, 1) + is(2 * i as u32 + 1, temporary, minus));
@@ -135,6 +172,10 @@ impl Apply for FittedHash {
         };
         let outputs: Vec<Expr> = self.outputs.iter().enumerate().map(output).collect();
         Ok(hashed.with_columns(outputs).drop(levels::exactly(temporary.iter().map(String::as_str))))
+    }
+
+    fn blocks(&self) -> Vec<Block> {
+        self.block.iter().map(|block| Block { column: block.clone(), transform: Hash::NAME, features: self.outputs.clone() }).collect()
     }
 
     fn learned(&self) -> Vec<card::Table> {
@@ -162,7 +203,7 @@ mod tests {
         let expected = [[0, 0, 0, 0, 0, 1, 1, 0], [0, -1, 0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 1, 0]];
         assert_eq!(rows("hash: {n_features: 8}"), expected);
         assert_eq!(rows("hash: {n_features: 8, alternate_sign: false}"), expected.map(|row| row.map(i32::abs)));
-        assert_eq!(refused("hash: {n_features: 1}"), ["n_features: `n_features` is a whole number from 2 to 4096, got 1"]);
+        assert_eq!(refused("hash: {n_features: 1}"), ["n_features: `n_features` is a whole number from 2 to 262144, got 1"]);
     }
 
     /// The reference implementation's results.

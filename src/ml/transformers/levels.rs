@@ -176,7 +176,7 @@ pub fn kinds(table: &Table, columns: &[String], transform: &str) -> Result<Vec<K
         let dtype = table.schema().get(column).unwrap_or(&DataType::Null);
         match Kind::of(dtype) {
             Some(kind) => kinds.push(kind),
-            None => refused.push(format!("`{}` ({dtype})", shorten(column))),
+            None => refused.push(format!("`{}` ({})", shorten(column), selector::type_words(dtype))),
         }
     }
     if refused.is_empty() {

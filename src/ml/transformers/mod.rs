@@ -27,6 +27,7 @@ mod impute;
 mod impute_knn;
 mod indicate_missing;
 mod interact;
+mod lag;
 mod levels;
 mod log;
 mod max_abs_scale;
@@ -34,6 +35,7 @@ mod min_max_scale;
 mod omit_missing;
 mod one_hot;
 mod ordinal_encode;
+mod past;
 mod pca;
 mod polynomial;
 pub(in crate::ml) mod power;
@@ -41,7 +43,8 @@ mod products;
 pub(in crate::ml) mod quantile;
 mod rename;
 mod robust_scale;
-mod rows;
+mod rolling;
+pub(in crate::ml) mod rows;
 mod sample;
 mod scaling;
 mod select;
@@ -76,6 +79,7 @@ pub use impute::Impute;
 pub use impute_knn::ImputeKnn;
 pub use indicate_missing::IndicateMissing;
 pub use interact::Interact;
+pub use lag::Lag;
 pub use log::{Log, Log1p};
 pub use max_abs_scale::MaxAbsScale;
 pub use min_max_scale::MinMaxScale;
@@ -88,6 +92,7 @@ pub use power::Power;
 pub use quantile::Quantile;
 pub use rename::Rename;
 pub use robust_scale::RobustScale;
+pub use rolling::Rolling;
 pub use sample::Sample;
 pub use select::Select;
 pub use spline::Spline;
@@ -125,6 +130,8 @@ pub static TRANSFORMERS: &[TransformerEntry] = &[
     TransformerEntry::of::<GroupRare>(),
     TransformerEntry::of::<DateParts>(),
     TransformerEntry::of::<Derive>(),
+    TransformerEntry::of::<Lag>(),
+    TransformerEntry::of::<Rolling>(),
     TransformerEntry::of::<Interact>(),
     TransformerEntry::of::<Polynomial>(),
     TransformerEntry::of::<Spline>(),

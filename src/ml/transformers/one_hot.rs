@@ -2,7 +2,7 @@
 //!
 //! Names, order, rare levels and dropping are those of scikit-learn 1.9's `OneHotEncoder`. Each row's
 //! level is looked up once and the 0/1 columns compare that code, so the cost a row does not grow with
-//! the square of the levels. Not here: thousands of levels; other encodings serve those better.
+//! the square of the levels. Thousands of levels become one sparse column, which holds that code.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,11 @@ use super::levels::{self, Kind, Level, Levels, NOTHING, Names, Novel};
 use crate::card;
 use crate::error::{Error, Result, shorten};
 use crate::ml::selector::column;
+use crate::ml::sparse::{self, Block, Sparse};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 use crate::value::Fault;
 
-/// Output columns of one `one_hot` above which it refuses.
+/// Dense output columns of one `one_hot` above which it refuses.
 const MOST_OUTPUTS: usize = 10_000;
 /// Levels of one column that the card lists.
 const LISTED: usize = 100;
@@ -32,11 +33,21 @@ pub struct OneHot {
     pub missing: Missing,
     pub min_frequency: Option<f64>,
     pub max_categories: Option<usize>,
+    #[serde(skip_serializing_if = "Sparse::is_auto")]
+    pub sparse: Sparse,
 }
 
 impl Default for OneHot {
     fn default() -> Self {
-        Self { columns: Selector::nominal(), drop: DropLevel::None, unseen: Unseen::Zeros, missing: Missing::Level, min_frequency: None, max_categories: None }
+        Self {
+            columns: Selector::nominal(),
+            drop: DropLevel::None,
+            unseen: Unseen::Zeros,
+            missing: Missing::Level,
+            min_frequency: None,
+            max_categories: None,
+            sparse: Sparse::default(),
+        }
     }
 }
 
@@ -84,17 +95,24 @@ struct Encoded {
     outputs: Vec<String>,
     /// The output of infrequent levels.
     infrequent: Option<u32>,
+    /// The sparse column that holds the outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    block: Option<String>,
 }
 
 impl Transformer for OneHot {
     const NAME: &'static str = "one_hot";
     const ALIASES: &'static [&'static str] = &["dummy", "OneHotEncoder"];
+    const VERSION: u32 = 2;
     const DOC: &'static str = "\
 Turns each level of a column into a column of 0 and 1.
 
 As scikit-learn's `OneHotEncoder`. A column `sex` with the values `f` and `m` becomes `sex_f` and `sex_m`; missing values
 become `sex_missing` where training has some. Levels are sorted; a name that is taken gets `_2`. Strings, booleans,
-integers, dates and floats can be encoded. More than 10,000 new columns are refused: see `group_rare`, `ordinal_encode`.
+integers, dates and floats can be encoded. A column of more than 1,000 levels becomes one sparse column `<column>_one_hot`, which holds
+only what is not 0: a table of 10,000 levels then needs no more memory than one of ten. Linear models, naive Bayes for counts and `dummy`
+take it as it is, other estimators and transforms refuse it: trees do better with the categories in one column (`ordinal_encode`,
+`target_encode`). More than 10,000 dense columns are refused, and more than 262,144 levels.
 
 - `columns`: selector, default `nominal()`
 - `drop`: `none` (default), `first` (leave out the first level of each column), `if_binary` (only where there are two)
@@ -102,6 +120,7 @@ integers, dates and floats can be encoded. More than 10,000 new columns are refu
 - `missing`: `level` (default: a level of its own where training has missing values, else unseen), or `zeros`
 - `min_frequency`: levels below this count (whole number from 1) or share (between 0 and 1) of training rows become one column `<column>_infrequent`; default none
 - `max_categories`: at most so many columns for each column, `<column>_infrequent` among them, from 1; default no limit
+- `sparse`: `auto` (default: a column of more than 1,000 levels becomes one sparse column), `true` or `false`
 
 ```yaml
 - one_hot: {columns: [payment_type, vendor], drop: if_binary, unseen: other, min_frequency: 0.01}
@@ -136,8 +155,8 @@ impl OneHot {
     /// Encodes columns whose levels are counted.
     pub(super) fn encode(&self, counted: Vec<Levels>, names: &mut Names) -> Result<FittedOneHot> {
         let planned: Vec<Plan> = counted.into_iter().map(|levels| self.plan(levels)).collect();
-        refuse_too_many(&planned)?;
-        let columns = planned.into_iter().map(|plan| plan.name(names)).collect();
+        self.refuse_too_many(&planned)?;
+        let columns = planned.into_iter().map(|plan| plan.name(names, self.sparse)).collect();
         Ok(FittedOneHot { columns, unseen: self.unseen, missing: self.missing })
     }
 
@@ -177,26 +196,28 @@ impl OneHot {
         }
         Plan { levels, outputs, assigned, infrequent }
     }
+
+    fn refuse_too_many(&self, planned: &[Plan]) -> Result<()> {
+        let (sparse, dense): (Vec<&Plan>, Vec<&Plan>) = planned.iter().partition(|plan| self.sparse.takes(plan.outputs.len()));
+        let (of_dense, of_sparse) = (dense.iter().map(|plan| plan.outputs.len()).sum(), sparse.iter().map(|plan| plan.outputs.len()).max().unwrap_or(0));
+        let (total, most, mut largest) = if of_sparse > sparse::MOST { (of_sparse, sparse::MOST, sparse) } else { (of_dense, MOST_OUTPUTS, dense) };
+        if total <= most {
+            return Ok(());
+        }
+        largest.sort_by_key(|plan| std::cmp::Reverse(plan.outputs.len()));
+        let named: Vec<String> = largest.iter().take(3).map(|plan| format!("`{}` ({} levels)", shorten(&plan.levels.column), plan.outputs.len())).collect();
+        Err(Error::data(format!("`one_hot` would make {total} columns, more than {most}: {}", named.join(", ")))
+            .hint("lump rare levels with `min_frequency` or `group_rare`, use `sparse: true` or `ordinal_encode`, or give the column the role `ignore`"))
+    }
 }
 
 impl Plan {
-    fn name(self, names: &mut Names) -> Encoded {
+    fn name(self, names: &mut Names, sparse: Sparse) -> Encoded {
+        let block = sparse.takes(self.outputs.len()).then(|| names.give(&format!("{}_one_hot", self.levels.column)));
         let outputs = self.outputs.iter().map(|level| names.give(&format!("{}_{level}", self.levels.column))).collect();
         let levels = self.levels.known.into_iter().zip(self.assigned).collect();
-        Encoded { name: self.levels.column, kind: self.levels.kind, levels, outputs, infrequent: self.infrequent }
+        Encoded { name: self.levels.column, kind: self.levels.kind, levels, outputs, infrequent: self.infrequent, block }
     }
-}
-
-fn refuse_too_many(planned: &[Plan]) -> Result<()> {
-    let total: usize = planned.iter().map(|plan| plan.outputs.len()).sum();
-    if total <= MOST_OUTPUTS {
-        return Ok(());
-    }
-    let mut largest: Vec<&Plan> = planned.iter().collect();
-    largest.sort_by_key(|plan| std::cmp::Reverse(plan.outputs.len()));
-    let named: Vec<String> = largest.iter().take(3).map(|plan| format!("`{}` ({} levels)", shorten(&plan.levels.column), plan.outputs.len())).collect();
-    Err(Error::data(format!("`one_hot` would make {total} columns, more than {MOST_OUTPUTS}: {}", named.join(", ")))
-        .hint("lump rare levels with `min_frequency` or `group_rare`, use `ordinal_encode`, or give the column the role `ignore`"))
 }
 
 impl Apply for FittedOneHot {
@@ -206,7 +227,9 @@ impl Apply for FittedOneHot {
         }
         let schema = frame.collect_schema()?;
         levels::require(&schema, self.columns.iter().map(|column| column.name.as_str()))?;
-        let mut names = Names::new(schema.iter_names().map(PlSmallStr::as_str).chain(self.columns.iter().flat_map(|c| c.outputs.iter().map(String::as_str))));
+        let mut names = Names::new(
+            schema.iter_names().map(PlSmallStr::as_str).chain(self.columns.iter().flat_map(|c| c.outputs.iter().chain(&c.block).map(String::as_str))),
+        );
         let mut codes = Vec::new();
         let mut outputs = Vec::new();
         let mut temporary = Vec::new();
@@ -214,6 +237,11 @@ impl Apply for FittedOneHot {
             let code = names.give(&format!("code of {}", encoded.name));
             let dtype = schema.get(&encoded.name).cloned().unwrap_or(DataType::Null);
             codes.push(encoded.codes(&dtype, self.unseen, self.missing).alias(code.as_str()));
+            if let Some(block) = &encoded.block {
+                outputs.push(sparse::units(column(&code), encoded.outputs.len()).alias(block.as_str()));
+                temporary.push(code);
+                continue;
+            }
             let is = |(index, name): (usize, &String)| column(&code).eq(lit(index as u32)).cast(DataType::UInt8).alias(name.as_str());
             outputs.extend(encoded.outputs.iter().enumerate().map(is));
             temporary.push(code);
@@ -221,6 +249,11 @@ impl Apply for FittedOneHot {
         let originals = self.columns.iter().map(|column| column.name.as_str());
         let coded = frame.with_columns(codes).drop(levels::exactly(originals));
         Ok(coded.with_columns(outputs).drop(levels::exactly(temporary.iter().map(String::as_str))))
+    }
+
+    fn blocks(&self) -> Vec<Block> {
+        let block = |column: &Encoded| Some(Block { column: column.block.clone()?, transform: OneHot::NAME, features: column.outputs.clone() });
+        self.columns.iter().filter_map(block).collect()
     }
 
     fn learned(&self) -> Vec<card::Table> {
@@ -253,7 +286,10 @@ impl Encoded {
         };
         let more = if self.levels.len() > LISTED { format!(", the first {LISTED} shown") } else { String::new() };
         card::Table {
-            caption: format!("`{}`: {} levels became {} columns{more}", shorten(&self.name), self.levels.len(), self.outputs.len()),
+            caption: match &self.block {
+                Some(block) => format!("`{}`: {} levels became the sparse column `{}`{more}", shorten(&self.name), self.levels.len(), shorten(block)),
+                None => format!("`{}`: {} levels became {} columns{more}", shorten(&self.name), self.levels.len(), self.outputs.len()),
+            },
             columns: ["level", "training rows", "column"].map(str::to_owned).to_vec(),
             rows: self.levels.iter().take(LISTED).map(row).collect(),
         }
@@ -380,7 +416,9 @@ mod tests {
         let error = fitted(&OneHot { columns: Selector::names(["y"]), ..OneHot::default() }, df!("y" => ["a"]).unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "`one_hot` cannot take `y` (target)");
         let many: Vec<String> = (0..=MOST_OUTPUTS).map(|i| i.to_string()).collect();
-        let error = fitted(&OneHot::default(), df!("c" => many).unwrap()).unwrap_err();
+        let many = df!("c" => many).unwrap();
+        let error = fitted(&OneHot { sparse: Sparse::Always(false), ..OneHot::default() }, many.clone()).unwrap_err();
         assert_eq!(error.to_string(), "`one_hot` would make 10001 columns, more than 10000: `c` (10001 levels)");
+        assert_eq!(applied(&fitted(&OneHot::default(), many.clone()).unwrap(), many.head(Some(1))).unwrap().0, ["c_one_hot"]);
     }
 }

@@ -134,6 +134,29 @@ pub fn spare_name(table: &Table, wanted: &str) -> String {
     Names::new(table.names()).give(wanted)
 }
 
+/// A new column's values in the order of a table's rows.
+pub struct Attached {
+    pub values: Column,
+    /// The columns that the values come from, for whoever asks the query which columns a feature reads.
+    pub reads: Vec<String>,
+}
+
+/// A table with more columns. The values are looked up by the number of the row, so that rows may come in pieces.
+pub fn attach(table: &Table, columns: impl Iterator<Item = Attached>) -> LazyFrame {
+    let row = spare_name(table, "number of the row");
+    let expression = |Attached { values, reads }: Attached| {
+        let values = values.rechunk();
+        let (name, dtype) = (values.name().clone(), values.dtype().clone());
+        let of_rows = move |columns: &mut [Column]| {
+            let [rows, ..] = columns else { return Err(polars_err!(ComputeError: "numbers of rows are wanted")) };
+            values.take(rows.as_materialized_series().idx()?)
+        };
+        let reads: Vec<Expr> = reads.iter().map(|name| column(name)).collect();
+        column(&row).map_many(of_rows, &reads, move |_, _| Ok(Field::new("".into(), dtype.clone()))).alias(name)
+    };
+    table.lazy().with_row_index(row.as_str(), None).with_columns(columns.map(expression).collect::<Vec<_>>()).drop(exactly([row.as_str()]))
+}
+
 /// Row `i` of a table `times[i]` times, in the table's order; rows beyond `times` are left out.
 pub fn take(table: &Table, times: Vec<u32>) -> LazyFrame {
     let repeats = times.iter().any(|times| *times > 1);
@@ -182,6 +205,26 @@ mod tests {
             let found: Vec<u32> = taken.collect().unwrap().column("x").unwrap().u32().unwrap().iter().flatten().collect();
             assert!(found == expected, "{most}");
             assert_eq!(taken.rows().unwrap(), expected.len());
+        }
+    }
+
+    #[test]
+    fn attached_values_stay_with_their_rows() {
+        let rows = 70_000_u32;
+        let frame = df!("x" => (0..rows).collect::<Vec<_>>(), "number of the row" => vec![true; rows as usize]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rows.parquet");
+        Table::of(frame.clone()).write(&path).unwrap();
+        for table in [Table::of(frame), Table::read(&path).unwrap()] {
+            let values = Column::new("v".into(), (0..rows).map(|i| i * 2).collect::<Vec<_>>());
+            let attached = Table::from_query(attach(&table, [Attached { values, reads: vec!["x".to_owned()] }].into_iter())).unwrap();
+            assert_eq!(attached.names().collect::<Vec<_>>(), ["x", "number of the row", "v"]);
+            let few = attached.lazy().filter(column("x").gt(lit(66_000)).and(column("x").lt(lit(66_004))));
+            let pieces = [attached.collect().unwrap(), few.collect().unwrap(), attached.lazy().slice(65_000, 900).collect().unwrap()];
+            for piece in pieces.into_iter().chain(attached.batches().unwrap().map(Result::unwrap)) {
+                let numbers = |name: &str| piece.column(name).unwrap().u32().unwrap().iter().flatten().collect::<Vec<u32>>();
+                assert!(piece.height() > 0 && numbers("x").iter().map(|x| x * 2).eq(numbers("v")));
+            }
         }
     }
 

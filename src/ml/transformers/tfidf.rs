@@ -17,10 +17,11 @@ use crate::data::Table;
 use crate::error::{Error, Result, shorten};
 use crate::ml::reduce::{self, CATEGORY_LIMIT};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
+use crate::ml::sparse::{self, Block, Sparse};
 use crate::ml::{Apply, Fit, Transformer};
 use crate::value::Fault;
 
-/// More new columns than this for one column are refused.
+/// More dense new columns than this for one column are refused.
 const MOST_WORDS: usize = 1000;
 
 /// The configuration; its page is [`Transformer::DOC`].
@@ -40,6 +41,8 @@ pub struct Tfidf {
     sublinear_tf: bool,
     #[serde(default)]
     norm: Norm,
+    #[serde(default, skip_serializing_if = "Sparse::is_auto")]
+    sparse: Sparse,
 }
 
 fn hundred() -> usize {
@@ -81,6 +84,9 @@ struct Weighed {
     name: String,
     /// Sorted.
     words: Vec<Word>,
+    /// The sparse column that holds the new columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    block: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,12 +109,13 @@ has it, times `ln((1 + texts) / (1 + texts with it)) + 1`, and a row is scaled t
 have count nothing; a missing text is one without words. A column whose role is `text_source` can be named.
 
 - `columns`: selector, required
-- `max_features`: at most so many words for each column, the most frequent ones, from 1 to 1000; default 100
+- `max_features`: at most so many words for each column, the most frequent ones, from 1 to 262144 (1000 if they are dense); default 100
 - `min_df`: only words in at least so many training texts, from 1; default 1
 - `max_df`: only words in at most this share of training texts, above 0 up to 1; default 1
 - `ngram_range`: two whole numbers from 1 to 5: words in a row that count as one; default `[1, 1]`
 - `sublinear_tf`: boolean, default `false`: `1 + ln(count)` instead of the count
 - `norm`: `l2` (default), `l1` or `none`
+- `sparse`: `auto` (default: more than 1,000 words become one sparse column `<column>_tfidf`, see `one_hot`), `true` or `false`
 
 ```yaml
 - tfidf: {columns: [payment_type], max_features: 20, ngram_range: [1, 2]}
@@ -119,8 +126,9 @@ have count nothing; a missing text is one without words. A column whose role is 
     fn check(&self) -> Result<(), Vec<Fault>> {
         let mut faults = Vec::new();
         let mut refuse = |key: &str, message: String| faults.push(Fault::new(&[key.to_owned()], message));
-        if !(1..=MOST_WORDS).contains(&self.max_features) {
-            refuse("max_features", format!("`max_features` is a whole number from 1 to {MOST_WORDS}, got {}", self.max_features));
+        let most = if self.sparse == Sparse::Always(false) { MOST_WORDS } else { sparse::MOST };
+        if !(1..=most).contains(&self.max_features) {
+            refuse("max_features", format!("`max_features` is a whole number from 1 to {most}, got {}", self.max_features));
         }
         if self.min_df == 0 {
             refuse("min_df", "`min_df` is at least 1, got 0".to_owned());
@@ -155,8 +163,9 @@ have count nothing; a missing text is one without words. A column whose role is 
                 texts: counts.texts,
                 text: word,
             };
-            let words = kept.into_iter().map(word).collect();
-            weighed.push(Weighed { name, words });
+            let words: Vec<Word> = kept.into_iter().map(word).collect();
+            let block = self.sparse.takes(words.len()).then(|| names.give(&format!("{name}_tfidf")));
+            weighed.push(Weighed { name, words, block });
         }
         Ok(FittedTfidf { columns: weighed, ngram_range: self.ngram_range, sublinear_tf: self.sublinear_tf, norm: self.norm })
     }
@@ -216,6 +225,11 @@ impl Cutter {
     }
 }
 
+/// What a word counts that a text has so often.
+fn frequency(times: u64, sublinear: bool) -> f64 {
+    if sublinear { 1.0 + (times as f64).ln() } else { times as f64 }
+}
+
 impl Norm {
     fn scale(self, row: &mut [f64]) {
         let size = match self {
@@ -238,18 +252,29 @@ impl Apply for FittedTfidf {
         }
         let schema = frame.collect_schema()?;
         levels::require(&schema, self.columns.iter().map(|column| column.name.as_str()))?;
-        let outputs = self.columns.iter().flat_map(|column| column.words.iter().map(|word| word.output.as_str()));
+        let outputs = self.columns.iter().flat_map(|column| column.words.iter().map(|word| &word.output).chain(&column.block).map(String::as_str));
         let taken: BTreeSet<&str> = schema.iter_names().map(PlSmallStr::as_str).chain(outputs).collect();
         let mut names = Names::new(taken);
         let (mut lists, mut outputs, mut temporary) = (Vec::new(), Vec::new(), Vec::new());
         for weighed in &self.columns {
             let list = names.give(&format!("words of {}", weighed.name));
             lists.push(self.weights(weighed)?.alias(list.as_str()));
+            if let Some(block) = &weighed.block {
+                outputs.push(column(&list).alias(block.as_str()));
+                temporary.push(list);
+                continue;
+            }
             outputs.extend(weighed.words.iter().enumerate().map(|(i, word)| column(&list).list().get(lit(i as i64), true).alias(word.output.as_str())));
             temporary.push(list);
         }
         let listed = frame.with_columns(lists).drop(levels::exactly(self.columns.iter().map(|column| column.name.as_str())));
         Ok(listed.with_columns(outputs).drop(levels::exactly(temporary.iter().map(String::as_str))))
+    }
+
+    fn blocks(&self) -> Vec<Block> {
+        let features = |column: &Weighed| column.words.iter().map(|word| word.output.clone()).collect();
+        let block = |column: &Weighed| Some(Block { column: column.block.clone()?, transform: Tfidf::NAME, features: features(column) });
+        self.columns.iter().filter_map(block).collect()
     }
 
     fn learned(&self) -> Vec<card::Table> {
@@ -269,11 +294,29 @@ impl Apply for FittedTfidf {
 }
 
 impl FittedTfidf {
-    /// A column's texts as lists with one number a word.
+    /// A column's texts as lists with one number a word, or as rows of a sparse column.
     fn weights(&self, column: &Weighed) -> Result<Expr> {
         let cutter = Cutter::new(self.ngram_range)?;
         let places: HashMap<String, (usize, f64)> = column.words.iter().enumerate().map(|(i, word)| (word.text.clone(), (i, word.weight))).collect();
         let (places, count, sublinear, norm) = (Arc::new(places), column.words.len(), self.sublinear_tf, self.norm);
+        if column.block.is_some() {
+            let weigh = move |texts: Column| {
+                let texts = texts.cast(&DataType::String)?;
+                let texts = texts.str()?;
+                let mut rows = sparse::Rows::new(texts.name().clone(), texts.len(), texts.len());
+                for text in texts.iter() {
+                    let counts = text.map(|text| cutter.words(text)).unwrap_or_default();
+                    let found = counts.into_iter().filter_map(|(word, times)| Some((places.get(&word)?, times)));
+                    let mut row: Vec<(usize, f64)> = found.map(|((place, weight), times)| (*place, weight * frequency(times, sublinear))).collect();
+                    row.sort_unstable_by_key(|(place, _)| *place);
+                    let mut values: Vec<f64> = row.iter().map(|(_, value)| *value).collect();
+                    norm.scale(&mut values);
+                    rows.push(row.iter().zip(values).map(|((place, _), value)| (*place as u32, value)));
+                }
+                Ok(rows.finish())
+            };
+            return Ok(self::column(&column.name).map(weigh, |_, field| Ok(Field::new(field.name().clone(), sparse::dtype()))));
+        }
         let weigh = move |texts: Column| {
             let texts = texts.cast(&DataType::String)?;
             let texts = texts.str()?;
@@ -284,7 +327,7 @@ impl FittedTfidf {
                     if let Some((place, weight)) = places.get(&word)
                         && let Some(value) = row.get_mut(*place)
                     {
-                        *value = weight * if sublinear { 1.0 + (times as f64).ln() } else { times as f64 };
+                        *value = weight * frequency(times, sublinear);
                     }
                 }
                 norm.scale(&mut row);
