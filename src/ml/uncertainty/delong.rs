@@ -47,22 +47,26 @@ pub(super) fn interval(scored: &Scored, confidence: f64) -> Option<(f64, f64)> {
     Some((back(logit - reach), back(logit + reach)))
 }
 
-/// The normal distribution's quantile, for probabilities from 0.5 to 0.9999: Newton's method on its distribution function, which is
-/// summed as Marsaglia (2004) gives it.
+/// The normal distribution's quantile, for probabilities from 0.5 to 0.9999, by Newton's method.
 pub(super) fn normal_quantile(probability: f64) -> f64 {
-    let density = |x: f64| (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
-    let distribution = |x: f64| {
-        let (mut sum, mut term, mut odd) = (x, x, 1.0);
-        while term.abs() > 1e-17 * sum.abs() {
-            odd += 2.0;
-            term *= x * x / odd;
-            sum += term;
-        }
-        0.5 + sum * density(x)
-    };
     let mut x = 0.0;
     for _ in 0..50 {
-        x -= (distribution(x) - probability) / density(x);
+        x -= (normal_distribution(x) - probability) / density(x);
     }
     x
+}
+
+/// The normal distribution function, summed as Marsaglia (2004) gives it; for `x` from 0 to 6.
+pub(super) fn normal_distribution(x: f64) -> f64 {
+    let (mut sum, mut term, mut odd) = (x, x, 1.0);
+    while term.abs() > 1e-17 * sum.abs() {
+        odd += 2.0;
+        term *= x * x / odd;
+        sum += term;
+    }
+    0.5 + sum * density(x)
+}
+
+fn density(x: f64) -> f64 {
+    (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
 }

@@ -3,7 +3,7 @@
 //! Every metric but `max_error` (a greatest value has no bootstrap: Bickel and Freedman 1981) has a percentile bootstrap interval
 //! (Efron 1979): rows are drawn again with replacement, as weights, and the metric is computed for each draw. From more than [`MOST`]
 //! rows, that many stand for all, spread over them, and the interval is narrowed by the root of their share, since the error of a metric
-//! shrinks with the root of the rows (Politis, Romano and Wolf 1999). The area under the ROC curve of two classes has `DeLong`'s interval
+//! shrinks with the root of the rows (Politis, Romano and Wolf 1999). Percentiles are expanded for few rows as Hesterberg (2015) has it. The area under the ROC curve of two classes has `DeLong`'s interval
 //! (DeLong, DeLong and Clarke-Pearson 1988) on the logit scale, where no row has a weight of its own.
 //!
 //! Differences of two models are taken on the same draws, so what is hard about a row is hard for both.
@@ -226,11 +226,13 @@ impl<'a> Draws<'a> {
         }
         drawn.sort_by(f64::total_cmp);
         let quantile = |p: f64| {
-            let at = p * (drawn.len() - 1) as f64;
+            let at = (p * (drawn.len() + 1) as f64 - 1.0).clamp(0.0, (drawn.len() - 1) as f64);
             let (below, above) = (drawn[at.floor() as usize], drawn[at.ceil() as usize]);
             below + (above - below) * (at - at.floor())
         };
-        let tail = (1.0 - self.bootstrap.ci) / 2.0;
+        // Few rows: percentiles are too narrow by the root of n/(n − 1) and by what Student's distribution is wider than the normal one.
+        let z = delong::normal_quantile(f64::midpoint(1.0, self.bootstrap.ci));
+        let tail = 1.0 - delong::normal_distribution(z * (1.0 + (z * z + 3.0) / (4.0 * self.scored.rows() as f64)));
         let place = |p: f64| value + (quantile(p) - center) * self.narrower();
         Some((place(tail), place(1.0 - tail)))
     }
