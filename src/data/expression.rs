@@ -213,7 +213,7 @@ fn parse_deep(sql: &str) -> Result<PolarsResult<Expr>> {
     let parser = PARSER.as_ref().map_err(|error| Error::new(Kind::Io, format!("cannot start a thread: {error}")))?;
     let (sender, answer) = mpsc::channel();
     let parsed = parser.send((sql.to_owned(), sender)).ok().and_then(|()| answer.recv().ok());
-    parsed.and_then(|parsed| parsed.ok()).ok_or_else(|| Error::config(format!("cannot read the expression `{}`", shorten(sql))))
+    parsed.and_then(std::result::Result::ok).ok_or_else(|| Error::config(format!("cannot read the expression `{}`", shorten(sql))))
 }
 
 /// Does the node keep to one row?

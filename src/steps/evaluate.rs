@@ -278,21 +278,20 @@ impl Evaluate {
     fn figures(&self, cx: &Context<'_>, model: &Model, test: &Table) -> Result<BTreeMap<&'static str, f64>> {
         let mut figures = BTreeMap::new();
         for figure in FIGURES.into_iter().filter(|figure| self.criteria.iter().any(|criterion| criterion.metric == *figure)) {
-            let value = match figure {
-                "model_bytes" => cx.size(&MODEL)? as f64,
-                _ => {
-                    // The quickest of three tells most of the program and least of the machine.
-                    let mut best = f64::INFINITY;
-                    for _ in 0..3 {
-                        let (start, mut rows) = (Instant::now(), 0_usize);
-                        model.score(test, |frame, _| {
-                            rows += frame.height();
-                            Ok(())
-                        })?;
-                        best = best.min(start.elapsed().as_secs_f64() * 1e6 / rows.max(1) as f64);
-                    }
-                    best
+            let value = if figure == "model_bytes" {
+                cx.size(&MODEL)? as f64
+            } else {
+                // The quickest of three tells most of the program and least of the machine.
+                let mut best = f64::INFINITY;
+                for _ in 0..3 {
+                    let (start, mut rows) = (Instant::now(), 0_usize);
+                    model.score(test, |frame, _| {
+                        rows += frame.height();
+                        Ok(())
+                    })?;
+                    best = best.min(start.elapsed().as_secs_f64() * 1e6 / rows.max(1) as f64);
                 }
+                best
             };
             figures.insert(figure, value);
         }

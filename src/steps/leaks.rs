@@ -83,10 +83,10 @@ impl LeakCheck {
         let across = leak::across(training, validation, &raw, target, is_classification)?;
         let across = across.into_iter().filter(|finding| finding.column.as_ref().is_none_or(|name| !self.allow.contains(name)));
         findings.found.extend(across);
-        self.judged(findings)
+        self.judged(&findings)
     }
 
-    fn judged(&self, findings: Findings) -> Result<Looked> {
+    fn judged(&self, findings: &Findings) -> Result<Looked> {
         let (certain, likely): (Vec<&Finding>, Vec<&Finding>) = findings.found.iter().partition(|finding| finding.certainty == Certainty::Certain);
         if self.on_certain == OnCertain::Error {
             let problem = |finding: &&Finding| {
@@ -99,7 +99,7 @@ impl LeakCheck {
         }
         let warnings = certain.iter().map(|finding| ("certain", finding)).chain(likely.iter().map(|finding| ("possible", finding)));
         let warnings = warnings.map(|(how, finding)| format!("a {how} leak: {}; {}", finding.seen, finding.remedy)).collect();
-        Ok(Looked { warnings, tab: Some(tab(&findings)) })
+        Ok(Looked { warnings, tab: Some(tab(findings)) })
     }
 }
 

@@ -80,7 +80,9 @@ pub fn across(training: &Table, validation: &Table, features: &BTreeSet<String>,
         let values = if is_classification { vec![0.0; batch.height()] } else { numbers(answer)? };
         for (name, kept) in &mut by_feature {
             Cells::of(batch.column(name)?)?.view()?.hashes(&mut hashes);
-            hashes.iter().for_each(|hash| kept.add(*hash, 0, 0.0));
+            for hash in &hashes {
+                kept.add(*hash, 0, 0.0);
+            }
         }
         for (name, kept) in groups.iter().zip(&mut by_group) {
             Cells::of(batch.column(name)?)?.view()?.hashes(&mut hashes);

@@ -95,24 +95,21 @@ impl Target {
         let mut hashes = Vec::new();
         cells.view()?.hashes(&mut hashes);
         let (levels, count) = codes(&hashes);
-        let numbers = match is_classification {
-            false => Some(numbers(column)?),
-            true => (count == 2).then(|| levels.iter().map(|level| f64::from(*level)).collect()),
-        };
+        let numbers = if is_classification { (count == 2).then(|| levels.iter().map(|level| f64::from(*level)).collect()) } else { Some(numbers(column)?) };
         let without = right(&vec![0; levels.len()], &levels);
         Ok(Self { levels, without, numbers, is_classification })
     }
 
     /// A column with few levels.
-    pub fn by_levels(&self, column: &str, levels: &[u32]) -> Option<Alone> {
+    pub fn by_levels(&self, column: &str, levels: &[u32]) -> Alone {
         let value = right(levels, &self.levels);
         let right = Alone { column: column.to_owned(), measure: Measure::Right { without: self.without }, value };
         match &self.numbers {
             // A quantity is seldom hit exactly; that it is explained counts as well.
             Some(numbers) if !self.is_classification && right.verdict().is_none() => {
-                Some(Alone { column: column.to_owned(), measure: Measure::Explained, value: explained(levels, numbers) })
+                Alone { column: column.to_owned(), measure: Measure::Explained, value: explained(levels, numbers) }
             }
-            _ => Some(right),
+            _ => right,
         }
     }
 
@@ -165,7 +162,7 @@ pub(super) fn right(levels: &[u32], target: &[u32]) -> f64 {
         let most = counts.iter().copied().max().unwrap_or(0);
         let is_shared = counts.iter().filter(|count| **count == most).count() > 1;
         let next = if is_shared { most } else { counts.iter().copied().filter(|count| *count < most).max().unwrap_or(0) };
-        hits += counts.iter().filter(|count| **count == most && **count > next.max(1)).map(|count| *count).sum::<usize>();
+        hits += counts.iter().filter(|count| **count == most && **count > next.max(1)).sum::<usize>();
     }
     hits as f64 / levels.len().max(1) as f64
 }
@@ -195,8 +192,10 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut done = 0;
     for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let rank = done as f64 + (tied.len() as f64 + 1.0) / 2.0;
-        tied.iter().for_each(|row| ranks[*row] = rank);
+        let rank = done as f64 + f64::midpoint(tied.len() as f64, 1.0);
+        for row in tied {
+            ranks[*row] = rank;
+        }
         done += tied.len();
     }
     ranks

@@ -124,7 +124,7 @@ fn look(column: &Column, target: &Target) -> Result<(Option<Finding>, Option<Alo
     };
     let shown = format!("`{name}`");
     if count >= 2 && rows / count >= 20 {
-        judge(&shown, target.by_levels(&name, &levels));
+        judge(&shown, Some(target.by_levels(&name, &levels)));
     }
     if let Some(numbers) = &numbers {
         judge(&shown, target.by_numbers(&name, numbers));
@@ -141,7 +141,7 @@ fn look(column: &Column, target: &Target) -> Result<(Option<Finding>, Option<Alo
         let texts = texts.unwrap_or_else(|| (0..rows).map(|row| view.text(row).unwrap_or_default()).collect());
         for part in parts::of(&texts) {
             let measured = match &part.values {
-                parts::Values::Codes(levels, count) if *count >= 2 && rows / count >= 20 => target.by_levels(&name, levels),
+                parts::Values::Codes(levels, count) if *count >= 2 && rows / count >= 20 => Some(target.by_levels(&name, levels)),
                 parts::Values::Codes(..) => None,
                 parts::Values::Numbers(numbers) => target.by_numbers(&name, numbers),
             };

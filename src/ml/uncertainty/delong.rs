@@ -1,6 +1,6 @@
 //! The area under the ROC curve of two classes has a variance in closed form.
 //!
-//! DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: the variance of the mean placements of positives among negatives and of
+//! `DeLong`, `DeLong` and Clarke-Pearson (1988), Biometrics 44: the variance of the mean placements of positives among negatives and of
 //! negatives among positives; with midranks in O(n log n) as Sun and Xu (2014), IEEE Signal Processing Letters 21.
 
 use super::super::Task;

@@ -4,7 +4,7 @@
 //! (Efron 1979): rows are drawn again with replacement, as weights, and the metric is computed for each draw. From more than [`MOST`]
 //! rows, that many stand for all, spread over them, and the interval is narrowed by the root of their share, since the error of a metric
 //! shrinks with the root of the rows (Politis, Romano and Wolf 1999). Percentiles are expanded for few rows as Hesterberg (2015) has it. The area under the ROC curve of two classes has `DeLong`'s interval
-//! (DeLong, DeLong and Clarke-Pearson 1988) on the logit scale, where no row has a weight of its own.
+//! (`DeLong`, `DeLong` and Clarke-Pearson 1988) on the logit scale, where no row has a weight of its own.
 //!
 //! Differences of two models are taken on the same draws, so what is hard about a row is hard for both.
 //! Rows are taken to be independent of each other.
