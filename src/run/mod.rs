@@ -124,13 +124,13 @@ impl Recipe {
     ///
     /// let dir = std::env::temp_dir().join(format!("recipe-doc-{}", std::process::id()));
     /// std::fs::create_dir_all(&dir)?;
-    /// let rows: String = (0..200).map(|i| format!("{i},{}\n", 2 * i + i % 3)).collect();
+    /// let rows: String = (0..200).map(|i| format!("{i},{}\n", 2 * i + 7 * i % 31)).collect();
     /// std::fs::write(dir.join("data.csv"), format!("x,y\n{rows}"))?;
     /// std::fs::write(dir.join("recipe.yaml"), "recipe: regression/v1\ntarget_col: y\nsteps: {ingest: {location: data.csv}}\n")?;
     ///
     /// let outcome = Recipe::load(&dir, None)?.run("train")?;
     /// let rmse = outcome.steps[3].report.metrics["val_root_mean_squared_error"];
-    /// assert!(rmse < 2.0);
+    /// assert!(rmse < 20.0);
     /// # std::fs::remove_dir_all(&dir)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
