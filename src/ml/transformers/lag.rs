@@ -5,17 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{Column, DataType, LazyFrame};
+use polars::prelude::{Column, DataType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::past::{self, Past, Reach};
-use crate::card;
+use super::past::{self, OfThePast, Past, Reach};
 use crate::data::Table;
 use crate::error::{Error, Result, shorten};
 use crate::ml::input::InputColumn;
 use crate::ml::selector::{ColumnKind, require};
-use crate::ml::{AcrossRows, Apply, Fit, Selector, Transformer};
+use crate::ml::{Fit, Selector, Transformer};
 use crate::value::Fault;
 
 /// Rows that a lag may look back.
@@ -145,7 +144,15 @@ fn read_as(name: &str, table: &Table) -> (InputColumn, DataType) {
     (InputColumn::new(name, &dtype), dtype)
 }
 
-impl FittedLag {
+impl OfThePast for FittedLag {
+    fn past(&self) -> &Past {
+        &self.past
+    }
+
+    fn names(&self) -> Vec<Vec<&str>> {
+        self.columns.iter().map(|lagged| lagged.names.iter().map(String::as_str).collect()).collect()
+    }
+
     fn found(&self, table: &Table) -> Result<Vec<(usize, Column)>> {
         let rows = self.past.read(table)?;
         let mut all = Vec::new();
@@ -160,31 +167,6 @@ impl FittedLag {
             }
         }
         Ok(all)
-    }
-}
-
-impl AcrossRows for FittedLag {
-    fn outputs(&self) -> Vec<&str> {
-        self.columns.iter().flat_map(|lagged| &lagged.names).map(String::as_str).collect()
-    }
-
-    fn columns(&self, table: &Table) -> Result<Vec<Column>> {
-        Ok(self.found(table)?.into_iter().map(|(_, column)| column).collect())
-    }
-}
-
-impl Apply for FittedLag {
-    fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
-        let table = Table::from_query(frame)?;
-        Ok(self.past.attach(&table, self.found(&table)?.into_iter()))
-    }
-
-    fn across_rows(&self) -> Option<&dyn AcrossRows> {
-        Some(self)
-    }
-
-    fn learned(&self) -> Vec<card::Table> {
-        vec![self.past.learned(&self.columns.iter().map(|lagged| lagged.names.iter().map(String::as_str).collect()).collect::<Vec<_>>())]
     }
 }
 

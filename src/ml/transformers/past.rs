@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use polars::prelude::*;
 use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::levels::{self, Kind, Names};
@@ -21,14 +22,53 @@ use super::rows::{Attached, attach};
 use crate::card;
 use crate::data::{Role, Table};
 use crate::error::{Error, Result, shorten};
-use crate::ml::Fit;
 use crate::ml::input::InputColumn;
 use crate::ml::selector::{ColumnKind, Selector, column, require, require_present};
+use crate::ml::{AcrossRows, Apply, Fit};
 
 /// Values that the histories of one transform may hold.
 const MOST_VALUES: usize = 5_000_000;
 /// Groups that are worked on before their results are put in place.
 const GROUPS_AT_ONCE: usize = 4096;
+
+/// A fitted transform whose new columns are made of earlier rows.
+pub trait OfThePast: Serialize + DeserializeOwned + Send + Sync + 'static {
+    fn past(&self) -> &Past;
+
+    /// The new columns of each column that is looked at.
+    fn names(&self) -> Vec<Vec<&str>>;
+
+    /// The new columns for a whole table, each with the place of the column it is taken from.
+    ///
+    /// # Errors
+    /// Columns that are absent; where the table cannot be read.
+    fn found(&self, table: &Table) -> Result<Vec<(usize, Column)>>;
+}
+
+impl<T: OfThePast> AcrossRows for T {
+    fn outputs(&self) -> Vec<&str> {
+        self.names().into_iter().flatten().collect()
+    }
+
+    fn columns(&self, table: &Table) -> Result<Vec<Column>> {
+        Ok(self.found(table)?.into_iter().map(|(_, column)| column).collect())
+    }
+}
+
+impl<T: OfThePast> Apply for T {
+    fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
+        let table = Table::from_query(frame)?;
+        Ok(self.past().attach(&table, self.found(&table)?))
+    }
+
+    fn across_rows(&self) -> Option<&dyn AcrossRows> {
+        Some(self)
+    }
+
+    fn learned(&self) -> Vec<card::Table> {
+        vec![self.past().learned(&self.names())]
+    }
+}
 
 /// The columns whose earlier values are looked at, in which groups and which order, and the history.
 #[derive(Debug, Serialize, Deserialize)]
@@ -295,15 +335,14 @@ impl Past {
     }
 
     /// Adds columns of values to a table, in the order of its rows; with each the place of the column it was taken from.
-    pub fn attach(&self, table: &Table, columns: impl Iterator<Item = (usize, Column)>) -> LazyFrame {
+    fn attach(&self, table: &Table, columns: Vec<(usize, Column)>) -> LazyFrame {
         let around = || self.by.iter().map(|by| by.name.clone()).chain([self.order.name.clone()]);
         let of = |place: usize| self.columns.get(place).filter(|watched| watched.is_known).map(|watched| watched.column.name.clone());
-        attach(table, columns.map(|(place, values)| Attached { values, reads: around().chain(of(place)).collect() }))
+        attach(table, columns.into_iter().map(|(place, values)| Attached { values, reads: around().chain(of(place)).collect() }))
     }
 
     /// The table for the card; `outputs` are the new columns of each column.
-    #[must_use]
-    pub fn learned(&self, outputs: &[Vec<&str>]) -> card::Table {
+    fn learned(&self, outputs: &[Vec<&str>]) -> card::Table {
         let row = |(place, (watched, outputs)): (usize, (&Watched, &Vec<&str>))| {
             let histories = || self.groups.iter().filter_map(move |group| group.histories.get(place)).filter(|history| !history.moments.is_empty());
             let rows: usize = histories().map(|history| history.moments.len()).sum();

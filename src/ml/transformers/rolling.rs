@@ -7,17 +7,16 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{Column, DataType, LazyFrame};
+use polars::prelude::{Column, DataType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::past::{self, Asked, Entry, Past, Reach};
-use crate::card;
+use super::past::{self, Asked, Entry, OfThePast, Past, Reach};
 use crate::data::{Age, Table};
 use crate::error::{Error, Result, shorten};
 use crate::ml::input::InputColumn;
 use crate::ml::selector::{ColumnKind, require};
-use crate::ml::{AcrossRows, Apply, Fit, Selector, Transformer};
+use crate::ml::{Fit, Selector, Transformer};
 use crate::value::Fault;
 
 /// Rows that a window may have.
@@ -285,7 +284,15 @@ impl<'a> Blocks<'a> {
     }
 }
 
-impl FittedRolling {
+impl OfThePast for FittedRolling {
+    fn past(&self) -> &Past {
+        &self.past
+    }
+
+    fn names(&self) -> Vec<Vec<&str>> {
+        self.names.iter().map(|names| names.iter().map(String::as_str).collect()).collect()
+    }
+
     fn found(&self, table: &Table) -> Result<Vec<(usize, Column)>> {
         let rows = self.past.read(table)?;
         let windows = |entries: &[Entry], asked: &[Asked]| {
@@ -306,35 +313,12 @@ impl FittedRolling {
         }
         Ok(all)
     }
+}
 
+impl FittedRolling {
     fn result(&self, aggregate: Aggregate, sums: &Sums) -> Option<f64> {
         let is_enough = sums.count >= self.min_periods as u64 || aggregate == Aggregate::Count;
         is_enough.then(|| aggregate.of(sums)).flatten().or(self.fill_value)
-    }
-}
-
-impl AcrossRows for FittedRolling {
-    fn outputs(&self) -> Vec<&str> {
-        self.names.iter().flatten().map(String::as_str).collect()
-    }
-
-    fn columns(&self, table: &Table) -> Result<Vec<Column>> {
-        Ok(self.found(table)?.into_iter().map(|(_, column)| column).collect())
-    }
-}
-
-impl Apply for FittedRolling {
-    fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
-        let table = Table::from_query(frame)?;
-        Ok(self.past.attach(&table, self.found(&table)?.into_iter()))
-    }
-
-    fn across_rows(&self) -> Option<&dyn AcrossRows> {
-        Some(self)
-    }
-
-    fn learned(&self) -> Vec<card::Table> {
-        vec![self.past.learned(&self.names.iter().map(|names| names.iter().map(String::as_str).collect()).collect::<Vec<_>>())]
     }
 }
 
