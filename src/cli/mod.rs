@@ -6,11 +6,13 @@ mod clean;
 mod config;
 mod deps;
 mod diagnostic;
+mod evaluate;
 mod inspect;
 mod leaderboard;
 mod list;
 mod models;
 mod new;
+mod predict;
 mod run;
 mod runs;
 mod schema;
@@ -99,6 +101,10 @@ enum Command {
     Models(models::ModelsArgs),
     /// Past runs.
     Runs(runs::RunsArgs),
+    /// Score files with a model, without a recipe.
+    Predict(predict::PredictArgs),
+    /// How good a model is on files whose target is known, or how good another program's predictions are.
+    Evaluate(evaluate::EvaluateArgs),
     /// Run every combination of some overrides, and compare.
     Sweep(sweep::SweepArgs),
     /// The models of past runs, the best first.
@@ -205,6 +211,8 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
         Command::Runs(args) => runs::runs(program, args),
+        Command::Predict(args) => predict::predict(program, args),
+        Command::Evaluate(args) => evaluate::evaluate(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),
         Command::Leaderboard(args) => leaderboard::leaderboard(program, args),
         Command::Cache(args) => cache::cache(program, args),
@@ -228,8 +236,16 @@ fn fail(terminal: &Terminal, error: &Error) -> ExitCode {
 /// # Errors
 /// Where stdout cannot be written for another reason.
 pub(crate) fn out(text: &str) -> Result<()> {
+    out_from(&mut text.as_bytes())
+}
+
+/// The same with everything that a reader gives.
+///
+/// # Errors
+/// As [`out`].
+pub(crate) fn out_from(from: &mut impl std::io::Read) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match std::io::copy(from, &mut stdout).and_then(|_| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             // What was asked for was done as far as anyone looked.
             #[allow(clippy::exit, reason = "nobody reads on; there is nothing to unwind to")]

@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 
 use super::{Program, out};
 use crate::error::{Error, Result};
+use crate::recipe::environment;
 use crate::run::Session;
 use crate::store::Access;
-use crate::tracking::{Tracker, VersionRow};
+use crate::tracking::{Account, Event, HistoryRow, Tracker, VersionRow};
 
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
@@ -24,13 +25,49 @@ enum ModelsCommand {
     /// A model's versions, and where their bundles lie.
     Show { name: String },
     /// Point an alias at a version.
-    Alias { name: String, alias: String, version: u64 },
+    Alias {
+        name: String,
+        alias: String,
+        version: u64,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Point an alias back at the version that it pointed to before.
+    Rollback {
+        name: String,
+        #[arg(default_value = "champion")]
+        alias: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Who registered, moved and deleted what, when and why.
+    History {
+        name: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a version that no alias points to, with its bundle.
+    Delete {
+        name: String,
+        version: u64,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Why {
+    /// Why, for the history.
+    #[arg(short = 'm', long = "message", value_name = "MESSAGE")]
+    message: Option<String>,
 }
 
 pub fn models(program: &Program, args: &ModelsArgs) -> Result<ExitCode> {
     let recipe = program.load(&[])?;
     let session = Session::open(&recipe, Access::Read)?;
     let tracker = &session.around.tracker;
+    let environment = environment();
+    let who = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| environment.get(*name)).map(String::as_str);
     match args.command.as_ref().unwrap_or(&ModelsCommand::List) {
         ModelsCommand::List => {
             let versions = tracker.versions(None)?;
@@ -40,16 +77,60 @@ pub fn models(program: &Program, args: &ModelsArgs) -> Result<ExitCode> {
             out(&versions.iter().map(line).collect::<String>())?;
         }
         ModelsCommand::Show { name } => show(tracker, name, &session.around.root)?,
-        ModelsCommand::Alias { name, alias, version } => {
-            tracker.set_alias(name, alias, *version, Utc::now().timestamp_millis())?;
+        ModelsCommand::Alias { name, alias, version, why } => {
+            tracker.set_alias(name, alias, *version, why.account(who))?;
             out(&format!("{name}: alias {alias} → v{version}\n"))?;
+        }
+        ModelsCommand::Rollback { name, alias, why } => {
+            let (from, to) = tracker.roll_back(name, alias, why.account(who))?;
+            out(&format!("{name}: alias {alias} v{from} → v{to}\n"))?;
+        }
+        ModelsCommand::History { name, json } => {
+            let rows = tracker.history(name.as_deref())?;
+            if *json {
+                out(&format!("{:#}\n", serde_json::json!(rows)))?;
+            } else {
+                out(&rows.iter().map(event).collect::<String>())?;
+            }
+        }
+        ModelsCommand::Delete { name, version, why } => {
+            tracker.delete(name, *version, why.account(who))?;
+            out(&format!("{name} v{version} is deleted\n"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+impl Why {
+    fn account<'a>(&'a self, who: Option<&'a str>) -> Account<'a> {
+        Account { now_ms: Utc::now().timestamp_millis(), run: None, who, why: self.message.as_deref() }
+    }
+}
+
+fn time(at_ms: i64) -> String {
+    DateTime::<Utc>::from_timestamp_millis(at_ms).map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M").to_string())
+}
+
+/// A line of the history.
+fn event(row: &HistoryRow) -> String {
+    let version = |version: Option<u64>| version.map_or_else(|| "nothing".to_owned(), |version| format!("v{version}"));
+    let moved = || format!("alias {} {} → {}", row.alias.as_deref().unwrap_or_default(), version(row.from_version), version(row.to_version));
+    let what = match row.event {
+        Event::Registered => format!("registered {}", version(row.to_version)),
+        Event::Alias => moved(),
+        Event::Rollback => format!("{}, rolled back", moved()),
+        Event::Deleted => format!("deleted {}", version(row.from_version)),
+    };
+    let by = match (&row.run, &row.who) {
+        (Some(run), _) => format!("run {run}"),
+        (None, who) => who.clone().unwrap_or_default(),
+    };
+    let why = row.why.as_ref().map_or_else(String::new, |why| format!("  {why}"));
+    format!("{}  {:<28} {what:<44} {by}{why}", time(row.at_ms), row.name).trim_end().to_owned() + "\n"
+}
+
 fn line(row: &VersionRow) -> String {
-    let time = DateTime::<Utc>::from_timestamp_millis(row.created_ms).map_or_else(String::new, |t| t.format("%Y-%m-%d %H:%M").to_string());
+    let time = time(row.created_ms);
     let verdict = if row.validated { "VALIDATED" } else { "REJECTED" };
     let aliases = if row.aliases.is_empty() { String::new() } else { format!("  @{}", row.aliases.join(" @")) };
     format!("{:<28} v{:<5} {verdict:<10} {time}  run {}{aliases}\n", row.name, row.version, row.run)

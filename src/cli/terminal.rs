@@ -73,6 +73,18 @@ impl Terminal {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
+    /// A line on stderr, unless only errors are wanted.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            line(text);
+        }
+    }
+
+    /// A warning on stderr, unless only errors are wanted.
+    pub fn warn(&self, text: &str) {
+        self.say(&if self.is_rich { format!("    {} {text}", self.paint("!", Style::Warn)) } else { format!("warning: {text}") });
+    }
+
     /// Columns of the terminal, or 100.
     #[must_use]
     pub fn width() -> usize {
@@ -130,7 +142,7 @@ impl<'a> Narrator<'a> {
             }
             Event::Warning { text } => {
                 self.clear();
-                line(&if self.terminal.is_rich { format!("    {} {text}", self.terminal.paint("!", Style::Warn)) } else { format!("warning: {text}") });
+                self.terminal.warn(text);
             }
         }
     }

@@ -120,7 +120,7 @@ impl Plan {
         }
         if let Some(coverage) = self.conformal {
             let transform = adjusted.adjustments.target.as_ref();
-            let conformal = coverage.fit(&adjusted.scored.y, &adjusted.scored.prediction, transform)?;
+            let conformal = coverage.fit(&adjusted.scored.y, &adjusted.scored.prediction, &adjusted.scored.weight, transform)?;
             adjusted.notes.push(conformal.describe(transform));
             adjusted.adjustments.conformal = Some(conformal);
         }

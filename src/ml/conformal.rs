@@ -1,8 +1,8 @@
 //! Split-conformal prediction intervals: how far predictions were off on rows that were not learned from says how far they may be.
 //!
 //! The half-width is the ⌈(n + 1) · coverage⌉-th smallest of n validation errors, so an interval holds the target of a new row
-//! of the same kind with at least the wanted probability, whatever the model (Papadopoulos et al. 2002; Lei et al. 2018). With a
-//! target transform errors are taken on its scale: intervals are as wide as the scale is stretched there, and never leave it.
+//! of the same kind with at least the wanted probability, whatever the model (Papadopoulos et al. 2002; Lei et al. 2018). Where
+//! rows have weights, a row counts with its weight, and the new row with their mean (Tibshirani et al. 2019). With a target transform errors are taken on its scale: intervals are as wide as the scale is stretched there, and never leave it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result, counted, thousands};
 use crate::value::Fault;
 
 /// Raised whenever the same errors give another interval.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The columns that intervals are written to.
 pub const COLUMNS: [&str; 2] = ["prediction_lower", "prediction_upper"];
@@ -52,20 +52,26 @@ impl Coverage {
         Err(vec![Fault::new(&["coverage".to_owned()], format!("`coverage` must lie between 0 and 1, got {}", self.coverage))])
     }
 
-    /// Fits intervals to targets and what was predicted for them; all rows count the same.
+    /// Fits intervals to targets, what was predicted for them and the rows' weights (≥ 0).
     ///
     /// # Errors
     /// Too few rows for the coverage.
-    pub fn fit(self, y: &[f64], prediction: &[f64], target: Option<&FittedTarget>) -> Result<Conformal> {
+    pub fn fit(self, y: &[f64], prediction: &[f64], weight: &[f64], target: Option<&FittedTarget>) -> Result<Conformal> {
         let on_scale = |y: f64| target.map_or(y, |target| target.forward(y));
-        let mut errors: Vec<f64> = y.iter().zip(prediction).map(|(y, p)| (on_scale(*y) - on_scale(*p)).abs()).collect();
         // A target that the transform cannot take is as far off as can be.
-        errors.iter_mut().filter(|error| error.is_nan()).for_each(|error| *error = f64::INFINITY);
-        errors.sort_by(f64::total_cmp);
-        // Without the rounding of products such as 10 · 0.9.
-        let rank = ((errors.len() + 1) as f64 * self.coverage - 1e-9).ceil().max(1.0) as usize;
-        match errors.get(rank - 1) {
-            Some(half_width) if half_width.is_finite() => Ok(Conformal { coverage: self.coverage, half_width: *half_width, rows: errors.len() as u64 }),
+        let far = |y: &f64, p: &f64| Some((on_scale(*y) - on_scale(*p)).abs()).filter(|error| !error.is_nan()).unwrap_or(f64::INFINITY);
+        let mut errors: Vec<(f64, f64)> = y.iter().zip(prediction).zip(weight).filter(|(_, w)| **w > 0.0).map(|((y, p), w)| (far(y, p), *w)).collect();
+        errors.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let total: f64 = errors.iter().map(|(_, w)| w).sum();
+        // Without the rounding of products such as 10 · 0.9, and of sums.
+        let wanted = (total + total / errors.len() as f64) * self.coverage * (1.0 - 1e-12);
+        let within = errors.iter().scan(0.0, |sum, (error, w)| {
+            *sum += w;
+            Some((*sum, *error))
+        });
+        let half_width = within.into_iter().find(|(sum, _)| *sum >= wanted).map(|(_, error)| error);
+        match half_width {
+            Some(half_width) if half_width.is_finite() => Ok(Conformal { coverage: self.coverage, half_width, rows: errors.len() as u64 }),
             Some(_) => Err(Error::data("too many validation rows have a target that its transform cannot take, so no interval can hold them")
                 .path("steps.train.conformal")
                 .hint("choose a target transform that takes them, such as `yeo_johnson`")),
@@ -119,9 +125,14 @@ mod tests {
     fn the_half_width_is_the_finite_sample_quantile() {
         // ⌈10 · 0.8⌉ = 8th smallest of the errors 1..9; ⌈10 · 0.9⌉ = 9th; 0.95 would need the tenth of nine.
         let y: Vec<f64> = (1..=9).map(f64::from).collect();
-        let fit = |coverage| Coverage { coverage }.fit(&y, &[0.0; 9], None);
+        let fit = |coverage| Coverage { coverage }.fit(&y, &[0.0; 9], &[2.0; 9], None);
         assert_eq!(fit(0.8).unwrap().interval(100.0, None), (92.0, 108.0));
         assert_eq!(fit(0.9).unwrap().interval(0.0, None), (-9.0, 9.0));
+        // Weights 1, 1, 2 and 0 with errors 1, 2, 3 and 9, and a new row of weight 4/3: 0.7 · 16/3 = 3.73 of 4 lie within 3.
+        let weighted = Coverage { coverage: 0.7 }.fit(&[1.0, 2.0, 3.0, 9.0], &[0.0; 4], &[1.0, 1.0, 2.0, 0.0], None).unwrap();
+        assert_eq!((weighted.interval(0.0, None), weighted.rows), ((-3.0, 3.0), 3));
+        let lighter = Coverage { coverage: 0.3 }.fit(&[1.0, 2.0, 3.0, 9.0], &[0.0; 4], &[1.0, 1.0, 2.0, 0.0], None).unwrap();
+        assert_eq!(lighter.interval(0.0, None), (-2.0, 2.0));
         assert_eq!(fit(0.95).unwrap_err().problems[0].message, "intervals of coverage 0.95 need 19 rows of validation, there are 9");
     }
 
@@ -131,7 +142,7 @@ mod tests {
         let frame = polars::prelude::df!("y" => [1.0, 2.0, 4.0]).unwrap();
         let log = log.fit(&crate::data::Table::of(frame), "y").unwrap();
         // Off by factors of 2, 2 and 4: the interval divides and multiplies by 4.
-        let fitted = Coverage { coverage: 0.75 }.fit(&[1.0, 8.0, 40.0], &[2.0, 4.0, 10.0], Some(&log)).unwrap();
+        let fitted = Coverage { coverage: 0.75 }.fit(&[1.0, 8.0, 40.0], &[2.0, 4.0, 10.0], &[1.0; 3], Some(&log)).unwrap();
         let (lower, upper) = fitted.interval(8.0, Some(&log));
         assert!((lower - 2.0).abs() < 1e-12 && (upper - 32.0).abs() < 1e-12, "{lower} {upper}");
     }
@@ -143,7 +154,7 @@ mod tests {
         let errors: Vec<f64> = (0..4000).map(|_| draw.unit().powi(2) - draw.unit()).collect();
         let (fitted_on, new) = errors.split_at(2000);
         for coverage in [0.5, 0.8, 0.95] {
-            let conformal = Coverage { coverage }.fit(fitted_on, &vec![0.0; 2000], None).unwrap();
+            let conformal = Coverage { coverage }.fit(fitted_on, &vec![0.0; 2000], &vec![1.0; 2000], None).unwrap();
             let mut scored = Scored::empty(&crate::ml::Task::Regression);
             scored.adjustments.conformal = Some(conformal);
             scored.y = new.to_vec();

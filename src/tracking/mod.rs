@@ -11,15 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Kind, Result};
 
-pub use registry::{AliasRow, Registration, Resolved, VersionRow, check_name};
+pub use registry::{Account, AliasRow, Event, HistoryRow, Registration, Resolved, VersionRow, check_name};
 pub use runs::{Contender, Finished, Member, RunRow, Started, Status, StepRow};
 
 /// Raised with each change of the tables; an older program refuses a newer database.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// The runs and models of a project.
@@ -102,19 +102,26 @@ impl Tracker {
     }
 
     fn open_to_write(&self) -> Result<Connection> {
-        let connection = Connection::open(&self.database).map_err(|error| self.failure(&error))?;
+        let mut connection = Connection::open(&self.database).map_err(|error| self.failure(&error))?;
         connection.busy_timeout(BUSY).map_err(|error| self.failure(&error))?;
         let version = self.check_schema(&connection)?;
         if version < SCHEMA {
             connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| self.failure(&error))?;
-            connection
-                .execute_batch(&format!("BEGIN IMMEDIATE; {}{} PRAGMA user_version = {SCHEMA}; COMMIT;", runs::TABLES, registry::TABLES))
-                .map_err(|error| self.failure(&error))?;
+            Self::make_tables(&mut connection).map_err(|error| self.failure(&error))?;
         }
         // A log is read when the next program begins, so it stays short.
         connection.pragma_update(None, "wal_autocheckpoint", 250).map_err(|error| self.failure(&error))?;
         connection.pragma_update(None, "foreign_keys", true).map_err(|error| self.failure(&error))?;
         Ok(connection)
+    }
+
+    /// All that this program reads, whatever an older one, or another process in this moment, made of it already.
+    fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(&format!("{}{}", runs::TABLES, registry::TABLES))?;
+        registry::remember_who(&transaction)?;
+        transaction.pragma_update(None, "user_version", SCHEMA)?;
+        transaction.commit()
     }
 
     /// Does it again while another program is at the same. `SQLite` waits by itself for a lock, but gives up at once

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use serde::Serialize;
 
 use super::Tracker;
 use super::bundle::{self, BundleParts};
@@ -19,7 +20,17 @@ CREATE TABLE IF NOT EXISTS versions (
 CREATE UNIQUE INDEX IF NOT EXISTS versions_by_digest ON versions (name, digest);
 CREATE TABLE IF NOT EXISTS aliases (name TEXT NOT NULL REFERENCES models(name), alias TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (name, alias));
 CREATE TABLE IF NOT EXISTS history (at_ms INTEGER NOT NULL, name TEXT NOT NULL, event TEXT NOT NULL, alias TEXT, from_version INTEGER, to_version INTEGER, run TEXT);
+CREATE TRIGGER IF NOT EXISTS history_is_kept BEFORE DELETE ON history BEGIN SELECT raise(ABORT, 'the history of models is kept'); END;
+CREATE TRIGGER IF NOT EXISTS history_is_not_changed BEFORE UPDATE ON history BEGIN SELECT raise(ABORT, 'the history of models is kept'); END;
 ";
+
+/// Who changed something by hand, and why; the first programs did not ask.
+pub(super) fn remember_who(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.prepare("SELECT who FROM history").is_ok() {
+        return Ok(());
+    }
+    connection.execute_batch("ALTER TABLE history ADD COLUMN who TEXT; ALTER TABLE history ADD COLUMN why TEXT;")
+}
 
 /// A version of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +49,56 @@ pub struct VersionRow {
 pub struct AliasRow {
     pub alias: String,
     pub version: u64,
+}
+
+/// Something that happened to a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistoryRow {
+    pub at_ms: i64,
+    pub name: String,
+    pub event: Event,
+    pub alias: Option<String>,
+    pub from_version: Option<u64>,
+    pub to_version: Option<u64>,
+    /// The run that did it; none where a person did.
+    pub run: Option<String>,
+    pub who: Option<String>,
+    pub why: Option<String>,
+}
+
+/// What may happen to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    Registered,
+    /// An alias was pointed at a version.
+    Alias,
+    /// An alias was pointed back.
+    Rollback,
+    Deleted,
+}
+
+impl Event {
+    const ALL: [Self; 4] = [Self::Registered, Self::Alias, Self::Rollback, Self::Deleted];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Alias => "alias",
+            Self::Rollback => "rollback",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// On whose account something is changed, when and why.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account<'a> {
+    pub now_ms: i64,
+    pub run: Option<&'a str>,
+    pub who: Option<&'a str>,
+    pub why: Option<&'a str>,
 }
 
 /// What registering did.
@@ -111,7 +172,7 @@ impl Tracker {
     ) -> Result<(u64, Option<String>, Option<String>)> {
         let mut connection = self.writer()?;
         let fail = |error: rusqlite::Error| self.failure(&error);
-        let now = parts.now.timestamp_millis();
+        let account = Account { now_ms: parts.now.timestamp_millis(), run: Some(parts.run), ..Account::default() };
         let move_in = |dir: &Path| -> Result<()> {
             std::fs::remove_dir_all(scratch).ok();
             bundle::write(scratch, parts)?;
@@ -141,14 +202,16 @@ impl Tracker {
             // An alias that points nowhere yet is nobody's to keep.
             let moved = alias.filter(|_| pointed.is_none());
             if let Some(alias) = moved {
-                move_alias(&transaction, name, alias, version as i64, now, Some(parts.run)).map_err(fail)?;
+                move_alias(&transaction, Event::Alias, name, alias, version, account).map_err(fail)?;
             }
             transaction.commit().map_err(fail)?;
             return Ok((version, moved.map(str::to_owned), said));
         }
-        let version: i64 =
-            transaction.query_row("SELECT coalesce(max(version), 0) + 1 FROM versions WHERE name = ?1", [name], |row| row.get(0)).map_err(fail)?;
-        let dir = self.bundle_dir(name, version as u64);
+        // A number is never used again, even if its version was deleted.
+        let newest =
+            "SELECT coalesce(max(version), 0) + 1 FROM (SELECT version FROM versions WHERE name = ?1 UNION ALL SELECT to_version FROM history WHERE name = ?1)";
+        let version = transaction.query_row(newest, [name], |row| row.get::<_, i64>(0)).map_err(fail)? as u64;
+        let dir = self.bundle_dir(name, version);
         move_in(&dir)?;
         point(Op::Write).map_err(|error| Error::io("write to", &self.database, &error))?;
         let write = |transaction: Transaction<'_>| -> rusqlite::Result<()> {
@@ -158,16 +221,23 @@ impl Tracker {
             }
             transaction.execute(
                 "INSERT INTO versions (name, version, digest, run, created_ms, validated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![name, version, digest, parts.run, now, parts.evaluation.get("validated").and_then(serde_json::Value::as_bool).unwrap_or(false)],
+                params![
+                    name,
+                    version as i64,
+                    digest,
+                    parts.run,
+                    account.now_ms,
+                    parts.evaluation.get("validated").and_then(serde_json::Value::as_bool).unwrap_or(false)
+                ],
             )?;
-            transaction.execute("INSERT INTO history VALUES (?1, ?2, 'registered', NULL, NULL, ?3, ?4)", params![now, name, version, parts.run])?;
+            remember(&transaction, Event::Registered, name, (None, None, Some(version)), account)?;
             if let Some(alias) = alias {
-                move_alias(&transaction, name, alias, version, now, Some(parts.run))?;
+                move_alias(&transaction, Event::Alias, name, alias, version, account)?;
             }
             transaction.commit()
         };
         write(transaction).map_err(fail)?;
-        Ok((version as u64, alias.map(str::to_owned), None))
+        Ok((version, alias.map(str::to_owned), None))
     }
 
     /// What should be said of a version that is registered already and asked for again: that its alias
@@ -192,7 +262,7 @@ impl Tracker {
     ///
     /// # Errors
     /// Exit code 7 where there is no such version.
-    pub fn set_alias(&self, name: &str, alias: &str, version: u64, now_ms: i64) -> Result<()> {
+    pub fn set_alias(&self, name: &str, alias: &str, version: u64, account: Account<'_>) -> Result<()> {
         if !alias.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
             || alias.is_empty()
             || alias == "latest"
@@ -200,10 +270,113 @@ impl Tracker {
         {
             return Err(Error::usage(format!("not an alias: `{alias}`")).hint("letters, digits, `_` and `-`; not `latest` and not `v1`"));
         }
-        self.version(name, version)?.ok_or_else(|| self.no_version(name, version))?;
+        self.change(|transaction| {
+            if !has_version(transaction, name, version)? {
+                return Ok(Err(self.no_version(name, version)));
+            }
+            move_alias(transaction, Event::Alias, name, alias, version, account).map(Ok)
+        })
+    }
+
+    /// Points an alias back at the version that it pointed to before the present one; gives both, the present one first.
+    ///
+    /// # Errors
+    /// Exit code 7 where the alias points nowhere, there was none before, or it was deleted.
+    pub fn roll_back(&self, name: &str, alias: &str, account: Account<'_>) -> Result<(u64, u64)> {
+        self.change(|transaction| {
+            let Some(now) = alias_version(transaction, name, alias)? else {
+                return Ok(Err(self.no_alias(name, alias)));
+            };
+            // How it came to the present version the first time; a rollback to it tells nothing of what was before it.
+            let before: Option<Option<i64>> = transaction
+                .query_row(
+                    "SELECT from_version FROM history WHERE name = ?1 AND alias = ?2 AND to_version = ?3 AND event = 'alias' AND from_version IS NOT ?3
+                     ORDER BY rowid DESC LIMIT 1",
+                    params![name, alias, now as i64],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(before) = before.flatten().map(|version| version as u64) else {
+                return Ok(Err(Error::model(format!("alias {alias} of `{name}` pointed nowhere before v{now}"))
+                    .hint(format!("`recipe models alias {name} {alias} VERSION` points it at any version"))));
+            };
+            if !has_version(transaction, name, before)? {
+                return Ok(Err(Error::model(format!("alias {alias} of `{name}` pointed to v{before} before, which was deleted"))
+                    .hint(format!("`recipe models alias {name} {alias} VERSION` points it at any version"))));
+            }
+            move_alias(transaction, Event::Rollback, name, alias, before, account).map(|()| Ok((now, before)))
+        })
+    }
+
+    /// Deletes a version and its bundle. Its number is not used again, and the history keeps it.
+    ///
+    /// # Errors
+    /// Exit code 7 where there is no such version, or an alias points to it.
+    pub fn delete(&self, name: &str, version: u64, account: Account<'_>) -> Result<()> {
+        self.change(|transaction| {
+            if !has_version(transaction, name, version)? {
+                return Ok(Err(self.no_version(name, version)));
+            }
+            let pointing: Vec<String> = aliases(transaction, name)?.into_iter().filter(|row| row.version == version).map(|row| row.alias).collect();
+            if let Some(alias) = pointing.first() {
+                return Ok(Err(Error::model(format!("{name} v{version} is not deleted: alias {} points to it", pointing.join(", ")))
+                    .hint(format!("point it elsewhere first: `recipe models alias {name} {alias} VERSION`"))));
+            }
+            transaction.execute("DELETE FROM versions WHERE name = ?1 AND version = ?2", params![name, version as i64])?;
+            remember(transaction, Event::Deleted, name, (None, Some(version), None), account).map(Ok)
+        })?;
+        // Without a row the bundle is nobody's; killed here, it takes room and does no harm.
+        let dir = self.bundle_dir(name, version);
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &dir, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What happened to a model, or to all, the oldest first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn history(&self, name: Option<&str>) -> Result<Vec<HistoryRow>> {
+        let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
+        let read = || -> rusqlite::Result<Vec<HistoryRow>> {
+            let who = if connection.prepare("SELECT who FROM history").is_ok() { "who, why" } else { "NULL, NULL" };
+            let query =
+                format!("SELECT at_ms, name, event, alias, from_version, to_version, run, {who} FROM history WHERE ?1 IS NULL OR name = ?1 ORDER BY rowid");
+            let mut statement = connection.prepare(&query)?;
+            let version =
+                |row: &Row<'_>, place: usize| -> rusqlite::Result<Option<u64>> { Ok(row.get::<_, Option<i64>>(place)?.map(|version| version as u64)) };
+            let rows = statement.query_map([name], |row| {
+                let event: String = row.get(2)?;
+                Ok(HistoryRow {
+                    at_ms: row.get(0)?,
+                    name: row.get(1)?,
+                    event: Event::ALL.into_iter().find(|known| known.name() == event).unwrap_or(Event::Alias),
+                    alias: row.get(3)?,
+                    from_version: version(row, 4)?,
+                    to_version: version(row, 5)?,
+                    run: row.get(6)?,
+                    who: row.get(7)?,
+                    why: row.get(8)?,
+                })
+            })?;
+            rows.collect()
+        };
+        let rows = read().map_err(|error| self.failure(&error))?;
+        match name {
+            Some(name) if rows.is_empty() => Err(self.no_model(name)),
+            _ => Ok(rows),
+        }
+    }
+
+    /// Changes the registry: all of it, or nothing where it fails.
+    fn change<T>(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Result<T>>) -> Result<T> {
+        let fail = |error: rusqlite::Error| self.failure(&error);
         let mut connection = self.writer()?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| self.failure(&error))?;
-        move_alias(&transaction, name, alias, version as i64, now_ms, None).and_then(|()| transaction.commit()).map_err(|error| self.failure(&error))
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        let done = change(&transaction).map_err(fail)??;
+        transaction.commit().map_err(fail)?;
+        Ok(done)
     }
 
     fn no_version(&self, name: &str, version: u64) -> Error {
@@ -211,6 +384,13 @@ impl Tracker {
         let known: Vec<String> = versions.iter().map(|v| v.version.to_string()).collect();
         let error = Error::model(format!("no version {version} of model `{name}`"));
         if known.is_empty() { self.no_model(name) } else { error.hint(format!("versions: {}", known.join(", "))) }
+    }
+
+    fn no_alias(&self, name: &str, alias: &str) -> Error {
+        match self.versions(Some(name)) {
+            Ok(versions) if versions.is_empty() => self.no_model(name),
+            _ => Error::model(format!("model `{name}` has no alias `{alias}`")).hint(format!("`recipe models alias {name} {alias} VERSION` sets it")),
+        }
     }
 
     fn no_model(&self, name: &str) -> Error {
@@ -329,9 +509,7 @@ impl Tracker {
         let row = match wanted {
             Wanted::Latest => versions.last(),
             Wanted::Version(version) => Some(versions.iter().find(|row| row.version == version).ok_or_else(|| self.no_version(name, version))?),
-            Wanted::Alias(alias) => Some(versions.iter().find(|row| row.aliases.iter().any(|a| a == alias)).ok_or_else(|| {
-                Error::model(format!("model `{name}` has no alias `{alias}`")).hint(format!("`recipe models alias {name} {alias} VERSION` sets it"))
-            })?),
+            Wanted::Alias(alias) => Some(versions.iter().find(|row| row.aliases.iter().any(|a| a == alias)).ok_or_else(|| self.no_alias(name, alias))?),
         };
         row.map(|row| self.resolved(row)).ok_or_else(|| self.no_model(name))
     }
@@ -360,10 +538,24 @@ fn alias_version(connection: &Connection, name: &str, alias: &str) -> rusqlite::
     Ok(aliases(connection, name)?.into_iter().find(|row| row.alias == alias).map(|row| row.version))
 }
 
-fn move_alias(connection: &Connection, name: &str, alias: &str, version: i64, now: i64, run: Option<&str>) -> rusqlite::Result<()> {
-    let before = alias_version(connection, name, alias)?.map(|v| v as i64);
-    connection.execute("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)", params![name, alias, version])?;
-    connection.execute("INSERT INTO history VALUES (?1, ?2, 'alias', ?3, ?4, ?5, ?6)", params![now, name, alias, before, version, run])?;
+fn has_version(connection: &Connection, name: &str, version: u64) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM versions WHERE name = ?1 AND version = ?2")?.exists(params![name, version as i64])
+}
+
+fn move_alias(connection: &Connection, event: Event, name: &str, alias: &str, version: u64, account: Account<'_>) -> rusqlite::Result<()> {
+    let before = alias_version(connection, name, alias)?;
+    connection.execute("INSERT OR REPLACE INTO aliases VALUES (?1, ?2, ?3)", params![name, alias, version as i64])?;
+    remember(connection, event, name, (Some(alias), before, Some(version)), account)
+}
+
+/// Writes the history: an alias, from which version and to which.
+fn remember(connection: &Connection, event: Event, name: &str, what: (Option<&str>, Option<u64>, Option<u64>), account: Account<'_>) -> rusqlite::Result<()> {
+    let (alias, from, to) = (what.0, what.1.map(|version| version as i64), what.2.map(|version| version as i64));
+    let Account { now_ms, run, who, why } = account;
+    connection.execute(
+        "INSERT INTO history (at_ms, name, event, alias, from_version, to_version, run, who, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![now_ms, name, event.name(), alias, from, to, run, who, why],
+    )?;
     Ok(())
 }
 
