@@ -55,6 +55,7 @@ pub mod metric;
 pub mod model;
 pub mod reduce;
 pub mod selector;
+pub mod slices;
 pub mod sparse;
 pub mod target;
 pub mod threshold;

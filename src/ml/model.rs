@@ -319,6 +319,20 @@ impl Scored {
         again
     }
 
+    /// Some of the rows, in the order given.
+    #[must_use]
+    pub fn take(&self, rows: &[usize]) -> Self {
+        let of = |values: &Vec<f64>| rows.iter().map(|row| values[*row]).collect();
+        Self {
+            task: self.task.clone(),
+            y: of(&self.y),
+            prediction: of(&self.prediction),
+            scores: self.scores.iter().map(of).collect(),
+            weight: of(&self.weight),
+            adjustments: self.adjustments.clone(),
+        }
+    }
+
     /// Adds raw rows whose target is known, with their predictions.
     ///
     /// # Errors

@@ -325,11 +325,14 @@ impl Builder {
         if let (Some(transform), Some(train)) = (&transform, &train) {
             self.sparse(transform, train);
         }
-        let evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles, seed);
+        let mut evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles, seed);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
         let register = self.register(&mut steps, &name, registry_name, root.as_ref().and_then(|r| r.description.clone()));
         let model_name = register.as_ref().map_or_else(|| name.clone(), |r| r.model_name.clone());
+        if let Some(evaluate) = &mut evaluate {
+            evaluate.model_name.clone_from(&model_name);
+        }
         let has_scoring = steps.get("ingest_scoring").is_some();
         let scoring = has_scoring.then(|| self.ingest(&mut steps, "ingest_scoring", &Purpose::Scoring, &roles, seed)).flatten();
         let predict = self.predict(&mut steps, &model_name, &roles);
@@ -651,8 +654,12 @@ impl Builder {
         let section = steps.take("evaluate").unwrap_or(Value::Null);
         let section: EvaluateSection = self.section(&["steps", "evaluate"], &section)?;
         for (i, criterion) in section.validation_criteria.iter().enumerate() {
-            self.checked(&["steps", "evaluate", "validation_criteria", &i.to_string()], criterion.check(known));
+            self.checked(&["steps", "evaluate", "validation_criteria", &i.to_string()], criterion.check(known, &section.slices));
         }
+        for (i, slice) in section.slices.iter().enumerate() {
+            self.checked(&["steps", "evaluate", "slices", &i.to_string()], slice.check());
+        }
+        self.checked(&["steps", "evaluate", "slice_search"], section.slice_search.check());
         self.checked(&["steps", "evaluate", "explain"], section.explain.check());
         self.checked(&["steps", "evaluate", "bootstrap"], section.bootstrap.check());
         Some(Evaluate {
@@ -661,6 +668,9 @@ impl Builder {
             primary_metric: primary.to_owned(),
             explain: section.explain,
             bootstrap: section.bootstrap,
+            slices: section.slices,
+            slice_search: section.slice_search,
+            model_name: String::new(),
             goal: goal.clone(),
             target: target.to_owned(),
             roles: roles.clone(),

@@ -18,6 +18,7 @@ use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::explain::{EvaluateExplain, TrainExplain};
 use crate::steps::leaks::LeakCheck;
 use crate::steps::predict::Output;
+use crate::steps::slices::{SliceBy, SliceSearch};
 use crate::steps::train::ClassWeight;
 use crate::steps::tuning::TuningSection;
 use crate::value::{Fault, Path, Value};
@@ -187,6 +188,12 @@ pub struct EvaluateSection {
     /// Intervals of metrics, by drawing test rows again.
     #[serde(default)]
     pub bootstrap: Bootstrap,
+    /// Some of the test rows, whose metrics are compared with those of the others: columns, or expressions with a name.
+    #[serde(default)]
+    pub slices: Vec<SliceBy>,
+    /// The search for slices in which the model is worse.
+    #[serde(default)]
+    pub slice_search: SliceSearch,
 }
 
 /// `custom_metrics`.
@@ -273,7 +280,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.compare", "", "comparing candidates"),
     ("steps.train.rebalance_training_data", "true", "resampling"),
     ("steps.train.time_budget_secs", "", "AutoML"),
-    ("steps.evaluate.slices", "", "slices"),
     ("steps.predict.gates", "", "drift gates"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
@@ -282,9 +288,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("experiment.artifact_location", "", "a real MLflow server"),
     ("model_registry.registry_uri", "", "a real MLflow server"),
 ];
-
-/// Keys of a criterion that come later.
-const LATER_IN_CRITERIA: &[(&str, &str)] = &[("slice", "slices"), ("not_worse_than", "comparing with the champion"), ("max_ratio_to_overall", "slices")];
 
 /// Everything in a configuration that is known but not done yet.
 #[must_use]
@@ -295,19 +298,6 @@ pub fn later(root: &Value) -> Vec<Fault> {
         let found = root.at(&path).filter(|value| **value != Value::Null && (wanted.is_empty() || value.text().as_deref() == Some(*wanted)));
         if found.is_some() {
             faults.push(later_fault(&path, what));
-        }
-    }
-    if let Some(Value::List(criteria)) = root.at(&["steps", "evaluate", "validation_criteria"].map(str::to_owned)) {
-        for (i, criterion) in criteria.iter().enumerate() {
-            let at = |key: &str| -> Path { vec!["steps".into(), "evaluate".into(), "validation_criteria".into(), i.to_string(), key.to_owned()] };
-            for (key, what) in LATER_IN_CRITERIA {
-                if criterion.get(key).is_some() {
-                    faults.push(later_fault(&at(key), what));
-                }
-            }
-            if criterion.get("baseline").and_then(Value::text).as_deref() == Some("champion") {
-                faults.push(later_fault(&at("baseline"), "comparing with the champion"));
-            }
         }
     }
     if let Some(Value::List(metrics)) = root.get("custom_metrics") {

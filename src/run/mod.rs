@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::data::source::SourceFile;
 use crate::error::{Error, Kind, Result};
 use crate::recipe::{Recipe, git};
-use crate::steps::{ARTIFACTS, Context, Needs, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
+use crate::steps::{ARTIFACTS, Context, MODEL, Needs, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
 use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, Stale, StepKey, Store, Wait};
 use crate::tracking::{Finished, Member, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
@@ -201,7 +201,12 @@ impl<'a> Session<'a> {
         }
         let artifacts = needs.reads.iter().filter_map(|slot| known.get(slot.artifact).map(|(digest, _)| (slot.artifact.to_owned(), *digest)));
         let external = needs.external.iter().map(|(name, content)| (name.clone(), Digest::of(content.as_bytes())));
-        let inputs = artifacts.chain(external).collect();
+        let mut inputs: BTreeMap<String, Digest> = artifacts.chain(external).collect();
+        if let (Some(name), Some((model, _))) = (&needs.rival_of, known.get(MODEL.id.artifact))
+            && let Some(rival) = self.around.tracker.rival(name, &model.to_string())?
+        {
+            inputs.insert("champion".to_owned(), Digest::of(rival.digest.as_bytes()));
+        }
         Ok(StepKey { step: step.name().to_owned(), algorithms: needs.algorithms.clone(), config: needs.config.clone(), files, inputs, seed: needs.seed })
     }
 

@@ -8,22 +8,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::explain::EvaluateExplain;
+use super::gate::{Baseline, FIGURES, Measured, Rival, criteria_table, sentence, sure};
 pub use super::gate::{Criterion, Outcome, Severity};
-use super::gate::{FIGURES, Measured, criteria_table, sentence};
+use super::slices::{Sets, SliceBy, SliceRows, SliceSearch, Sliced, column_of, slice};
 use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
-use crate::error::{Error, Problem, Result, nearest, shorten};
+use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 use crate::ml::adjust::Adjustments;
 use crate::ml::calibration;
 use crate::ml::explain;
-use crate::ml::metric;
+use crate::ml::metric::{self, MetricEntry};
 use crate::ml::model::{Model, Scored};
+use crate::ml::slices;
 use crate::ml::uncertainty::{self, Bootstrap, Compared, Draws, Interval};
 use crate::ml::{Predictions, Task};
+use crate::tracking::bundle;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A metric of the user's own: an SQL aggregate over `prediction`, `target`, `proba`, `weight` and the
 /// columns of the data.
@@ -45,6 +48,10 @@ pub struct Evaluate {
     pub primary_metric: String,
     pub explain: EvaluateExplain,
     pub bootstrap: Bootstrap,
+    pub slices: Vec<SliceBy>,
+    pub slice_search: SliceSearch,
+    /// The registered name whose champion criteria may speak of.
+    pub model_name: String,
     pub goal: Goal,
     pub target: String,
     pub roles: Roles,
@@ -61,7 +68,12 @@ pub struct Evaluation {
     #[serde(default)]
     pub intervals: BTreeMap<String, Interval>,
     pub dummy: BTreeMap<String, f64>,
+    /// `test_*` of the champion, where a criterion names it and there is one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub champion: BTreeMap<String, f64>,
     pub outcomes: Vec<Outcome>,
+    #[serde(default)]
+    pub slices: Sliced,
 }
 
 impl Step for Evaluate {
@@ -71,18 +83,27 @@ impl Step for Evaluate {
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
         Ok(Needs {
-            algorithms: [("evaluate", VERSION), ("metrics", metric::VERSION), ("explain", explain::VERSION), ("uncertainty", uncertainty::VERSION)]
-                .map(|(name, version)| (name.to_owned(), version))
-                .into(),
+            algorithms: [
+                ("evaluate", VERSION),
+                ("metrics", metric::VERSION),
+                ("explain", explain::VERSION),
+                ("uncertainty", uncertainty::VERSION),
+                ("slices", slices::VERSION),
+            ]
+            .map(|(name, version)| (name.to_owned(), version))
+            .into(),
             config: serde_json::json!({
                 "validation_criteria": self.criteria,
                 "custom_metrics": self.custom_metrics,
                 "primary_metric": self.primary_metric,
                 "explain": self.explain,
                 "bootstrap": self.bootstrap,
-                "weight": self.roles.first(Role::Weight),
+                "slices": self.slices,
+                "slice_search": self.slice_search,
+                "roles": self.roles,
             }),
             reads: vec![MODEL.id, TRAINING.id, VALIDATION.id, TEST.id],
+            rival_of: self.names_champion().then(|| self.model_name.clone()),
             seed: Some(self.seed),
             ..Needs::default()
         })
@@ -91,18 +112,29 @@ impl Step for Evaluate {
     fn misfits(&self, _root: &Path, heads: &Heads) -> Vec<Problem> {
         let scored = ["prediction", "target", "proba", "weight"];
         let unknown = |name: &String| !scored.contains(&name.as_str()) && !heads.training.has(name);
+        let mut problems: Vec<Problem> =
+            self.slices.iter().enumerate().flat_map(|(i, slice)| slice.misfits(&format!("steps.evaluate.slices[{i}]"), &heads.training)).collect();
+        for (i, criterion) in self.criteria.iter().enumerate() {
+            if let Some(column) = criterion.slice.as_deref().and_then(column_of) {
+                let path = format!("steps.evaluate.validation_criteria[{i}].slice");
+                problems.extend(SliceBy::column(column).misfits(&path, &heads.training));
+            }
+        }
+        for column in self.slice_search.columns.iter().flatten() {
+            problems.extend(SliceBy::column(column).misfits("steps.evaluate.slice_search.columns", &heads.training));
+        }
         let custom = self.custom_metrics.iter().enumerate();
-        custom
-            .filter_map(|(i, custom)| {
-                let name = custom.expression.columns().into_iter().find(unknown)?;
-                let problem =
-                    Problem::misfit(format!("no column `{}` for the metric `{}`", shorten(&name), custom.name)).path(format!("custom_metrics[{i}].expression"));
-                Some(match nearest(&name, heads.training.names().chain(scored)) {
-                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                    None => problem,
-                })
+        let custom = custom.filter_map(|(i, custom)| {
+            let name = custom.expression.columns().into_iter().find(unknown)?;
+            let problem =
+                Problem::misfit(format!("no column `{}` for the metric `{}`", shorten(&name), custom.name)).path(format!("custom_metrics[{i}].expression"));
+            Some(match nearest(&name, heads.training.names().chain(scored)) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
             })
-            .collect()
+        });
+        problems.extend(custom);
+        problems
     }
 
     fn writes(&self) -> Vec<SlotId> {
@@ -129,21 +161,33 @@ impl Step for Evaluate {
         }
         let dummy_scored = dummy_scored(on_training, on_test);
         let dummy = prefixed("test_", metric::compute_all(&dummy_scored));
-        let measured = Measured {
-            metrics: &metrics,
-            figures: self.figures(cx, &model, &splits[2].2)?,
-            scored: on_test,
-            dummy: &dummy_scored,
-            dummy_metrics: &dummy,
-            bootstrap: self.bootstrap,
-            seed: self.seed,
-        };
+        let champion = self.champion(cx, &model, &splits[2].2, weight)?;
         let default = [Criterion::beats_dummy(&self.primary_metric)];
         let criteria = if self.criteria.is_empty() { &default[..] } else { &self.criteria };
+        let slice_rows = SliceRows::make(&self.slices, criteria.iter().filter_map(|criterion| criterion.slice.as_deref()), &splits[2].2)?;
+        let is_sure = criteria.iter().any(|criterion| criterion.confidence.is_some());
+        let draws = Draws::of(on_test, if is_sure { sure(self.bootstrap, 0.5) } else { self.bootstrap }, self.seed);
+        let entries: Vec<&'static MetricEntry> = metric::of_task(&on_test.task)
+            .filter(|entry| self.bootstrap.samples > 0 || criteria.iter().any(|criterion| criterion.confidence.is_some() && criterion.metric == entry.name))
+            .collect();
+        let drawn = draws.as_ref().map(|draws| draws.drawn(&entries)).unwrap_or_default();
+        let champion = champion.as_ref().map(|(scored, metrics)| Rival { scored, metrics });
+        let champion_metrics = champion.as_ref().map(|champion| champion.metrics.clone()).unwrap_or_default();
+        let rivals = (Rival { scored: &dummy_scored, metrics: &dummy }, champion);
+        let figures = self.figures(cx, &model, &splits[2].2)?;
+        let measured = Measured::new(&metrics, figures, on_test, draws.as_ref(), &drawn, rivals.0, rivals.1, &slice_rows, self.bootstrap, self.seed);
         let outcomes = criteria.iter().map(|criterion| measured.judge(criterion, self.greater_is_better(&criterion.metric))).collect::<Result<Vec<_>>>()?;
-        let draws = Draws::of(on_test, self.bootstrap, self.seed);
-        let intervals = draws.as_ref().map(Draws::intervals).unwrap_or_default();
-        let against_dummy = draws.as_ref().zip(metric::find(&self.primary_metric)).and_then(|(draws, entry)| draws.compare(&dummy_scored, entry));
+        let interval_of = |draws: &Draws<'_>| -> BTreeMap<String, Interval> {
+            entries.iter().filter_map(|entry| Some((entry.name.to_owned(), draws.interval(entry, &drawn, self.bootstrap)?))).collect()
+        };
+        let intervals = draws.as_ref().filter(|_| self.bootstrap.samples > 0).map(interval_of).unwrap_or_default();
+        let against_dummy = metric::find(&self.primary_metric).filter(|_| self.bootstrap.samples > 0).and_then(|entry| {
+            let drawn = draws.as_ref()?.difference(&dummy_scored, entry)?;
+            drawn.compared(self.bootstrap)
+        });
+        (cx.progress)("slices");
+        let sets = Sets { validation: &splits[1].2, on_validation: &scored[1], test: &splits[2].2, on_test };
+        let sliced = slice(&slice_rows, &self.slice_search, &self.roles, &sets, &self.primary_metric, self.bootstrap, self.seed)?;
         let failed: Vec<&Outcome> = outcomes.iter().filter(|o| !o.passed && o.severity == Severity::Error).collect();
         let validated = failed.is_empty();
         let reason = match failed.first() {
@@ -163,7 +207,9 @@ impl Step for Evaluate {
             metrics: metrics.clone(),
             intervals: intervals.clone(),
             dummy: dummy.clone(),
+            champion: champion_metrics.clone(),
             outcomes: outcomes.clone(),
+            slices: sliced.clone(),
         };
         cx.write(&EVALUATION, &Json(evaluation))?;
 
@@ -179,6 +225,7 @@ impl Step for Evaluate {
         let dummy_text = dummy_value.map_or_else(String::new, |d| format!(", dummy {}", crate::card::format::number(d)));
         let range = interval.map(|i| format!("{} – {}", crate::card::format::number(i.low), crate::card::format::number(i.high)));
         let range_text = range.as_ref().map_or_else(String::new, |range| format!(" ({percent} %: {range})"));
+        let worst_text = sliced.worst(&self.primary_metric).map(|worst| format!("; worst slice: {worst}")).unwrap_or_default();
         let mut tabs = vec![
             Tab::new(
                 "criteria",
@@ -193,13 +240,20 @@ impl Step for Evaluate {
                 "Metrics",
                 vec![Block::Table(metric::table(
                     &self.primary_metric,
-                    &[("test", &metrics, "test_"), ("validation", &metrics, "val_"), ("training", &metrics, "training_"), ("dummy on test", &dummy, "test_")],
+                    &[
+                        ("test", &metrics, "test_"),
+                        ("validation", &metrics, "val_"),
+                        ("training", &metrics, "training_"),
+                        ("dummy on test", &dummy, "test_"),
+                        ("champion on test", &champion_metrics, "test_"),
+                    ][..if champion_metrics.is_empty() { 4 } else { 5 }],
                 ))],
             ),
         ];
         if let Some(tab) = tabs.last_mut().filter(|_| !intervals.is_empty()) {
             tab.blocks.extend(interval_blocks(&self.primary_metric, &percent, &metrics, &intervals, against_dummy));
         }
+        tabs.extend(sliced.tabs(&self.primary_metric, &self.slice_search, &percent));
         tabs.extend(metric::plots::tabs(on_test));
         let predicted = scored.iter().map(Scored::rows).sum();
         if let Some((_, _, test)) = splits.last() {
@@ -213,7 +267,10 @@ impl Step for Evaluate {
             line: format!("test {short} {shown}"),
             note: format!("{passed}/{} criteria{dummy_text}", outcomes.len()),
             card: Card {
-                summary: format!("{}: test {short} {shown}{range_text}{dummy_text}; the model {reason}.", if validated { "VALIDATED" } else { "REJECTED" }),
+                summary: format!(
+                    "{}: test {short} {shown}{range_text}{dummy_text}; the model {reason}{worst_text}.",
+                    if validated { "VALIDATED" } else { "REJECTED" }
+                ),
                 headline: vec![
                     Fact::new("verdict", if validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) }),
                     Fact::new(format!("test {short}"), value),
@@ -238,6 +295,37 @@ impl Step for Evaluate {
 }
 
 impl Evaluate {
+    fn names_champion(&self) -> bool {
+        self.criteria.iter().any(|criterion| criterion.baseline == Some(Baseline::Champion))
+    }
+
+    /// The champion on the test rows, through its own chain, with its metrics; `None` where no criterion names it, or there is none.
+    fn champion(&self, cx: &Context<'_>, model: &Model, test: &Table, weight: Option<&str>) -> Result<Option<(Scored, BTreeMap<String, f64>)>> {
+        if !self.names_champion() {
+            return Ok(None);
+        }
+        let Some(rival) = cx.around.tracker.rival(&self.model_name, &bundle::digest(model))? else { return Ok(None) };
+        (cx.progress)("champion");
+        let mut champion = bundle::load(&rival.path)?.model;
+        let cannot = |kind: Kind, why: String| {
+            Error::new(kind, format!("the champion `{}` cannot be held against this model: {why}", rival.uri))
+                .path("steps.evaluate.validation_criteria")
+                .hint("leave `baseline: champion` out until a model of this kind is the champion, or register under another `model_name`")
+        };
+        if champion.task != model.task {
+            let said = |task: &Task| match task {
+                Task::Regression => "numbers".to_owned(),
+                Task::Classification { classes, .. } => format!("the classes {}", shorten(&classes.join(", "))),
+            };
+            return Err(cannot(Kind::Data, format!("it predicts {}, and this one {}", said(&champion.task), said(&model.task))));
+        }
+        champion.target.clone_from(&self.target);
+        let (scored, custom) = self.score(cx, &champion, test, weight, "champion").map_err(|error| cannot(error.kind, error.to_string()))?;
+        let mut metrics = prefixed("test_", metric::compute_all(&scored));
+        metrics.extend(prefixed("test_", custom));
+        Ok(Some((scored, metrics)))
+    }
+
     fn score(&self, cx: &Context<'_>, model: &Model, table: &Table, weight: Option<&str>, name: &str) -> Result<(Scored, BTreeMap<String, f64>)> {
         if self.custom_metrics.is_empty() {
             return Ok((model.score_known(table, weight)?, BTreeMap::new()));

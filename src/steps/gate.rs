@@ -1,5 +1,10 @@
 //! The gate: what a model must reach, and what decided it.
+//!
+//! A criterion holds a metric of the test rows against a threshold, against another model on the same rows (the dummy, or the champion of the
+//! registry), or the metric of some slices against a threshold or the metric of all rows. Where there is no champion yet, a criterion on it passes and
+//! says so. With a confidence, what the metric surely reaches is held against the bound in the value's place.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -8,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::card::format::number;
 use crate::card::{Cell, Table as CardTable};
 use crate::error::{Error, Kind, Result};
-use crate::ml::metric;
+use crate::ml::metric::{self, MetricEntry};
 use crate::ml::model::Scored;
-use crate::ml::uncertainty::{self, Bootstrap, Draws};
+use crate::ml::uncertainty::{self, Bootstrap, Compared, Drawn, Draws, FEWEST};
 use crate::value::{Fault, suggest};
+
+use super::slices::{SliceBy, SliceRows, check_name};
 
 /// What a criterion may speak of beside metrics: the time that one row takes, in microseconds, as it was measured in this run, and the
 /// size of the model's file.
@@ -32,6 +39,15 @@ pub struct Criterion {
     /// With a baseline: by how much the model must be better, as a share of the baseline's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_improvement: Option<f64>,
+    /// With a baseline: by how much the model may be worse, as a share of the baseline's value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_worse_than: Option<f64>,
+    /// Some of the test rows, and the worst of them counts: `hour=*` for each slice of a column, `town=Lake` for one, or the name of an expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<String>,
+    /// With a slice: how many times worse than on all test rows the metric may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ratio_to_overall: Option<f64>,
     /// How sure it must be, from 0.5 to 0.999: the near end of the metric's interval on the test rows is held against the bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
@@ -41,10 +57,22 @@ pub struct Criterion {
 }
 
 /// What a criterion compares with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
+    /// A model that always says what training rows are in the mean.
     Dummy,
+    /// The registered model that the alias `champion` points to.
+    Champion,
+}
+
+impl Baseline {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dummy => "dummy",
+            Self::Champion => "champion",
+        }
+    }
 }
 
 /// Does a failed criterion reject the model?
@@ -60,35 +88,73 @@ impl Criterion {
     /// What a model must do where nothing is said.
     #[must_use]
     pub fn beats_dummy(metric: &str) -> Self {
-        Self { metric: metric.to_owned(), threshold: None, baseline: Some(Baseline::Dummy), min_improvement: None, confidence: None, severity: Severity::Error }
+        Self {
+            metric: metric.to_owned(),
+            threshold: None,
+            baseline: Some(Baseline::Dummy),
+            min_improvement: None,
+            not_worse_than: None,
+            slice: None,
+            max_ratio_to_overall: None,
+            confidence: None,
+            severity: Severity::Error,
+        }
     }
 
     /// Checks what types alone cannot say.
     ///
     /// # Errors
-    /// Neither or both of `threshold` and `baseline`; a metric that is not computed.
-    pub fn check(&self, known: &[&str]) -> Result<(), Vec<Fault>> {
+    /// None or several of the bounds; a metric that is not computed; what does not go together; a slice that nobody named.
+    pub fn check(&self, known: &[&str], slices: &[SliceBy]) -> Result<(), Vec<Fault>> {
         let path = |name: &str| vec![name.to_owned()];
         let mut faults = Vec::new();
+        let mut refuse = |is_wrong: bool, key: &str, why: String| {
+            if is_wrong {
+                faults.push(Fault::new(&path(key), why));
+            }
+        };
         let is_figure = FIGURES.contains(&self.metric.as_str());
+        let built_in = metric::find(&self.metric);
+        let is_share = |share: Option<f64>| share.is_none_or(|share| share.is_finite() && share >= 0.0);
+        refuse(self.threshold.is_some() && self.baseline.is_some(), "baseline", "a criterion has `threshold` or `baseline`, not both".to_owned());
+        refuse(self.threshold.is_some_and(|t| !t.is_finite()), "threshold", "a threshold is a finite number".to_owned());
+        for (key, share) in [("min_improvement", self.min_improvement), ("not_worse_than", self.not_worse_than)] {
+            refuse(share.is_some() && self.baseline.is_none(), key, format!("`{key}` goes with `baseline`"));
+        }
+        // `min_improvement` below zero was taken before there was `not_worse_than`.
+        refuse(self.min_improvement.is_some_and(|share| !share.is_finite()), "min_improvement", "`min_improvement` is a finite number".to_owned());
+        refuse(!is_share(self.not_worse_than), "not_worse_than", "`not_worse_than` is a share of the baseline's value, from 0".to_owned());
+        let has_both = self.not_worse_than.is_some() && self.min_improvement.is_some();
+        refuse(has_both, "not_worse_than", "a criterion has `min_improvement` or `not_worse_than`, not both".to_owned());
+        if let Some(ratio) = self.max_ratio_to_overall {
+            refuse(self.slice.is_none(), "max_ratio_to_overall", "`max_ratio_to_overall` goes with `slice`".to_owned());
+            refuse(!(ratio.is_finite() && ratio >= 1.0), "max_ratio_to_overall", "`max_ratio_to_overall` is a number from 1".to_owned());
+            refuse(self.threshold.is_some(), "max_ratio_to_overall", "a criterion has `threshold` or `max_ratio_to_overall`, not both".to_owned());
+            let why = "`confidence` does not go with `max_ratio_to_overall`: both figures of the ratio are unsure".to_owned();
+            refuse(self.confidence.is_some(), "confidence", why);
+        }
+        if let Some(slice) = &self.slice {
+            refuse(self.baseline.is_some(), "baseline", "a slice is held against `threshold` or `max_ratio_to_overall`, not against a baseline".to_owned());
+            refuse(
+                built_in.is_none() && known.contains(&self.metric.as_str()),
+                "slice",
+                format!("slices have built-in metrics, and `{}` is none", self.metric),
+            );
+            refuse(is_figure, "slice", format!("`{}` is not measured in slices", self.metric));
+            faults.extend(check_name(slice, slices).err());
+        }
         if !known.contains(&self.metric.as_str()) && !is_figure {
             faults.push(
                 Fault::new(&path("metric"), format!("criterion on a metric that is not computed here: `{}`", self.metric))
                     .hint(suggest(&self.metric, &[known, &FIGURES].concat())),
             );
         }
-        match (self.threshold, self.baseline) {
-            (None, None) => {
-                faults.push(Fault::new(&[], "a criterion needs `threshold` or `baseline`").hint("for example `{metric: r2_score, threshold: 0.5}`"));
-            }
-            (Some(_), Some(_)) => faults.push(Fault::new(&path("baseline"), "a criterion has `threshold` or `baseline`, not both")),
-            _ => {}
-        }
-        if self.threshold.is_some_and(|t| !t.is_finite()) {
-            faults.push(Fault::new(&path("threshold"), "a threshold is a finite number"));
-        }
-        if self.min_improvement.is_some() && self.baseline.is_none() {
-            faults.push(Fault::new(&path("min_improvement"), "`min_improvement` goes with `baseline`"));
+        if self.threshold.is_none() && self.baseline.is_none() && self.max_ratio_to_overall.is_none() {
+            let (needs, example) = match self.slice {
+                Some(_) => ("`threshold` or `max_ratio_to_overall`", "for example `max_ratio_to_overall: 1.5`"),
+                None => ("`threshold` or `baseline`", "for example `{metric: r2_score, threshold: 0.5}`"),
+            };
+            faults.push(Fault::new(&[], format!("a criterion needs {needs}")).hint(example));
         }
         if is_figure && self.baseline.is_some() {
             faults.push(Fault::new(&path("baseline"), format!("`{}` has no baseline", self.metric)).hint("give it a `threshold`"));
@@ -97,7 +163,7 @@ impl Criterion {
             Some(confidence) if !(0.5..=0.999).contains(&confidence) => {
                 faults.push(Fault::new(&path("confidence"), "`confidence` must lie between 0.5 and 0.999"));
             }
-            Some(_) if metric::find(&self.metric).is_none_or(|entry| !uncertainty::has_interval(entry)) => {
+            Some(_) if built_in.is_none_or(|entry| !uncertainty::has_interval(entry)) => {
                 faults.push(Fault::new(&path("confidence"), format!("`{}` has no interval, so there is no confidence in it", self.metric)));
             }
             _ => {}
@@ -115,8 +181,21 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surely: Option<f64>,
     pub bound: Option<f64>,
+    /// With a baseline: by how much the model is better than it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
+    /// What else decided it: which slice, or that there is no champion yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     pub passed: bool,
     pub severity: Severity,
+}
+
+/// Another model on the same test rows.
+pub struct Rival<'a> {
+    pub scored: &'a Scored,
+    /// `test_*`.
+    pub metrics: &'a BTreeMap<String, f64>,
 }
 
 /// What was measured on the test rows.
@@ -126,82 +205,199 @@ pub struct Measured<'a> {
     /// By [`FIGURES`].
     pub figures: BTreeMap<&'static str, f64>,
     pub scored: &'a Scored,
-    pub dummy: &'a Scored,
-    /// `test_*` of the dummy.
-    pub dummy_metrics: &'a BTreeMap<String, f64>,
+    pub draws: Option<&'a Draws<'a>>,
+    /// Of the metrics that have an interval.
+    pub drawn: &'a BTreeMap<&'static str, Drawn>,
+    pub dummy: Rival<'a>,
+    /// Where a criterion names it and there is one.
+    pub champion: Option<Rival<'a>>,
+    pub slices: &'a SliceRows,
     pub bootstrap: Bootstrap,
     pub seed: u64,
+    /// The differences to baselines, which several criteria may want.
+    differences: RefCell<BTreeMap<(Baseline, &'static str), Option<Drawn>>>,
 }
 
-impl Measured<'_> {
+/// A value, what it surely reaches, and what it is held against.
+#[derive(Default)]
+struct Held {
+    value: Option<f64>,
+    surely: Option<f64>,
+    bound: Option<f64>,
+    compared: Option<Compared>,
+    note: Option<String>,
+    /// There is nothing to hold it against.
+    passes: bool,
+}
+
+impl<'a> Measured<'a> {
+    #[allow(clippy::too_many_arguments, reason = "each is measured apart")]
+    #[must_use]
+    pub fn new(
+        metrics: &'a BTreeMap<String, f64>,
+        figures: BTreeMap<&'static str, f64>,
+        scored: &'a Scored,
+        draws: Option<&'a Draws<'a>>,
+        drawn: &'a BTreeMap<&'static str, Drawn>,
+        dummy: Rival<'a>,
+        champion: Option<Rival<'a>>,
+        slices: &'a SliceRows,
+        bootstrap: Bootstrap,
+        seed: u64,
+    ) -> Self {
+        Self { metrics, figures, scored, draws, drawn, dummy, champion, slices, bootstrap, seed, differences: RefCell::default() }
+    }
+
     /// Holds the model against a criterion.
     ///
     /// # Errors
-    /// A baseline for a metric that the dummy has no value of.
+    /// A baseline for a metric that it has no value of.
     pub fn judge(&self, criterion: &Criterion, greater_is_better: bool) -> Result<Outcome> {
         let name = format!("test_{}", criterion.metric);
         let value = self.metrics.get(&name).or_else(|| self.figures.get(criterion.metric.as_str())).copied().filter(|v| !v.is_nan());
-        let better = |base: f64, by: f64| if greater_is_better { base + by } else { base - by };
-        let base = self.dummy_metrics.get(&name).copied();
-        let bound = match (criterion.threshold, criterion.baseline) {
-            (Some(threshold), _) => Some(threshold),
-            (None, Some(Baseline::Dummy)) => {
-                let base = base.ok_or_else(|| {
-                    Error::new(Kind::Config, format!("`baseline: dummy` needs a built-in metric: `{}` has no dummy value", criterion.metric))
-                        .path("steps.evaluate.validation_criteria")
-                })?;
-                Some(better(base, criterion.min_improvement.unwrap_or(0.0) * base.abs()))
+        let held = match (&criterion.slice, criterion.baseline) {
+            (Some(slice), _) => self.in_slices(criterion, slice, value, greater_is_better),
+            (None, Some(baseline)) => self.against(criterion, baseline, value, greater_is_better)?,
+            (None, None) => {
+                let surely = criterion.confidence.and_then(|confidence| {
+                    let entry = metric::find(&criterion.metric)?;
+                    let interval = self.draws?.interval(entry, self.drawn, sure(self.bootstrap, confidence))?;
+                    Some(if greater_is_better { interval.low } else { interval.high })
+                });
+                Held { value, surely, bound: criterion.threshold, ..Held::default() }
             }
-            (None, None) => None,
         };
-        let surely = criterion.confidence.and_then(|confidence| self.surely(criterion, confidence, greater_is_better));
-        let held = if criterion.confidence.is_some() { surely } else { value };
-        // A threshold may be met exactly; a dummy must be beaten.
-        let passed = match (held, bound, greater_is_better, criterion.threshold.is_some()) {
-            (Some(held), Some(bound), true, true) => held >= bound,
-            (Some(held), Some(bound), true, false) => held > bound,
-            (Some(held), Some(bound), false, true) => held <= bound,
-            (Some(held), Some(bound), false, false) => held < bound,
-            _ => false,
-        };
-        let sign = match (greater_is_better, criterion.threshold.is_some()) {
-            (true, true) => "≥",
-            (true, false) => ">",
-            (false, true) => "≤",
-            (false, false) => "<",
-        };
-        let against = match criterion.baseline {
-            Some(Baseline::Dummy) if criterion.min_improvement.unwrap_or(0.0) > 0.0 => {
-                format!(" (dummy, and {:.0} % better)", 100.0 * criterion.min_improvement.unwrap_or(0.0))
-            }
-            Some(Baseline::Dummy) => " (dummy)".to_owned(),
-            None => String::new(),
+        // A threshold may be met exactly, and so may what a model may be worse by; a baseline must be beaten.
+        let is_strict = criterion.baseline.is_some() && criterion.not_worse_than.is_none();
+        let decides = if criterion.confidence.is_some() { held.surely } else { held.value };
+        let passed = held.passes
+            || match (decides, held.bound, greater_is_better, is_strict) {
+                (Some(held), Some(bound), true, false) => held >= bound,
+                (Some(held), Some(bound), true, true) => held > bound,
+                (Some(held), Some(bound), false, false) => held <= bound,
+                (Some(held), Some(bound), false, true) => held < bound,
+                _ => false,
+            };
+        let sign = match (greater_is_better, is_strict) {
+            (true, false) => "≥",
+            (true, true) => ">",
+            (false, false) => "≤",
+            (false, true) => "<",
         };
         let sure = criterion.confidence.map(|confidence| format!(", {} % sure", number(100.0 * confidence))).unwrap_or_default();
+        let place = criterion.slice.as_ref().map(|slice| format!(" in {slice}")).unwrap_or_default();
+        let bound = if held.passes { String::new() } else { format!(" {sign} {}", held.bound.map_or_else(|| "—".to_owned(), number)) };
         Ok(Outcome {
-            criterion: format!("{} {sign} {}{against}{sure}", criterion.metric, bound.map_or_else(|| "—".to_owned(), number)),
-            value,
-            surely,
-            bound,
+            criterion: format!("{}{place}{bound}{}{sure}", criterion.metric, criterion.against()),
+            value: held.value,
+            surely: held.surely,
+            bound: held.bound,
+            compared: held.compared,
+            note: held.note,
             passed,
             severity: criterion.severity,
         })
     }
 
-    /// What the metric reaches with a confidence: the near end of its interval, or the dummy's value bettered by the near end of the
-    /// difference's.
-    fn surely(&self, criterion: &Criterion, confidence: f64, greater_is_better: bool) -> Option<f64> {
-        // Of a two-sided interval, one end is missed half as often.
-        let bootstrap = Bootstrap { samples: self.bootstrap.samples.max(Bootstrap::default().samples), ci: 2.0 * confidence - 1.0 };
-        let draws = Draws::of(self.scored, bootstrap, self.seed)?;
-        let entry = metric::find(&criterion.metric)?;
-        if criterion.baseline.is_some() {
-            let base = self.dummy_metrics.get(&format!("test_{}", criterion.metric))?;
-            let least = draws.compare(self.dummy, entry)?.low;
-            return Some(if greater_is_better { base + least } else { base - least });
+    /// Against another model on the same rows.
+    fn against(&self, criterion: &Criterion, baseline: Baseline, value: Option<f64>, greater_is_better: bool) -> Result<Held> {
+        let rival = match (baseline, &self.champion) {
+            (Baseline::Dummy, _) => &self.dummy,
+            (Baseline::Champion, Some(champion)) => champion,
+            (Baseline::Champion, None) => {
+                return Ok(Held { value, note: Some("there is no champion before it".to_owned()), passes: true, ..Held::default() });
+            }
+        };
+        let Some(base) = rival.metrics.get(&format!("test_{}", criterion.metric)).copied() else {
+            if baseline == Baseline::Champion {
+                return Ok(Held { value, note: Some("the champion has no value of it".to_owned()), ..Held::default() });
+            }
+            return Err(Error::new(Kind::Config, format!("`baseline: dummy` needs a built-in metric: `{}` has no dummy value", criterion.metric))
+                .path("steps.evaluate.validation_criteria"));
+        };
+        let better = |by: f64| if greater_is_better { base + by } else { base - by };
+        let by = criterion.not_worse_than.map_or(criterion.min_improvement.unwrap_or(0.0), |share| -share);
+        let entry = metric::find(&criterion.metric);
+        // Beside a plain criterion on the dummy nothing more is shown than it asks for.
+        let is_shown = baseline == Baseline::Champion || criterion.confidence.is_some();
+        let (mut compared, mut surely) = (None, None);
+        if let Some(entry) = entry.filter(|_| is_shown) {
+            compared = self.difference(baseline, rival, entry, |drawn| drawn.compared(self.bootstrap));
+            // Of a two-sided interval, one end is missed half as often.
+            surely = criterion.confidence.and_then(|confidence| {
+                let least = self.difference(baseline, rival, entry, |drawn| drawn.compared(sure(self.bootstrap, confidence)))?.low;
+                Some(better(least))
+            });
         }
-        let interval = *draws.of_metrics(&[entry]).get(entry.name)?;
-        Some(if greater_is_better { interval.low } else { interval.high })
+        Ok(Held { value, surely, bound: Some(better(by * base.abs())), compared, ..Held::default() })
+    }
+
+    fn difference<T>(&self, baseline: Baseline, rival: &Rival<'_>, entry: &'static MetricEntry, of: impl Fn(&Drawn) -> Option<T>) -> Option<T> {
+        let mut differences = self.differences.borrow_mut();
+        let drawn = differences
+            .entry((baseline, entry.name))
+            .or_insert_with(|| self.draws.filter(|_| uncertainty::has_interval(entry)).and_then(|draws| draws.difference(rival.scored, entry)));
+        of(drawn.as_ref()?)
+    }
+
+    /// The worst of some slices, or the one that is least sure.
+    fn in_slices(&self, criterion: &Criterion, slice: &str, overall: Option<f64>, greater_is_better: bool) -> Held {
+        let named = self.slices.named(slice);
+        let enough: Vec<_> = named.iter().filter(|(_, rows)| rows.len() >= FEWEST).collect();
+        let Some(entry) = metric::find(&criterion.metric).filter(|_| !enough.is_empty()) else {
+            let note = if named.is_empty() { "no test row is in it".to_owned() } else { format!("none of its slices has {FEWEST} test rows") };
+            return Held { note: Some(note), ..Held::default() };
+        };
+        let bound = criterion.threshold.or_else(|| Some(times_worse(overall?, criterion.max_ratio_to_overall?, greater_is_better)));
+        let mut worst: Option<(f64, Held)> = None;
+        for (name, rows) in enough {
+            let some = self.scored.take(rows);
+            let Some(value) = (entry.compute)(&some).filter(|value| value.is_finite()) else { continue };
+            let surely = criterion.confidence.and_then(|confidence| {
+                let draws = Draws::of(&some, sure(self.bootstrap, confidence), self.seed)?;
+                let interval = draws.of_metrics(&[entry]).remove(entry.name)?;
+                Some(if greater_is_better { interval.low } else { interval.high })
+            });
+            // What has no interval is surely nothing.
+            let decides = match criterion.confidence {
+                Some(_) => surely.unwrap_or(if greater_is_better { f64::NEG_INFINITY } else { f64::INFINITY }),
+                None => value,
+            };
+            let badness = if greater_is_better { -decides } else { decides };
+            if worst.as_ref().is_none_or(|(most, _)| badness > *most) {
+                let note = (*name != slice).then(|| format!("worst in {name}, {} rows", rows.len()));
+                worst = Some((badness, Held { value: Some(value), surely, bound, note, ..Held::default() }));
+            }
+        }
+        let nothing = || Held { note: Some("the metric is not defined in any of its slices".to_owned()), ..Held::default() };
+        worst.map_or_else(nothing, |(_, held)| held)
+    }
+}
+
+/// Draws enough for a one-sided confidence: of a two-sided interval, one end is missed half as often.
+#[must_use]
+pub fn sure(bootstrap: Bootstrap, confidence: f64) -> Bootstrap {
+    Bootstrap { samples: bootstrap.samples.max(Bootstrap::default().samples), ci: 2.0 * confidence - 1.0 }
+}
+
+/// A value so many times worse.
+fn times_worse(value: f64, times: f64, greater_is_better: bool) -> f64 {
+    if greater_is_better == (value > 0.0) { value / times } else { value * times }
+}
+
+impl Criterion {
+    /// What it is held against, in brackets.
+    fn against(&self) -> String {
+        let percent = |share: f64| format!("{} %", number(100.0 * share));
+        if let Some(ratio) = self.max_ratio_to_overall {
+            return format!(" ({} times worse than on all test rows)", number(ratio));
+        }
+        let Some(baseline) = self.baseline.map(Baseline::name) else { return String::new() };
+        match (self.min_improvement, self.not_worse_than) {
+            (Some(share), _) if share > 0.0 => format!(" ({baseline}, and {} better)", percent(share)),
+            (_, Some(share)) if share > 0.0 => format!(" ({baseline}, and up to {} worse)", percent(share)),
+            _ => format!(" ({baseline})"),
+        }
     }
 }
 
@@ -210,35 +406,47 @@ impl Measured<'_> {
 pub fn sentence(outcome: &Outcome) -> String {
     let value = outcome.value.map_or_else(|| "not computable".to_owned(), number);
     let surely = outcome.surely.map(|surely| format!(", surely {}", number(surely))).unwrap_or_default();
+    let compared = outcome.compared.map(|compared| format!("; {}", in_words(&compared))).unwrap_or_default();
+    let note = outcome.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
     let test = if FIGURES.iter().any(|figure| outcome.criterion.starts_with(figure)) { "" } else { "test " };
-    format!("{test}{} ({value}{surely})", outcome.criterion)
+    format!("{test}{} ({value}{surely}{compared}{note})", outcome.criterion)
+}
+
+/// `a tie, better by −0.1 to 0.2`.
+fn in_words(compared: &Compared) -> String {
+    match compared.verdict() {
+        "better" => format!("better by {} to {}", number(compared.low), number(compared.high)),
+        "worse" => format!("worse by {} to {}", number(-compared.high), number(-compared.low)),
+        _ => format!("a tie, better by {} to {}", number(compared.low), number(compared.high)),
+    }
 }
 
 /// Outcomes as a table.
 #[must_use]
 pub fn criteria_table(outcomes: &[Outcome]) -> CardTable {
     let has_surely = outcomes.iter().any(|outcome| outcome.surely.is_some());
-    let mut columns = vec!["criterion", "value", "bound", "verdict"];
-    if has_surely {
-        columns.insert(2, "surely");
-    }
+    let has_words = outcomes.iter().any(|outcome| outcome.compared.is_some() || outcome.note.is_some());
+    let mut columns = vec!["criterion", "value"];
+    columns.extend(has_surely.then_some("surely"));
+    columns.push("bound");
+    columns.extend(has_words.then_some("found"));
+    columns.push("verdict");
+    let row = |o: &Outcome| {
+        let mut row: Vec<Cell> = vec![o.criterion.as_str().into(), o.value.into()];
+        row.extend(has_surely.then(|| o.surely.into()));
+        row.push(o.bound.into());
+        let words: Vec<String> = o.compared.iter().map(in_words).chain(o.note.clone()).collect();
+        row.extend(has_words.then(|| if words.is_empty() { Cell::Missing } else { words.join("; ").into() }));
+        row.push(match (o.passed, o.severity) {
+            (true, _) => Cell::Good("pass".to_owned()),
+            (false, Severity::Error) => Cell::Bad("fail".to_owned()),
+            (false, Severity::Warn) => Cell::Text("warning".to_owned()),
+        });
+        row
+    };
     CardTable {
         caption: "Validation criteria, on the test split".to_owned(),
         columns: columns.into_iter().map(str::to_owned).collect(),
-        rows: outcomes
-            .iter()
-            .map(|o| {
-                let verdict = match (o.passed, o.severity) {
-                    (true, _) => Cell::Good("pass".to_owned()),
-                    (false, Severity::Error) => Cell::Bad("fail".to_owned()),
-                    (false, Severity::Warn) => Cell::Text("warning".to_owned()),
-                };
-                let mut row = vec![o.criterion.as_str().into(), o.value.into(), o.bound.into(), verdict];
-                if has_surely {
-                    row.insert(2, o.surely.into());
-                }
-                row
-            })
-            .collect(),
+        rows: outcomes.iter().map(row).collect(),
     }
 }

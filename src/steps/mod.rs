@@ -28,6 +28,7 @@ pub mod ingest;
 pub mod leaks;
 pub mod predict;
 pub mod register;
+pub mod slices;
 pub mod split;
 pub mod train;
 pub mod transform;
@@ -170,6 +171,8 @@ pub struct Needs {
     pub reads: Vec<SlotId>,
     /// What lies neither in a file nor in an artifact, such as a registered model: name → what it is known by.
     pub external: BTreeMap<String, String>,
+    /// The registered name whose champion the model that is read is held against; see [`Tracker::rival`].
+    pub rival_of: Option<String>,
     /// The seed, where the step draws.
     pub seed: Option<u64>,
 }

@@ -16,7 +16,7 @@ use super::Context;
 use super::evaluate::metric_columns;
 use super::train::{Prepared, Train, with_columns};
 use super::tuning::{Candidate, Tuning, shown};
-use crate::card::{Block, Cell, Fact, Line, Lines, Table as CardTable};
+use crate::card::{Block, Cell, Fact, Line, Lines, Table as CardTable, format};
 use crate::data::rows::{hashes, ordinals};
 use crate::data::{ParquetSink, Role, Table, Wanted};
 use crate::error::{Error, Kind, Result, counted, shorten};
@@ -24,6 +24,7 @@ use crate::ml::model::Model;
 use crate::ml::trees::draw::Draw;
 use crate::ml::tune::folds::{Folds, Keys, Method, Use};
 use crate::ml::tune::{Outcome, Proposal, Runner, Trial, Try, run};
+use crate::ml::uncertainty::corrected;
 use crate::ml::{Chain, Deadline, Fit, FittedChain, Task, metric, target_numbers};
 use crate::value::Value;
 
@@ -549,6 +550,12 @@ impl Winner {
             Fact::new("best score", winner.score()),
             Fact::new("score as written", self.trials.first().and_then(Trial::score)),
         ];
+        if let (Some(cv), Outcome::Scored { folds, .. }) = (tuning.cv.filter(|cv| cv.repeats > 1), &winner.outcome) {
+            // Rows that are held out for each that is learned from.
+            let held = 1.0 / ((cv.folds - 1) as f64 * winner.proposal.share);
+            let range = corrected(folds, held, 0.95).map(|(low, high)| format!("{} – {}", format::number(low), format::number(high)));
+            facts.extend(range.map(|range| Fact::new("95 % interval of the best score, corrected for shared rows", range)));
+        }
         facts.extend(tuning.search.space.0.iter().map(|dimension| Fact::new(dimension.name.as_str(), value(winner, &dimension.name))));
         let mut blocks = vec![
             Block::Text("Trial 0 has the parameters as they are written. All trials see the same rows and draw from the same seeds.".to_owned()),

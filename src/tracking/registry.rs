@@ -258,6 +258,30 @@ impl Tracker {
         alias_version(&connection, name, alias).map_err(|error| self.failure(&error))
     }
 
+    /// The champion that a model of this digest is held against: the version that the alias points to. Where that is this very model, the one that
+    /// it was held against before it became the champion, so that being registered changes nothing for it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn rival(&self, name: &str, digest: &str) -> Result<Option<Resolved>> {
+        let versions = self.versions(Some(name))?;
+        let Some(champion) = versions.iter().find(|row| row.aliases.iter().any(|alias| alias == "champion")) else { return Ok(None) };
+        if champion.digest != digest {
+            return Ok(Some(self.resolved(champion)));
+        }
+        let Some(connection) = self.reader()? else { return Ok(None) };
+        let before: Option<Option<i64>> = connection
+            .query_row(
+                "SELECT from_version FROM history WHERE name = ?1 AND alias = 'champion' AND to_version = ?2 ORDER BY rowid LIMIT 1",
+                params![name, champion.version as i64],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| self.failure(&error))?;
+        let before = before.flatten().filter(|before| *before as u64 != champion.version);
+        Ok(before.and_then(|before| versions.iter().find(|row| row.version == before as u64)).map(|row| self.resolved(row)))
+    }
+
     /// Points an alias at a version.
     ///
     /// # Errors

@@ -234,7 +234,10 @@ steps:
         fit_intercept: {values: [true, false]}
         transform[3].impute.strategy: {values: [mean, median]}
   evaluate:
-    validation_criteria: [{metric: roc_auc, threshold: 0.7, severity: warn}, {metric: mine, baseline: dummy, min_improvement: 0.1}]
+    validation_criteria: [{metric: roc_auc, threshold: 0.7, severity: warn}, {metric: mine, baseline: dummy, min_improvement: 0.1}, {metric: roc_auc, baseline: champion, not_worse_than: 0.1, confidence: 0.9}, {metric: roc_auc, slice: "a=*", max_ratio_to_overall: 1.5}]
+    bootstrap: {samples: 100, ci: 0.9}
+    slices: [a, {column: b, bins: 3}, {column: b, edges: [1, 2.5]}, {name: small, where: "a < 1"}]
+    slice_search: {enabled: true, columns: [a], max_columns: 1, min_rows: 20}
   register: {model_name: m, allow_non_validated_model: true, alias: champion}
   ingest_scoring: {location: new.csv, sample: {rows: 5}, schema: {strict: {type: integer}, job: {type: string}}}
   predict:

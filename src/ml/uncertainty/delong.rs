@@ -48,7 +48,7 @@ pub(super) fn interval(scored: &Scored, confidence: f64) -> Option<(f64, f64)> {
 }
 
 /// The normal distribution's quantile, for probabilities from 0.5 to 0.9999, by Newton's method.
-pub(super) fn normal_quantile(probability: f64) -> f64 {
+pub(in crate::ml) fn normal_quantile(probability: f64) -> f64 {
     let mut x = 0.0;
     for _ in 0..50 {
         x -= (normal_distribution(x) - probability) / density(x);

@@ -6,10 +6,13 @@
 //! shrinks with the root of the rows (Politis, Romano and Wolf 1999). Percentiles are expanded for few rows as Hesterberg (2015) has it. The area under the ROC curve of two classes has `DeLong`'s interval
 //! (`DeLong`, `DeLong` and Clarke-Pearson 1988) on the logit scale, where no row has a weight of its own.
 //!
-//! Differences of two models are taken on the same draws, so what is hard about a row is hard for both.
+//! Differences of two models are taken on the same draws, so what is hard about a row is hard for both. Those of two sets of rows are taken on
+//! draws of each. Draws are computed once for a metric and serve every confidence.
 //! Rows are taken to be independent of each other.
 
 mod delong;
+mod repeated;
+pub mod student;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +27,9 @@ use serde::{Deserialize, Serialize};
 use super::metric::{self, MetricEntry};
 use super::model::Scored;
 use crate::value::Fault;
+
+pub(super) use delong::normal_quantile;
+pub use repeated::corrected;
 
 /// Raised whenever an interval changes for the same rows.
 pub const VERSION: u32 = 1;
@@ -151,6 +157,15 @@ impl<'a> Draws<'a> {
         (self.rows.len() as f64 / self.scored.rows() as f64).sqrt()
     }
 
+    /// As [`Draws::of`], from at most `most` rows; the interval is narrowed as it is there.
+    #[must_use]
+    pub fn of_few(scored: &'a Scored, bootstrap: Bootstrap, seed: u64, most: usize) -> Option<Self> {
+        let mut draws = Self::of(scored, bootstrap, seed)?;
+        let step = draws.rows.len().div_ceil(most.max(1)).max(1);
+        draws.rows = draws.rows.into_iter().step_by(step).collect();
+        Some(draws)
+    }
+
     /// The interval of every metric that has a value and an interval.
     #[must_use]
     pub fn intervals(&self) -> BTreeMap<String, Interval> {
@@ -159,43 +174,68 @@ impl<'a> Draws<'a> {
 
     /// The intervals of some metrics, on the same draws.
     #[must_use]
-    pub fn of_metrics(&self, entries: &[&MetricEntry]) -> BTreeMap<String, Interval> {
-        let mut found = BTreeMap::new();
-        let is_area = |entry: &MetricEntry| entry.name == "roc_auc";
-        if entries.iter().any(|entry| is_area(entry))
-            && let Some((low, high)) = delong::interval(self.scored, self.bootstrap.ci)
-        {
-            found.insert("roc_auc".to_owned(), Interval { low, high, method: Method::Delong });
-        }
-        let entries: Vec<&MetricEntry> = entries.iter().copied().filter(|entry| has_interval(entry) && !found.contains_key(entry.name)).collect();
+    pub fn of_metrics(&self, entries: &[&'static MetricEntry]) -> BTreeMap<String, Interval> {
+        let drawn = self.drawn(entries);
+        entries.iter().filter_map(|entry| Some((entry.name.to_owned(), self.interval(entry, &drawn, self.bootstrap)?))).collect()
+    }
+
+    /// The values of some metrics in each draw; without those whose interval needs none.
+    #[must_use]
+    pub fn drawn(&self, entries: &[&'static MetricEntry]) -> BTreeMap<&'static str, Drawn> {
+        let is_closed = |entry: &MetricEntry| entry.name == "roc_auc" && delong::interval(self.scored, self.bootstrap.ci).is_some();
+        let entries: Vec<&'static MetricEntry> = entries.iter().copied().filter(|entry| has_interval(entry) && !is_closed(entry)).collect();
+        self.all_drawn(&entries)
+    }
+
+    /// The values of a metric in each draw, also where its interval needs none.
+    #[must_use]
+    pub fn replicated(&self, entry: &'static MetricEntry) -> Option<Drawn> {
+        self.all_drawn(&[entry]).remove(entry.name).filter(|_| has_interval(entry))
+    }
+
+    fn all_drawn(&self, entries: &[&'static MetricEntry]) -> BTreeMap<&'static str, Drawn> {
         if entries.is_empty() {
-            return found;
+            return BTreeMap::new();
         }
-        let sample = take(self.scored, &self.rows);
+        let sample = self.scored.take(&self.rows);
         let drawn = self.replicates(&sample, |scored| entries.iter().map(|entry| (entry.compute)(scored)).collect::<Vec<_>>());
-        for (i, entry) in entries.iter().enumerate() {
-            let (Some(value), Some(center)) = ((entry.compute)(self.scored), (entry.compute)(&sample)) else { continue };
+        let one = |(i, entry): (usize, &&'static MetricEntry)| {
+            let (value, center) = ((entry.compute)(self.scored)?, (entry.compute)(&sample)?);
             // Counts grow with the rows; everything else does not.
             let grows = if COUNTS.contains(&entry.name) { self.scored.rows() as f64 / self.rows.len() as f64 } else { 1.0 };
-            let values: Vec<f64> = drawn.iter().filter_map(|values| values.get(i).copied().flatten()).map(|v| v * grows).collect();
-            if let Some((low, high)) = self.around(value, center * grows, values) {
-                found.insert(entry.name.to_owned(), Interval { low, high, method: Method::Bootstrap });
-            }
+            let values = drawn.iter().map(|values| values.get(i).copied().flatten().map_or(f64::NAN, |v| v * grows)).collect();
+            Some((entry.name, Drawn { value, center: center * grows, values, narrower: self.narrower(), rows: self.scored.rows() }))
+        };
+        entries.iter().enumerate().filter_map(one).collect()
+    }
+
+    /// A metric's interval with another confidence, or from fewer draws, than the draws were asked for with.
+    #[must_use]
+    pub fn interval(&self, entry: &MetricEntry, drawn: &BTreeMap<&'static str, Drawn>, bootstrap: Bootstrap) -> Option<Interval> {
+        if let Some(drawn) = drawn.get(entry.name) {
+            return drawn.interval(bootstrap).map(|(low, high)| Interval { low, high, method: Method::Bootstrap });
         }
-        found
+        let (low, high) = delong::interval(self.scored, bootstrap.ci).filter(|_| entry.name == "roc_auc")?;
+        Some(Interval { low, high, method: Method::Delong })
     }
 
     /// By how much the rows' model is better than another one in a metric; `None` where either has no value.
     #[must_use]
     pub fn compare(&self, other: &Scored, entry: &MetricEntry) -> Option<Compared> {
+        self.difference(other, entry)?.compared(self.bootstrap)
+    }
+
+    /// As [`Draws::compare`], draw by draw.
+    #[must_use]
+    pub fn difference(&self, other: &Scored, entry: &MetricEntry) -> Option<Drawn> {
         let sign = if entry.greater_is_better { 1.0 } else { -1.0 };
         let difference = |a: &Scored, b: &Scored| Some(sign * ((entry.compute)(a)? - (entry.compute)(b)?)).filter(|value| value.is_finite());
-        let (sample, rival) = (take(self.scored, &self.rows), take(other, &self.rows));
-        let better_by = difference(self.scored, other)?;
+        let (sample, rival) = (self.scored.take(&self.rows), other.take(&self.rows));
+        let value = difference(self.scored, other)?;
         let center = difference(&sample, &rival)?;
         let drawn = self.replicates(&sample, |scored| difference(scored, &Scored { weight: scored.weight.clone(), ..rival.clone() }));
-        let (low, high) = self.around(better_by, center, drawn.into_iter().flatten().collect())?;
-        Some(Compared { better_by, low, high })
+        let values = drawn.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+        Some(Drawn { value, center, values, narrower: self.narrower(), rows: self.scored.rows() })
     }
 
     /// Computes something for every draw, in the order of the draws; each has a seed of its own.
@@ -217,11 +257,29 @@ impl<'a> Draws<'a> {
             )
             .collect()
     }
+}
 
+/// A figure's values in the draws.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Of all rows.
+    value: f64,
+    /// Of the rows that are drawn from.
+    center: f64,
+    /// One a draw; not finite where it has none.
+    values: Vec<f64>,
+    narrower: f64,
+    /// All of them.
+    rows: usize,
+}
+
+impl Drawn {
     /// The interval around the value of all rows; `None` where a tenth of the draws or more have no value.
-    fn around(&self, value: f64, center: f64, mut drawn: Vec<f64>) -> Option<(f64, f64)> {
-        drawn.retain(|value| value.is_finite());
-        if drawn.len() * 10 < self.bootstrap.samples * 9 || !value.is_finite() {
+    #[must_use]
+    pub fn interval(&self, bootstrap: Bootstrap) -> Option<(f64, f64)> {
+        let samples = bootstrap.samples.min(self.values.len());
+        let mut drawn: Vec<f64> = self.values.iter().take(samples).copied().filter(|value| value.is_finite()).collect();
+        if drawn.is_empty() || drawn.len() * 10 < samples * 9 || !self.value.is_finite() {
             return None;
         }
         drawn.sort_by(f64::total_cmp);
@@ -231,25 +289,60 @@ impl<'a> Draws<'a> {
             below + (above - below) * (at - at.floor())
         };
         // Few rows: percentiles are too narrow by the root of n/(n − 1) and by what Student's distribution is wider than the normal one.
-        let z = delong::normal_quantile(f64::midpoint(1.0, self.bootstrap.ci));
-        let tail = 1.0 - delong::normal_distribution(z * (1.0 + (z * z + 3.0) / (4.0 * self.scored.rows() as f64)));
-        let place = |p: f64| value + (quantile(p) - center) * self.narrower();
+        let z = delong::normal_quantile(f64::midpoint(1.0, bootstrap.ci));
+        let tail = 1.0 - delong::normal_distribution(z * (1.0 + (z * z + 3.0) / (4.0 * self.rows as f64)));
+        let place = |p: f64| self.value + (quantile(p) - self.center) * self.narrower;
         Some((place(tail), place(1.0 - tail)))
     }
+
+    /// The value as a difference, with its interval.
+    #[must_use]
+    pub fn compared(&self, bootstrap: Bootstrap) -> Option<Compared> {
+        let (low, high) = self.interval(bootstrap)?;
+        Some(Compared { better_by: self.value, low, high })
+    }
+
+    /// `sign` times what this is more than the same figure of other rows, whose draws are others.
+    #[must_use]
+    pub fn minus(&self, other: &Self, sign: f64) -> Self {
+        let off = |drawn: &Self, value: f64| (value - drawn.center) * drawn.narrower;
+        let values = self.values.iter().zip(&other.values).map(|(a, b)| sign * (off(self, *a) - off(other, *b))).collect();
+        Self { value: sign * (self.value - other.value), center: 0.0, values, narrower: 1.0, rows: self.rows.min(other.rows) }
+    }
+
+    /// How likely a value this far from zero is by chance, either way: the value over the draws' deviation, by Student's distribution with as many
+    /// degrees of freedom as the rows have. `None` as for [`Drawn::interval`].
+    #[must_use]
+    pub fn chance(&self) -> Option<f64> {
+        let drawn: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
+        if drawn.len() < 2 || drawn.len() * 10 < self.values.len() * 9 || !self.value.is_finite() || self.rows < 2 {
+            return None;
+        }
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        let variance = drawn.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (drawn.len() - 1) as f64;
+        let degrees = self.rows as f64 - 1.0;
+        let deviation = (variance * self.rows as f64 / degrees).sqrt() * self.narrower;
+        if deviation == 0.0 {
+            return Some(if self.value == 0.0 { 1.0 } else { 0.0 });
+        }
+        Some(2.0 * student::upper_tail((self.value / deviation).abs(), degrees))
+    }
+}
+
+/// Which of several findings stand although there were several looks: Holm's (1979) procedure at a level, from the chance of each.
+#[must_use]
+pub fn holm(chances: &[f64], level: f64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..chances.len()).collect();
+    order.sort_by(|a, b| chances[*a].total_cmp(&chances[*b]).then(a.cmp(b)));
+    let mut stands = vec![false; chances.len()];
+    for (before, place) in order.into_iter().enumerate() {
+        if chances[place] * (chances.len() - before) as f64 > level || chances[place].is_nan() {
+            break;
+        }
+        stands[place] = true;
+    }
+    stands
 }
 
 /// Metrics that are numbers of rows.
-const COUNTS: [&str; 4] = ["true_negatives", "false_positives", "false_negatives", "true_positives"];
-
-/// Some of the rows, in the order given.
-fn take(scored: &Scored, rows: &[usize]) -> Scored {
-    let of = |values: &Vec<f64>| rows.iter().map(|row| values[*row]).collect();
-    Scored {
-        task: scored.task.clone(),
-        y: of(&scored.y),
-        prediction: of(&scored.prediction),
-        scores: scored.scores.iter().map(of).collect(),
-        weight: of(&scored.weight),
-        adjustments: scored.adjustments.clone(),
-    }
-}
+pub(super) const COUNTS: [&str; 4] = ["true_negatives", "false_positives", "false_negatives", "true_positives"];
