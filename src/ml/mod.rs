@@ -44,6 +44,7 @@ pub mod calibration;
 pub mod chain;
 pub mod conformal;
 mod deadline;
+pub mod drift;
 mod estimator;
 pub mod estimators;
 pub mod explain;
