@@ -18,6 +18,7 @@ mod show;
 mod status;
 mod sweep;
 mod terminal;
+mod test;
 mod validate;
 
 use std::ffi::OsString;
@@ -97,6 +98,8 @@ enum Command {
     New(new::NewArgs),
     /// The registry of models.
     Models(models::ModelsArgs),
+    /// A recipe's golden test: run its chain on a few kept rows and compare.
+    Test(test::TestArgs),
     /// Past runs.
     Runs(runs::RunsArgs),
     /// Run every combination of some overrides, and compare.
@@ -204,6 +207,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Schema(args) => schema::schema(program, args),
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
+        Command::Test(args) => test::test(program, args),
         Command::Runs(args) => runs::runs(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),
         Command::Leaderboard(args) => leaderboard::leaderboard(program, args),

@@ -15,6 +15,7 @@ pub mod sink;
 pub mod source;
 mod split;
 mod table;
+pub mod tiny;
 
 pub use checks::{CheckReport, Outcome, Sample, absent, check};
 pub use contract::{ColumnContract, ColumnType, Contract, Length, Severity, kind_name};

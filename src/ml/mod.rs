@@ -54,6 +54,7 @@ pub mod linalg;
 pub mod matrix;
 pub mod metric;
 pub mod model;
+pub mod probe;
 pub mod reduce;
 pub mod selector;
 pub mod sparse;

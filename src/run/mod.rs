@@ -4,6 +4,7 @@
 //! in a scratch folder and commits it. It prints nothing; the terminal is an [`Observer`].
 
 mod cards;
+pub mod golden;
 mod grid;
 mod plan;
 mod sweep;

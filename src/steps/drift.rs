@@ -216,7 +216,12 @@ impl<'a> Drift<'a> {
         let named: Vec<String> =
             far.iter().take(NAMED).map(|column| format!("{} ({} {})", column.name(), self.method.in_words(), self.shown(column))).collect();
         let more = if far.len() > NAMED { format!(" and {} more", far.len() - NAMED) } else { String::new() };
-        Some(format!("{} beyond {} differ from what the model learned from: {}{more}", counted(far.len() as u64, "column"), number(self.threshold), named.join(", ")))
+        Some(format!(
+            "{} beyond {} differ from what the model learned from: {}{more}",
+            counted(far.len() as u64, "column"),
+            number(self.threshold),
+            named.join(", ")
+        ))
     }
 
     fn shown(&self, column: &Compared) -> String {
@@ -305,10 +310,8 @@ fn sketch(column: &Compared) -> Option<Block> {
             let count = |counts: &Counts| -> Vec<u64> {
                 drawn.windows(2).map(|pair| counts.cells.get(cell_of(pair[0])..cell_of(pair[1])).unwrap_or_default().iter().sum()).collect()
             };
-            let series = vec![
-                CardCounts { name: column.before().to_owned(), counts: count(before) },
-                CardCounts { name: "scored".to_owned(), counts: count(now) },
-            ];
+            let series =
+                vec![CardCounts { name: column.before().to_owned(), counts: count(before) }, CardCounts { name: "scored".to_owned(), counts: count(now) }];
             let drawn_rows: u64 = series[1].counts.iter().sum();
             let outside = now.present().saturating_sub(drawn_rows);
             let caption = if outside > 0 { format!("{name}; {} lie outside of what is drawn", counted(outside, "scored row")) } else { name.clone() };

@@ -264,7 +264,8 @@ impl Step for Predict {
             tabs.push(drift.tab());
         }
         let names = model.output.columns(&model.task);
-        let said = Table::from_query(scored.lazy().select(names.iter().take(1).map(|name| polars::prelude::Expr::Column(name.as_str().into())).collect::<Vec<_>>()))?;
+        let said =
+            Table::from_query(scored.lazy().select(names.iter().take(1).map(|name| polars::prelude::Expr::Column(name.as_str().into())).collect::<Vec<_>>()))?;
         let said = profile(&said, &self.roles)?.columns.into_iter().map(|column| column.summary).collect();
         tabs.push(Tab::new("predictions", "Predictions", vec![Block::Profile(said)]));
         if let Some(explainer) = &explainer {
