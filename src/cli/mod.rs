@@ -20,6 +20,7 @@ mod show;
 mod status;
 mod sweep;
 mod terminal;
+mod test;
 mod validate;
 
 use std::ffi::OsString;
@@ -99,6 +100,8 @@ enum Command {
     New(new::NewArgs),
     /// The registry of models.
     Models(models::ModelsArgs),
+    /// A recipe's golden test: run its chain on a few kept rows and compare.
+    Test(test::TestArgs),
     /// Past runs.
     Runs(runs::RunsArgs),
     /// Score files with a model, without a recipe.
@@ -210,6 +213,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Schema(args) => schema::schema(program, args),
         Command::New(args) => new::new(program, args),
         Command::Models(args) => models::models(program, args),
+        Command::Test(args) => test::test(program, args),
         Command::Runs(args) => runs::runs(program, args),
         Command::Predict(args) => predict::predict(program, args),
         Command::Evaluate(args) => evaluate::evaluate(program, args),

@@ -15,13 +15,15 @@ pub mod sink;
 pub mod source;
 mod split;
 mod table;
+pub mod tiny;
 
 pub use checks::{CheckReport, Outcome, Sample, absent, check};
 pub use contract::{ColumnContract, ColumnType, Contract, Length, Severity, kind_name};
 pub use data_test::{Age, DataTest};
 pub use expression::{AggregateExpression, RowExpression, Wanted, column, evaluate};
 pub use parquet_sink::ParquetSink;
-pub use profile::{ColumnDrift, Duplicates, Lengths, NumberProfile, Profile, ProfiledColumn, drift, preview, profile};
+pub(crate) use profile::first_characters;
+pub use profile::{ColumnDrift, Duplicates, Lengths, NumberProfile, Profile, ProfiledColumn, drift, preview, profile, stability_index};
 pub use role::{Role, Roles};
 pub use scalar::Scalar;
 pub use split::{Method as SplitMethod, Overlap, Part, Ratios, SplitConfig, SplitPaths, SplitReport, split};

@@ -707,10 +707,14 @@ impl Builder {
             let fault = Fault::new(&["reasons".to_owned()], format!("`reasons` must lie between 0 and {}", crate::steps::predict::MOST_REASONS));
             self.add(&["steps", "predict"], vec![fault]);
         }
+        if let Some(drift) = &section.gates.drift {
+            self.checked(&["steps", "predict", "gates", "drift"], drift.check(section.output.is_some()));
+        }
         Some(Predict {
             model_uri: section.model_uri.unwrap_or_else(|| format!("models:/{model_name}@champion")),
             output: section.output,
             reasons: section.reasons,
+            gates: section.gates,
             roles: roles.clone(),
             is_appending,
         })

@@ -14,6 +14,7 @@ use crate::ml::calibration::Method;
 use crate::ml::conformal::Coverage;
 use crate::ml::threshold::DecisionThreshold;
 use crate::ml::uncertainty::Bootstrap;
+use crate::steps::drift::Gates;
 use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::explain::{EvaluateExplain, TrainExplain};
 use crate::steps::leaks::LeakCheck;
@@ -228,6 +229,9 @@ pub struct PredictSection {
     /// How many reasons each row is given: the columns that moved its prediction most.
     #[serde(default)]
     pub reasons: usize,
+    /// What the rows to score are held against before anything is written.
+    #[serde(default)]
+    pub gates: Gates,
 }
 
 /// The keys that stand at the root.
@@ -280,7 +284,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.compare", "", "comparing candidates"),
     ("steps.train.rebalance_training_data", "true", "resampling"),
     ("steps.train.time_budget_secs", "", "AutoML"),
-    ("steps.predict.gates", "", "drift gates"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
     ("steps.predict.output.using", "table", "table output"),

@@ -16,7 +16,7 @@ use crate::store::{Entry, Stale};
 use crate::value::{Path as KeyPath, Value, display_path};
 
 /// Raised when pages are drawn differently.
-const DRAWING: u32 = 1;
+const DRAWING: u32 = 2;
 
 /// The page of a step.
 #[must_use]
@@ -80,13 +80,14 @@ pub(super) fn write(session: &Session<'_>, steps: &[&dyn Step], done: &[StepDone
             }
         }
         let why = why(step);
+        let card = with_throughput(step);
         let html = html::page(&Page {
             recipe: &session.recipe.name,
             template: &session.recipe.template,
             profile: session.recipe.profile.as_deref(),
             step: step.step,
             state: PageState::Ok,
-            card: &step.report.card,
+            card: &card,
             why: &why,
             seconds: step.seconds,
             run: &step.run,
@@ -118,6 +119,14 @@ pub(super) fn write(session: &Session<'_>, steps: &[&dyn Step], done: &[StepDone
         session.store.write(&index, html::index(&index_page(session, done)?)?.as_bytes())?;
     }
     Ok(index)
+}
+
+/// The card with what belongs to the moment: how many rows a second went through, where rows are what it is about.
+fn with_throughput(step: &StepDone) -> Card {
+    let mut card = step.report.card.clone();
+    let rows = step.report.shapes.values().map(|shape| shape.0).max().filter(|_| SCORING_STEPS.contains(&step.step) && step.seconds > 0.0);
+    card.headline.extend(rows.map(|rows| Fact::new("rows a second", (rows as f64 / step.seconds).round() as u64)));
+    card
 }
 
 /// The twin begins with what it shows; that is enough to know whether it must be drawn again.
@@ -263,7 +272,7 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone]) -> Result<Index<'
             None => session.latest(&name)?.map(|(entry, report)| (report, entry.seconds, String::new())),
         };
         let report = found.as_ref().map(|(report, ..)| report);
-        if let Some(found) = report.and_then(|r| r.verdict.as_ref()) {
+        if let Some(found) = report.and_then(|r| r.verdict.as_ref()).filter(|_| !SCORING_STEPS.contains(&name.as_str())) {
             verdict = Some(if found.validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) });
             headline = report.map(|r| r.card.headline.iter().skip(1).cloned().collect()).unwrap_or_default();
         }

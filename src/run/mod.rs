@@ -5,6 +5,7 @@
 
 mod applied;
 mod cards;
+pub mod golden;
 mod grid;
 mod plan;
 mod sweep;
@@ -277,12 +278,18 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
             return Err(error);
         }
     }
-    let verdict = done.iter().find_map(|d| d.report.verdict.clone());
+    let said = |scoring: bool| done.iter().find(|d| SCORING_STEPS.contains(&d.step) == scoring && d.report.verdict.is_some());
+    let verdict = said(false).and_then(|d| d.report.verdict.clone());
     let allows = done.iter().any(|d| d.step == "register");
-    let stopped = verdict
+    let rejected = verdict
         .as_ref()
         .filter(|v| !v.validated && !allows)
         .map(|v| Error::new(Kind::Gate, format!("the model was rejected: it {}", v.reason)).hint("`recipe inspect evaluate` shows the criteria"));
+    let drifted = said(true).and_then(|d| d.report.verdict.as_ref()).filter(|v| !v.validated).map(|v| {
+        let error = Error::new(Kind::Gate, format!("nothing was written: {}", v.reason)).path("steps.predict.gates.drift");
+        error.hint("`recipe inspect predict` shows every column; `on_fail: warn` writes all the same")
+    });
+    let stopped = rejected.or(drifted);
     let mut index = None;
     if session.store.is_writable() {
         index = Some(cards::write(&session, &steps, &done, &entries)?);

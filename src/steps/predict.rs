@@ -6,24 +6,23 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::drift::{Drift, Gates, OnFail, Quarantine};
 use super::explain::reasons_tab;
 use super::train::with_columns;
-use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings};
-use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surroundings, Verdict};
+use crate::card::{Block, Card, Fact, Tab};
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{Format, Packed};
-use crate::data::{ColumnDrift, ParquetSink, Profile, Roles, Table, drift, preview, profile};
+use crate::data::{ParquetSink, Roles, Table, preview, profile};
 use crate::error::{Error, Result, counted, shorten, thousands};
-use crate::ml::Task;
+use crate::ml::drift::{self, Reference, Watch};
 use crate::ml::explain::{self, EXPLAINABLE, Explainer};
 use crate::ml::model::Model;
 use crate::tracking::bundle;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// More reasons than this nobody reads.
 pub const MOST_REASONS: usize = 100;
-/// Below this many rows a drift figure says more of chance than of the data.
-const DRIFT_ROWS: u64 = 200;
 
 /// `output:` of recipe.yaml.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -43,6 +42,22 @@ pub struct Output {
 }
 
 impl Output {
+    /// Where rows go that were set aside: `out/scored.quarantine.csv.gz` beside `out/scored.csv.gz`.
+    #[must_use]
+    pub fn aside(&self) -> String {
+        let (folder, name) = self.location.rsplit_once('/').map_or(("", self.location.as_str()), |(folder, name)| (folder, name));
+        let (stem, extension) = name.split_once('.').map_or((name, String::new()), |(stem, extension)| (stem, format!(".{extension}")));
+        format!("{folder}{}{stem}.quarantine{extension}", if folder.is_empty() && !self.location.starts_with('/') { "" } else { "/" })
+    }
+
+    /// The columns to write of scored rows.
+    fn choose(&self, scored: &Table, also: Option<&str>) -> Result<Table> {
+        let Some(columns) = &self.columns else { return Ok(scored.clone()) };
+        crate::data::rows::require_columns(scored, columns, "steps.predict.output.columns")?;
+        let names = columns.iter().map(String::as_str).chain(also);
+        Table::from_query(scored.lazy().select(names.map(|name| polars::prelude::Expr::Column(name.into())).collect::<Vec<_>>()))
+    }
+
     /// Writes rows as the location's name, or `using`, says: `out/scored.csv.gz` is packed csv.
     fn write(&self, table: &Table, path: &Path) -> Result<u64> {
         let format = self.using.or_else(|| Format::of_name(&self.location)).ok_or_else(|| {
@@ -75,6 +90,7 @@ pub struct Predict {
     pub output: Option<Output>,
     /// Reasons that each row is given.
     pub reasons: usize,
+    pub gates: Gates,
     pub roles: Roles,
     /// `overwrite` also from the former top-level key.
     pub is_appending: bool,
@@ -94,8 +110,29 @@ impl Predict {
         Ok(Some(explainer))
     }
 
-    fn output_path(&self, around: &Surroundings) -> Option<PathBuf> {
-        self.output.as_ref().map(|output| around.root.join(&output.location))
+    /// The files that are written, with the parameter that holds the digest of each.
+    fn outputs(&self, around: &Surroundings) -> Vec<(&'static str, PathBuf)> {
+        let Some(output) = &self.output else { return Vec::new() };
+        let aside = self.sets_aside().then(|| ("predict.quarantine_digest", around.root.join(output.aside())));
+        [("predict.output_digest", around.root.join(&output.location))].into_iter().chain(aside).collect()
+    }
+
+    fn sets_aside(&self) -> bool {
+        self.gates.drift.as_ref().is_some_and(|gate| gate.on_fail == OnFail::Quarantine)
+    }
+
+    /// What the model saw, to hold rows against.
+    fn reference(&self, kept: serde_json::Value) -> Result<Option<Reference>> {
+        let reference: Option<Reference> = serde_json::from_value(kept).ok();
+        if let Some(gate) = &self.gates.drift {
+            let reference = reference.as_ref().ok_or_else(|| {
+                Error::model("the model's bundle holds no training profile that rows could be compared with")
+                    .path("steps.predict.gates.drift")
+                    .hint("train and register the model again, or take the gate away")
+            })?;
+            gate.require_columns(reference)?;
+        }
+        Ok(reference)
     }
 }
 
@@ -107,8 +144,8 @@ impl Step for Predict {
     fn needs(&self, around: &Surroundings) -> Result<Needs> {
         let resolved = around.tracker.resolve(&self.model_uri, &around.root)?;
         Ok(Needs {
-            algorithms: BTreeMap::from([("predict".to_owned(), VERSION), ("explain".to_owned(), explain::VERSION)]),
-            config: serde_json::json!({ "output": self.output, "reasons": self.reasons }),
+            algorithms: BTreeMap::from([("predict".to_owned(), VERSION), ("explain".to_owned(), explain::VERSION), ("drift".to_owned(), drift::VERSION)]),
+            config: serde_json::json!({ "output": self.output, "reasons": self.reasons, "gates": self.gates }),
             reads: vec![INGESTED_SCORING.id],
             external: BTreeMap::from([("model".to_owned(), resolved.digest)]),
             ..Needs::default()
@@ -124,26 +161,30 @@ impl Step for Predict {
     }
 
     fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
-        let (Some(output), Some(path)) = (&self.output, self.output_path(around)) else { return Ok(None) };
-        let Some(wanted) = report.params.get("predict.output_digest") else { return Ok(None) };
-        match digest(&path) {
-            Ok(found) if found == *wanted => Ok(None),
-            Ok(_) => Ok(Some(format!("the output `{}` was changed", shorten(&output.location)))),
-            Err(_) => Ok(Some(format!("the output `{}` is missing", shorten(&output.location)))),
+        for (parameter, path) in self.outputs(around) {
+            let Some(wanted) = report.params.get(parameter) else { continue };
+            let name = path.strip_prefix(&around.root).unwrap_or(&path).to_string_lossy().into_owned();
+            match digest(&path) {
+                Ok(found) if found == *wanted => {}
+                Ok(_) => return Ok(Some(format!("the output `{}` was changed", shorten(&name)))),
+                Err(_) => return Ok(Some(format!("the output `{}` is missing", shorten(&name)))),
+            }
         }
+        Ok(None)
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let resolved = cx.around.tracker.resolve(&self.model_uri, &cx.around.root)?;
         let bundle = bundle::load(&resolved.path)?;
         let model = bundle.model;
+        let reference = self.reference(bundle.profile)?;
         let table = model.chain.prepare(&cx.read(&INGESTED_SCORING)?)?;
-        if let Some(path) = self.output_path(cx.around)
-            && let Some(output) = &self.output
+        if let Some(output) = &self.output
             && output.save_mode == SaveMode::Error
-            && path.exists()
+            && let Some((_, path)) = self.outputs(cx.around).iter().find(|(_, path)| path.exists())
         {
-            return Err(Error::data(format!("the output exists already: `{}`", output.location))
+            let name = path.strip_prefix(&cx.around.root).unwrap_or(path).display();
+            return Err(Error::data(format!("the output exists already: `{name}`"))
                 .path("steps.predict.output.save_mode")
                 .hint("remove it, or use `save_mode: overwrite`"));
         }
@@ -151,6 +192,14 @@ impl Step for Predict {
         let explainer = self.explainer(&model)?;
         let mut first_reasons: BTreeMap<String, u64> = BTreeMap::new();
         let mut sink = ParquetSink::create(&cx.path(&SCORED));
+        let mut watch = reference.as_ref().map(|reference| Watch::over(reference.columns.iter().chain(&reference.prediction)));
+        let parts = [cx.scratch.join("kept.parquet"), cx.scratch.join("aside.parquet")];
+        let mut quarantine = match (&self.gates.drift, &reference) {
+            (Some(gate), Some(reference)) if self.sets_aside() => {
+                Some(Quarantine::new(gate, reference, ParquetSink::create(&parts[0]), ParquetSink::create(&parts[1])))
+            }
+            _ => None,
+        };
         model.score(&table, |frame, predictions| {
             let mut columns = model.prediction_columns(&predictions)?;
             if let Some(explainer) = &explainer {
@@ -162,67 +211,65 @@ impl Step for Predict {
                 }
                 columns.extend(reasons);
             }
-            sink.write(&with_columns(model.chain.bare(frame), columns)?)
+            let rows = with_columns(model.chain.bare(frame), columns)?;
+            watch.as_mut().map_or(Ok(()), |watch| watch.add(&rows))?;
+            quarantine.as_mut().map_or(Ok(()), |quarantine| quarantine.add(&rows))?;
+            sink.write(&rows)
         })?;
         let (count, width) = sink.finish()?;
         let scored = Table::read(&cx.path(&SCORED))?;
+        let drift = reference.as_ref().zip(watch).map(|(reference, watch)| Drift::of(self.gates.drift.as_ref(), reference, watch));
+        let failure = drift.as_ref().zip(self.gates.drift.as_ref()).and_then(|(drift, gate)| Some((drift.failure()?, gate.on_fail)));
 
         let mut params = BTreeMap::from([("predict.model".to_owned(), resolved.uri.clone()), ("predict.model_digest".to_owned(), resolved.digest.clone())]);
         let mut note = resolved.uri.clone();
-        let mut warnings = Vec::new();
-        if let (Some(output), Some(path)) = (&self.output, self.output_path(cx.around)) {
-            let written = match &output.columns {
-                None => scored.clone(),
-                Some(columns) => {
-                    crate::data::rows::require_columns(&scored, columns, "steps.predict.output.columns")?;
-                    let reasons = explain::reasons::names(self.reasons);
-                    if !reasons.is_empty() && !columns.iter().any(|column| reasons.contains(column)) {
-                        warnings.push(format!("`{}` has no reasons: `output.columns` does not name `reason_1` or another of them", output.location));
-                    }
-                    Table::from_query(scored.lazy().select(columns.iter().map(|c| polars::prelude::Expr::Column(c.as_str().into())).collect::<Vec<_>>()))?
-                }
-            };
-            output.write(&written, &path)?;
-            params.insert("predict.output_digest".to_owned(), digest(&path)?);
+        let mut warnings: Vec<String> = drift.iter().flat_map(Drift::warnings).collect();
+        let verdict = match failure {
+            Some((reason, OnFail::Error)) => Some(Verdict { validated: false, reason }),
+            _ => None,
+        };
+        let mut headline = vec![Fact::new("rows", count), Fact::new("model", resolved.uri.as_str())];
+        if let (Some(output), None) = (&self.output, &verdict) {
+            let reasons = explain::reasons::names(self.reasons);
+            if let Some(columns) = &output.columns
+                && !reasons.is_empty()
+                && !columns.iter().any(|column| reasons.contains(column))
+            {
+                warnings.push(format!("`{}` has no reasons: `output.columns` does not name `reason_1` or another of them", output.location));
+            }
+            let outputs = self.outputs(cx.around);
+            let mut tables = vec![output.choose(&scored, None)?];
             note = format!("{note} → {}", output.location);
+            if let Some(Quarantine { kept, aside, rows, .. }) = quarantine {
+                kept.finish()?;
+                aside.finish()?;
+                tables = vec![output.choose(&Table::read(&parts[0])?, None)?, output.choose(&Table::read(&parts[1])?, Some(super::drift::REASON))?];
+                headline.push(Fact::new("rows set aside", rows));
+                note = format!("{note}, {} set aside", counted(rows, "row"));
+                if rows > 0 {
+                    warnings.push(format!("{} with what training never had went to `{}`", counted(rows, "row"), output.aside()));
+                }
+            }
+            for ((parameter, path), table) in outputs.iter().zip(&tables) {
+                output.write(table, path)?;
+                params.insert((*parameter).to_owned(), digest(path)?);
+            }
+        }
+        for part in parts.iter().filter(|part| part.exists()) {
+            std::fs::remove_file(part).map_err(|error| Error::io("remove", part, &error))?;
         }
 
-        let found = profile(&scored, &self.roles)?;
         let mut tabs = Vec::new();
-        let prediction = match &model.task {
-            Task::Regression => "prediction".to_owned(),
-            Task::Classification { .. } => format!("{}label", model.output.prefix),
-        };
-        let shown: Vec<Block> = Profile { columns: found.column(&prediction).cloned().into_iter().collect(), ..found.clone() }.into_blocks();
-        if !shown.is_empty() {
-            tabs.push(Tab::new("predictions", "Predictions", shown));
+        if let Some(drift) = &drift {
+            tabs.push(drift.tab());
         }
+        let names = model.output.columns(&model.task);
+        let said =
+            Table::from_query(scored.lazy().select(names.iter().take(1).map(|name| polars::prelude::Expr::Column(name.as_str().into())).collect::<Vec<_>>()))?;
+        let said = profile(&said, &self.roles)?.columns.into_iter().map(|column| column.summary).collect();
+        tabs.push(Tab::new("predictions", "Predictions", vec![Block::Profile(said)]));
         if let Some(explainer) = &explainer {
             tabs.push(reasons_tab(&model, explainer, self.reasons, &first_reasons)?);
-        }
-        if let Ok(reference) = serde_json::from_value::<Profile>(bundle.profile) {
-            let moved: Vec<ColumnDrift> = drift(&reference, &found).into_iter().filter(|d| self.roles.is_feature(&d.column)).collect();
-            let rows: Vec<Vec<Cell>> =
-                moved.iter().map(|d| vec![d.column.as_str().into(), d.psi.into(), d.new_categories.len().into(), Cell::Share(d.missing_change)]).collect();
-            for column in moved.iter().filter(|d| count >= DRIFT_ROWS && d.psi.is_some_and(|psi| psi > 0.25)) {
-                warnings.push(format!("`{}` differs from training: PSI {}", column.column, crate::card::format::number(column.psi.unwrap_or(0.0))));
-            }
-            for column in moved.iter().filter(|d| !d.new_categories.is_empty()) {
-                let shown = column.new_categories.iter().take(5).map(|c| shorten(c)).collect::<Vec<_>>().join(", ");
-                warnings.push(format!("`{}` has {} that training did not have: {shown}", column.column, counted(column.new_categories.len() as u64, "value")));
-            }
-            tabs.push(Tab::new(
-                "drift",
-                "Drift against training",
-                vec![
-                    Block::Text("Population stability index against the training data: below 0.1 alike, above 0.25 different.".to_owned()),
-                    Block::Table(CardTable {
-                        caption: "Drift per column".to_owned(),
-                        columns: ["column", "PSI", "new categories", "change of missing share"].map(str::to_owned).to_vec(),
-                        rows,
-                    }),
-                ],
-            ));
         }
         tabs.push(Tab::new("preview", "Preview", vec![Block::Table(preview(&scored, 10)?)]));
         tabs.push(Tab::new(
@@ -240,8 +287,12 @@ impl Step for Predict {
             line: format!("{} rows scored", thousands(count)),
             note,
             card: Card {
-                summary: format!("{} rows were scored with {}.", thousands(count), resolved.uri),
-                headline: vec![Fact::new("rows", count), Fact::new("model", resolved.uri.as_str())],
+                summary: match (&drift, &verdict) {
+                    (Some(drift), None) => format!("{} rows were scored with {}; {}.", thousands(count), resolved.uri, drift.summary()),
+                    (Some(drift), Some(_)) => format!("Nothing was written: {}.", drift.summary()),
+                    (None, _) => format!("{} rows were scored with {}.", thousands(count), resolved.uri),
+                },
+                headline,
                 warnings: warnings.clone(),
                 tabs,
             },
@@ -249,7 +300,7 @@ impl Step for Predict {
             metrics: BTreeMap::new(),
             warnings,
             shapes: BTreeMap::from([(SCORED.id.artifact.to_owned(), (count, width))]),
-            verdict: None,
+            verdict,
         })
     }
 }

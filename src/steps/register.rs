@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
 use serde::{Deserialize, Serialize};
 
-use super::{Context, EVALUATION, Json, MODEL, Needs, PROFILE, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING};
+use super::{Context, EVALUATION, Json, MODEL, Needs, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::data::Table;
 use crate::error::{Error, Kind, Result};
+use crate::ml::Task;
+use crate::ml::drift::{self, ColumnReference, Reference};
+use crate::ml::model::Model;
 use crate::tracking::bundle::{self, BundleParts};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const EXAMPLE_ROWS: usize = 5;
 
 /// The register step.
@@ -38,9 +43,9 @@ impl Step for Register {
         // A version is one registry's own, and several registries may share a cache of results.
         let registry = around.tracker.identity()?.map(|id| ("registry".to_owned(), id));
         Ok(Needs {
-            algorithms: BTreeMap::from([("register".to_owned(), VERSION), ("bundle".to_owned(), bundle::VERSION)]),
+            algorithms: BTreeMap::from([("register".to_owned(), VERSION), ("bundle".to_owned(), bundle::VERSION), ("drift".to_owned(), drift::VERSION)]),
             config: serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias }),
-            reads: vec![MODEL.id, EVALUATION.id, TRAINING.id, PROFILE.id],
+            reads: vec![MODEL.id, EVALUATION.id, TRAINING.id, VALIDATION.id],
             external: registry.into_iter().collect(),
             ..Needs::default()
         })
@@ -77,7 +82,8 @@ impl Step for Register {
             return Err(Error::new(Kind::Gate, format!("the model was rejected, so nothing is registered: it {}", evaluation.reason)));
         }
         let training = cx.read(&TRAINING)?;
-        let profile = cx.read(&PROFILE)?.0;
+        let reference = reference(&model, &training, &cx.read(&VALIDATION)?)?;
+        let profile = serde_json::to_value(&reference).unwrap_or_default();
         let parts = BundleParts {
             model: &model,
             training: &training,
@@ -159,4 +165,23 @@ impl Step for Register {
             verdict: None,
         })
     }
+}
+
+/// What later rows are held against: the raw columns the model reads on training rows, and what it says of validation rows.
+fn reference(model: &Model, training: &Table, validation: &Table) -> Result<Reference> {
+    let names: Vec<String> = model.chain.inputs.iter().map(|column| column.name.clone()).collect();
+    let mut said: Option<DataFrame> = None;
+    model.score(validation, |_, predictions| {
+        let column = model.prediction_columns(&predictions)?.into_iter().take(1);
+        // Labels are names, also where they look like numbers.
+        let column = column.map(|column| if model.task == Task::Regression { Ok(column) } else { column.cast(&DataType::String) });
+        let frame = DataFrame::new_infer_height(column.collect::<PolarsResult<Vec<Column>>>()?)?;
+        match &mut said {
+            Some(said) => said.vstack_mut(&frame).map(|_| ())?,
+            None => said = Some(frame),
+        }
+        Ok(())
+    })?;
+    let prediction = said.map(|frame| ColumnReference::of(&Table::of(frame), &model.output.columns(&model.task)));
+    Ok(Reference { columns: ColumnReference::of(training, &names)?, prediction: prediction.transpose()?.and_then(|columns| columns.into_iter().next()) })
 }

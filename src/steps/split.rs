@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Context, Heads, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION};
+use crate::card::format::number;
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::rows::require_columns;
-use crate::data::{Overlap, Role, Roles, RowExpression, SplitConfig, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
-use crate::error::{Problem, Result, thousands};
+use crate::data::{Overlap, Role, Roles, RowExpression, SplitConfig, SplitMethod, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
+use crate::error::{Problem, Result, shorten, thousands};
+use crate::ml::drift::{self as shift, Apart, apart};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The split step.
 pub struct Split {
@@ -30,7 +32,7 @@ impl Step for Split {
         let roles = self.roles();
         let roles: BTreeMap<&str, &str> = roles.iter().map(|(name, role)| (name, role.name())).collect();
         Ok(Needs {
-            algorithms: BTreeMap::from([("split".to_owned(), VERSION)]),
+            algorithms: BTreeMap::from([("split".to_owned(), VERSION), ("drift".to_owned(), shift::VERSION)]),
             config: serde_json::json!({ "split": self.config, "roles": roles, "classification": self.is_classification }),
             reads: vec![INGESTED.id],
             seed: Some(self.seed),
@@ -98,6 +100,17 @@ impl Step for Split {
                 }),
             ],
         ));
+        let columns: Vec<String> = table.names().filter(|name| roles.is_feature(name)).map(str::to_owned).collect();
+        let mut warnings = outcome.warnings.clone();
+        if let Some(apart) = apart(&parts[0].1, &parts[2].1, &columns, self.seed)? {
+            let is_meant = matches!(self.config.using, SplitMethod::Time | SplitMethod::Group | SplitMethod::Column);
+            if let Some(tab) = tabs.last_mut() {
+                tab.blocks.insert(0, Block::Text(sentence(&apart, is_meant)));
+            }
+            if apart.is_notable() && !is_meant {
+                warnings.push(sentence(&apart, is_meant));
+            }
+        }
         let crossing = crossing(&outcome);
         tabs.push(Tab::new("crossing", "Duplicates and groups", vec![Block::Facts(crossing)]));
         if dropped > 0 {
@@ -128,12 +141,12 @@ impl Step for Split {
                     Fact::new("left out", dropped),
                     Fact::new("method", self.config.using.name()),
                 ],
-                warnings: outcome.warnings.clone(),
+                warnings: warnings.clone(),
                 tabs,
             },
             metrics: BTreeMap::new(),
             params: BTreeMap::from([("split.using".to_owned(), self.config.using.name().to_owned())]),
-            warnings: outcome.warnings,
+            warnings,
             shapes: [TRAINING.id, VALIDATION.id, TEST.id].iter().zip(outcome.rows).map(|(id, rows)| (id.artifact.to_owned(), (rows, width))).collect(),
             verdict: None,
         })
@@ -152,6 +165,18 @@ impl Split {
         let matters = |role: Role| matches!(role, Role::Target | Role::Group | Role::Time);
         Roles::new(self.roles.iter().filter(|(_, role)| matters(*role)).map(|(name, role)| (name.to_owned(), role)).collect())
     }
+}
+
+/// How well training and test rows are told apart, in words.
+fn sentence(apart: &Apart, is_meant: bool) -> String {
+    let [area, low, high] = [apart.area, apart.low, apart.high].map(number);
+    let how = format!("area under the ROC curve {area}, 99 % sure between {low} and {high}; 0.5 is not at all; from {} rows", thousands(apart.rows as u64));
+    if !apart.is_notable() {
+        return format!("a small boosted model does not tell test rows from training rows to speak of ({how})");
+    }
+    let by = apart.telling().iter().map(|name| format!("`{}`", shorten(name))).collect::<Vec<_>>().join(", ");
+    let what = format!("a small boosted model tells test rows from training rows, mostly by {by} ({how})");
+    if is_meant { format!("{what}, as is to be expected of such a split") } else { format!("{what}: test metrics speak of other rows than those learned from") }
 }
 
 /// Duplicates, groups and times across the splits.

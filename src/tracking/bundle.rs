@@ -40,7 +40,7 @@ pub struct BundleParts<'a> {
 pub struct Bundle {
     pub model: Model,
     pub digest: String,
-    /// The training data's profile; null where profiling was off.
+    /// What later rows are held against ([`crate::ml::drift::Reference`]).
     pub profile: serde_json::Value,
 }
 

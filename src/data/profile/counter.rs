@@ -51,7 +51,7 @@ impl Seen {
 }
 
 /// The beginning of a text, at most 200 characters.
-pub(super) fn first_characters(text: &str) -> &str {
+pub(crate) fn first_characters(text: &str) -> &str {
     match text.char_indices().nth(KEPT) {
         Some((end, _)) => text.get(..end).unwrap_or(text),
         None => text,

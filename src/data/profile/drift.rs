@@ -115,8 +115,9 @@ fn by_category(reference: &ProfiledColumn, current: &ProfiledColumn) -> (Vec<f64
     (before, after)
 }
 
-/// The index over counts, each with half a row added.
-fn stability_index(before: &[f64], now: &[f64]) -> f64 {
+/// The index over the counts of bins, each with half a row added.
+#[must_use]
+pub fn stability_index(before: &[f64], now: &[f64]) -> f64 {
     let bins = before.len() as f64;
     let share = |count: f64, counts: &[f64]| (count + 0.5) / (counts.iter().sum::<f64>() + 0.5 * bins);
     before.iter().zip(now).map(|(old, new)| (share(*old, before), share(*new, now))).map(|(old, new)| (new - old) * (new / old).ln()).sum()

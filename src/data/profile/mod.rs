@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::cards::preview;
 use self::column::Gatherer;
-pub use self::drift::{ColumnDrift, drift};
+pub(crate) use self::counter::first_characters;
+pub use self::drift::{ColumnDrift, drift, stability_index};
 use self::sampler::{RowSample, Sampler};
 pub use self::text::Lengths;
 use super::canonical::{Kind, mix};

@@ -29,7 +29,7 @@ pub(super) fn area(positives: &[f64], negatives: &[f64]) -> Option<(f64, f64)> {
 }
 
 /// The interval on the logit scale, which keeps it inside 0 and 1; `None` for other tasks, weighted rows, and areas of 0 or 1.
-pub(super) fn interval(scored: &Scored, confidence: f64) -> Option<(f64, f64)> {
+pub(in crate::ml) fn interval(scored: &Scored, confidence: f64) -> Option<(f64, f64)> {
     let Task::Classification { positive: Some(positive), .. } = &scored.task else { return None };
     if scored.weight.iter().any(|weight| *weight != 1.0) {
         return None;

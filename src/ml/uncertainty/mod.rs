@@ -24,6 +24,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::delong::interval as area_interval;
 use super::metric::{self, MetricEntry};
 use super::model::Scored;
 use crate::value::Fault;
