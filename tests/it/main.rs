@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod automl;
 mod bad_inputs;
 mod cache;
 mod commands;

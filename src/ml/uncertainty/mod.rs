@@ -185,6 +185,20 @@ impl<'a> Draws<'a> {
         found
     }
 
+    /// The standard error of a metric; `None` where a tenth of the draws or more have no value.
+    #[must_use]
+    pub fn standard_error(&self, entry: &MetricEntry) -> Option<f64> {
+        let drawn = self.replicates(&take(self.scored, &self.rows), |scored| (entry.compute)(scored));
+        let values: Vec<f64> = drawn.into_iter().flatten().filter(|value| value.is_finite()).collect();
+        if values.len() * 10 < self.bootstrap.samples * 9 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
+        let grows = if COUNTS.contains(&entry.name) { self.scored.rows() as f64 / self.rows.len() as f64 } else { 1.0 };
+        Some(variance.sqrt() * grows * self.narrower())
+    }
+
     /// By how much the rows' model is better than another one in a metric; `None` where either has no value.
     #[must_use]
     pub fn compare(&self, other: &Scored, entry: &MetricEntry) -> Option<Compared> {
