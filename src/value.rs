@@ -245,21 +245,31 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// What a fault is about, for whoever says it in other words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Value,
+    /// A whole number is wanted.
+    WholeNumber,
+    UnknownKey,
+    /// The path stands for a key that is missing, so it has no place of its own.
+    MissingKey,
+}
+
 /// One thing wrong with a value, at a path below the value that was parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub path: Path,
     pub message: String,
     pub hint: Option<String>,
-    /// The path stands for a key that is missing, so it has no place of its own.
-    pub missing: bool,
+    pub about: About,
     located: bool,
 }
 
 impl Fault {
     #[must_use]
     pub fn new(path: &[String], message: impl Into<String>) -> Self {
-        Self { path: path.to_vec(), message: message.into(), hint: None, missing: false, located: true }
+        Self { path: path.to_vec(), message: message.into(), hint: None, about: About::Value, located: true }
     }
 
     #[must_use]
@@ -279,6 +289,15 @@ impl Fault {
     #[must_use]
     pub fn of(path: &[String], problem: crate::error::Problem) -> Self {
         Self { hint: problem.hint, ..Self::new(path, problem.message) }
+    }
+
+    fn unexpected(unexpected: &de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let wanted = expected_text(expected);
+        let mut fault = <Self as de::Error>::custom(format!("expected {wanted}, got {}", unexpected_text(unexpected)));
+        if wanted.starts_with("a whole number") {
+            fault.about = About::WholeNumber;
+        }
+        fault
     }
 
     fn locate(mut self, path: &[String]) -> Self {
@@ -301,15 +320,15 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { path: Vec::new(), message: message.to_string(), hint: None, missing: false, located: false }
+        Self { path: Vec::new(), message: message.to_string(), hint: None, about: About::Value, located: false }
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {}, got {}", expected_text(expected), unexpected_text(&unexpected)))
+        Self::unexpected(&unexpected, expected)
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {}, got {}", expected_text(expected), unexpected_text(&unexpected)))
+        Self::unexpected(&unexpected, expected)
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -321,6 +340,7 @@ impl de::Error for Fault {
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let mut fault = Self::custom(format!("unknown key `{}`", shorten(field)));
         fault.path = vec![field.to_owned()];
+        fault.about = About::UnknownKey;
         fault.hint = Some(suggest(field, expected));
         fault
     }
@@ -328,7 +348,7 @@ impl de::Error for Fault {
     fn missing_field(field: &'static str) -> Self {
         let mut fault = Self::custom(format!("missing key `{field}`"));
         fault.path = vec![field.to_owned()];
-        fault.missing = true;
+        fault.about = About::MissingKey;
         fault
     }
 }
@@ -393,7 +413,7 @@ pub fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<Fault>> {
             Err(fault) => fault.locate(&[]),
         };
         // Go on behind the fault: take the offending entry out, or the map that lacks a key, and read again.
-        let offending: Path = if fault.missing { fault.path.iter().rev().skip(1).rev().cloned().collect() } else { fault.path.clone() };
+        let offending: Path = if fault.about == About::MissingKey { fault.path.iter().rev().skip(1).rev().cloned().collect() } else { fault.path.clone() };
         fault.path = as_written(value, &taken_out, &fault.path);
         // What is wrong at or above a place where something was taken out is wrong because of that.
         let is_a_consequence = faults.iter().any(|earlier| earlier.path.starts_with(&fault.path));
@@ -413,7 +433,7 @@ fn without_echoes(faults: Vec<Fault>) -> Vec<Fault> {
     let said: Vec<(Path, String)> =
         faults.iter().filter_map(|fault| Some((fault.path.iter().rev().skip(1).rev().cloned().collect(), fault.hint.clone()?))).collect();
     let is_echo = |fault: &Fault| {
-        fault.missing
+        fault.about == About::MissingKey
             && fault.path.split_last().is_some_and(|(key, above)| said.iter().any(|(path, hint)| path == above && *hint == format!("did you mean `{key}`?")))
     };
     faults.into_iter().filter(|fault| !is_echo(fault)).collect()

@@ -409,7 +409,45 @@ def configuration(bench):
     table(f"configuration, {files} files, {files * keys:,} keys", ["work", "wall", "CPU"], rows)
 
 
-PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, trees, configuration)}
+AUTOML = """recipe: TEMPLATE
+target_col: y
+METRIC
+steps:
+  ingest: {location: DATA}
+  split: {using: column, columns: [part]}
+  transform: [{drop: {columns: [part]}}, auto]
+  train: {using: automl, automl: {time_budget_secs: SECONDS}}
+"""
+
+
+def automl(bench):
+    """AutoML within --automl-seconds on two regressions and two classifications, beside FLAML."""
+    python = Path(f"{sys.prefix}-flaml") / "bin" / "python"
+    if not python.exists():
+        print("\nAutoML is left out: `sh benches/peer/setup.sh flaml` installs FLAML.")
+        return
+    script, limit = JOBS.with_name("automl.py"), bench.options.automl_seconds
+    place, rows, ranks = bench.project("automl", ""), [], []
+    for name in ("diabetes", "friedman", "breast_cancer", "hastie"):
+        is_regression = name in ("diabetes", "friedman")
+        metric = "root_mean_squared_error" if is_regression else "log_loss"
+        for seed in range(bench.options.automl_seeds):
+            data = place / f"{name}-{seed}.csv"
+            subprocess.run([python, script, "make", name, str(seed), data], check=True)
+            recipe = AUTOML.replace("TEMPLATE", "regression/v1" if is_regression else "classification/v1")
+            recipe = recipe.replace("METRIC", f"primary_metric: {metric}" + ("" if is_regression else '\npositive_class: "yes"'))
+            (place / "recipe.yaml").write_text(recipe.replace("DATA", data.name).replace("SECONDS", str(limit)))
+            ours = bench.recipe(place, "evaluate")
+            peer = measure([str(python), str(script), "fit", name, str(data), str(limit), str(seed)])
+            loss, theirs = ours.step("evaluate")["metrics"][f"test_{metric}"], peer.events[-1]
+            ranks.append(1.0 if loss < theirs["loss"] else 2.0 if loss > theirs["loss"] else 1.5)
+            train = ours.step("train")
+            rows.append((name, seed, f"{loss:.4f}", f"{theirs['loss']:.4f}", train["line"], seconds(train["seconds"]), seconds(theirs["seconds"])))
+    table(f"AutoML, {limit:g} s each, loss on test rows", ["data", "seed", "ours", "FLAML", "our winner", "our train step", "FLAML's fit"], rows)
+    print(f"\nmean rank of two: ours {statistics.mean(ranks):.2f}, FLAML {3 - statistics.mean(ranks):.2f}")
+
+
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, trees, configuration, automl)}
 
 
 def main():
@@ -420,6 +458,8 @@ def main():
     parser.add_argument("--fit-rows", type=int, default=1_000_000, help="training rows of `fit` and `trees` (default 1 million)")
     parser.add_argument("--width", type=int, default=20, help="features of `fit` and `trees` (default 20)")
     parser.add_argument("--taxi-rows", type=int, default=10_000)
+    parser.add_argument("--automl-seconds", type=float, default=30, help="the budget of each fit of `automl` (default 30)")
+    parser.add_argument("--automl-seeds", type=int, default=3, help="how often `automl` splits each data set anew (default 3)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median is shown (default 3)")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (default: all)")
     parser.add_argument("--temp", help="where the data is made (default: the system's place)")

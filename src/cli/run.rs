@@ -1,5 +1,6 @@
 //! `recipe run`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,8 +9,11 @@ use super::terminal::{Narrator, Style, json_event};
 use super::{Program, diagnostic, out, status};
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
+use crate::recipe::emit::plain;
 use crate::recipe::overrides::is_override;
-use crate::run::{Event, Force, Options, Outcome, run as run_recipe};
+use crate::run::{Event, Force, Options, Outcome, Session, run as run_recipe};
+use crate::steps::{Artifact, Json, RUN};
+use crate::store::Access;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -33,6 +37,9 @@ pub struct RunArgs {
     /// Fail with exit code 8 instead of waiting for another run.
     #[arg(long)]
     no_wait: bool,
+    /// Write the recipe with the model's own parameters in the place of `tuning`, `compare` and `automl`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "dry_run"])]
+    emit: Option<PathBuf>,
     /// A note that is kept with the run.
     #[arg(short = 'm', long, value_name = "TEXT")]
     message: Option<String>,
@@ -48,9 +55,30 @@ pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
     if args.dry_run {
         return status::print(program, &recipe, until, false).map(|_| ExitCode::SUCCESS);
     }
+    let emit = args.emit.as_ref().map(|file| free(program, file, until)).transpose()?;
     on_interrupt();
     let outcome = one(program, args, &recipe, until)?;
+    if let Some(file) = emit {
+        let session = Session::open(&recipe, Access::Read)?;
+        let Json(run) = Json::read(&session.artifact(RUN.id.artifact)?)?;
+        std::fs::write(&file, plain(&recipe.document, &run)?).map_err(|error| Error::io("write", &file, &error))?;
+    }
     Ok(close(program, args, &outcome))
+}
+
+/// Where a recipe may be written after a run, which is found out before it.
+///
+/// # Errors
+/// Exit code 2 where something is there already, or no model will be.
+fn free(program: &Program, file: &Path, until: &str) -> Result<PathBuf> {
+    if !["train", "evaluate", "register"].contains(&until) {
+        return Err(Error::usage(format!("`--emit` writes what train found, and `{until}` does not train")).hint("`recipe run train --emit FILE`"));
+    }
+    let path = program.directory.join(file);
+    if path.exists() {
+        return Err(Error::usage(format!("`{}` is there already", file.display())).hint("`--emit` writes a new file; name another one"));
+    }
+    Ok(path)
 }
 
 /// The words of a command line that are overrides, and the step among the rest, if there is one.

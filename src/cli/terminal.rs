@@ -118,6 +118,10 @@ impl<'a> Narrator<'a> {
             Event::Started { recipe } => self.head(recipe),
             Event::StepStarted { step } => self.live(step, ""),
             Event::Progress { step, doing } => self.live(step, doing),
+            Event::Found { step, text } => {
+                self.clear();
+                line(&if self.terminal.is_rich { self.terminal.paint(&format!("    {text}"), Style::Dim) } else { format!("{step}: {text}") });
+            }
             Event::Waiting { step } => {
                 self.clear();
                 line(&format!("{step}: waiting for another run"));
@@ -225,6 +229,7 @@ pub fn json_event(event: &Event<'_>) -> serde_json::Value {
         }
         Event::StepStarted { step } => serde_json::json!({ "event": "step_started", "step": step }),
         Event::Progress { step, doing } => serde_json::json!({ "event": "progress", "step": step, "doing": doing }),
+        Event::Found { step, text } => serde_json::json!({ "event": "found", "step": step, "text": text }),
         Event::Waiting { step } => serde_json::json!({ "event": "waiting", "step": step }),
         Event::StepDone { done } => serde_json::json!({
             "event": "step_done",

@@ -2,6 +2,7 @@
 
 pub mod compose;
 pub mod document;
+pub mod emit;
 pub mod explain;
 pub mod git;
 pub mod interpolate;
@@ -36,9 +37,9 @@ use crate::steps::ingest::{Ingest, Purpose};
 use crate::steps::predict::Predict;
 use crate::steps::register::Register;
 use crate::steps::split::Split;
-use crate::steps::train::Train;
+use crate::steps::train::{Learner, Train};
 use crate::steps::transform::Transform;
-use crate::steps::tuning::{Candidates, Objective};
+use crate::steps::tuning::{Around, Candidates, Objective, Tuning};
 use crate::steps::{Goal, Heads, Step};
 use crate::tracking::check_name;
 use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
@@ -321,7 +322,7 @@ impl Builder {
         let target_transform = self.target_transform(&mut steps, &goal);
         let (transform, transforms) = self.transform(&mut steps, &goal, &roles, seed).unzip();
         let objective = Objective { metric: primary.clone(), greater_is_better, custom: own.cloned() };
-        let train = self.train(&mut steps, &goal, &target, target_transform, transforms, &roles, objective, seed);
+        let train = self.train(&mut steps, &goal, &target, target_transform, transforms.as_ref(), &roles, objective, seed);
         if let (Some(transform), Some(train)) = (&transform, &train) {
             self.sparse(transform, train);
         }
@@ -543,47 +544,44 @@ impl Builder {
         goal: &Goal,
         target: &str,
         target_transform: Option<TargetTransform>,
-        transforms: Option<Value>,
+        transforms: Option<&Value>,
         roles: &Roles,
         objective: Objective,
         seed: u64,
     ) -> Option<Train> {
         let mut section = steps.take("train").unwrap_or(Value::Null);
         let base = ["steps", "train"];
-        let mut parameters = section.take("estimator_params").unwrap_or(Value::Null);
+        let parameters = section.take("estimator_params").unwrap_or(Value::Null);
         let mut section: TrainSection = self.section(&base, &section)?;
         let _ = (section.resampling_minority_percentage, section.rebalance_training_data, section.skip_data_profiling);
-        let using = section.using.as_deref().unwrap_or("gradient_boosting");
-        let Some(entry) = estimators::find(using) else {
-            let names: Vec<&str> = estimators::ESTIMATORS.iter().flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied())).collect();
-            let hint = match crate::error::nearest(using, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`? `recipe list estimators` shows all"),
-                None => format!("`recipe list estimators` shows all: {}", estimators::ESTIMATORS.iter().map(|e| e.name).collect::<Vec<_>>().join(", ")),
-            };
-            self.add(&base, vec![Fault::new(&["using".to_owned()], format!("unknown estimator `{}`", shorten(using))).hint(hint)]);
-            return None;
-        };
         let task = match goal {
             Goal::Regression => Task::Regression,
             Goal::Classification { positive } => Task::of_classes(if positive.is_some() { 2 } else { 3 }),
         };
-        if !(entry.supports)(&task) {
-            let fitting: Vec<&str> = estimators::ESTIMATORS.iter().filter(|other| (other.supports)(&task)).map(|other| other.name).collect();
-            let fault = Fault::new(&["using".to_owned()], format!("`{}` cannot do {}", entry.name, metric::task_name(&task)));
-            self.add(&base, vec![fault.hint(format!("these can: {}", fitting.join(", ")))]);
-        }
-        if let Some(early) = section.early_stopping {
-            self.checked(&base, stop_early(early, entry, &mut parameters))?;
-        }
-        let estimator = self.checked(&["steps", "train", "estimator_params"], (entry.parse)(&parameters))?;
         let primary_metric = objective.metric.clone();
-        let tuning = match (section.tuning.take(), transforms) {
-            (Some(tuning), Some(transforms)) => {
-                let candidates = Candidates::new(entry, parameters, transforms);
-                let built = tuning.build(candidates, objective, roles, *goal != Goal::Regression, seed);
-                self.checked(&["steps", "train", "tuning"], built)?
-            }
-            _ => None,
+        let around = Around { objective, roles, task: &task, transforms: transforms.unwrap_or(&Value::Null), seed };
+        let using = section.using.take();
+        let using = using.as_deref().unwrap_or("gradient_boosting");
+        let (is_automl, is_compare) = (matches!(using, "automl" | "automl/flaml"), using == "compare");
+        let (is_contest, one) = (is_automl || is_compare, "it belongs to one estimator");
+        let misplaced = [
+            ("estimator_params", is_contest && parameters != Value::Null, one),
+            ("early_stopping", is_contest && section.early_stopping.is_some(), one),
+            ("tuning", is_contest && section.tuning.is_some(), one),
+            ("compare", !is_compare && section.compare.is_some(), "write `using: compare`"),
+            ("automl", !is_automl && section.automl.is_some(), "write `using: automl`"),
+            ("time_budget_secs", !is_automl && section.time_budget_secs.is_some(), "here it is for `using: automl`; `tuning` and `compare` have their own"),
+        ];
+        let misplaced = misplaced.into_iter().filter(|(_, is_misplaced, _)| *is_misplaced);
+        let fault = |key: &str, hint: &str| Fault::new(&[key.to_owned()], format!("`{key}` does not go with `using: {using}`")).hint(hint);
+        self.add(&base, misplaced.map(|(key, _, hint)| fault(key, hint)).collect());
+        let learner = if is_compare {
+            let compare = section.compare.take().unwrap_or_default();
+            Learner::Tuning(Box::new(self.checked(&["steps", "train", "compare"], compare.build(&around))?))
+        } else if is_automl {
+            Learner::Tuning(Box::new(self.automl(&mut section, &around)?))
+        } else {
+            self.estimator(using, &mut section, parameters, &around)?
         };
         let plan = self.plan(&section, goal, target_transform);
         if section.class_weight.is_some() && *goal == Goal::Regression {
@@ -595,8 +593,7 @@ impl Builder {
             all_scores: section.predict_scores_for_all_classes.unwrap_or(true),
         };
         Some(Train {
-            estimator,
-            tuning,
+            learner,
             class_weight: section.class_weight,
             plan,
             leaks: section.leaks,
@@ -610,11 +607,48 @@ impl Builder {
         })
     }
 
+    /// One estimator, and what is tuned of it.
+    fn estimator(&mut self, using: &str, section: &mut TrainSection, mut parameters: Value, around: &Around<'_>) -> Option<Learner> {
+        let base = ["steps", "train"];
+        let entry = self.checked(&base, estimators::named(using).map_err(|fault| vec![fault.below("using")]))?;
+        if !(entry.supports)(around.task) {
+            let fault = Fault::new(&["using".to_owned()], format!("`{}` cannot do {}", entry.name, metric::task_name(around.task)));
+            self.add(&base, vec![fault.hint(estimators::able(around.task))]);
+        }
+        if let Some(early) = section.early_stopping {
+            self.checked(&base, stop_early(early, entry, &mut parameters))?;
+        }
+        let candidates = Candidates::new(entry, parameters, around.transforms.clone());
+        let candidates = self.checked(&["steps", "train", "estimator_params"], candidates)?;
+        // Without its transforms, which are at fault already, tuning cannot be judged.
+        let Some(tuning) = section.tuning.take().filter(|_| *around.transforms != Value::Null) else {
+            return Some(Learner::Estimator(candidates.estimator));
+        };
+        let estimator = self.checked(&["steps", "train", "estimator_params"], (entry.parse)(&candidates.parameters))?;
+        let tuning = self.checked(&["steps", "train", "tuning"], tuning.build(candidates, around))?;
+        Some(tuning.map_or(Learner::Estimator(estimator), |tuning| Learner::Tuning(Box::new(tuning))))
+    }
+
+    /// What `using: automl` tries.
+    fn automl(&mut self, section: &mut TrainSection, around: &Around<'_>) -> Option<Tuning> {
+        let mut automl = section.automl.take().unwrap_or_default();
+        if let Some(seconds) = section.time_budget_secs
+            && automl.time_budget_secs.replace(seconds).is_some()
+        {
+            let message = "`time_budget_secs` and `automl.time_budget_secs` say the same thing";
+            self.add(&["steps", "train"], vec![Fault::new(&["time_budget_secs".to_owned()], message).hint("keep one of them")]);
+        }
+        self.checked(&["steps", "train", "automl"], automl.build(around))
+    }
+
     /// An estimator that cannot take the sparse columns that are asked for is refused now; where `auto` makes some, when it fits.
     fn sparse(&mut self, transform: &Transform, train: &Train) {
         let asked = transform.chain.steps().iter().find(|step| step.config().get("sparse") == Some(&serde_json::Value::Bool(true)));
-        if let Some(step) = asked.filter(|_| !train.estimator.takes_sparse()) {
-            let message = format!("`{}` cannot take the sparse columns that `{}` makes with `sparse: true`", train.estimator.name(), step.name());
+        let estimators = train.learner.estimators();
+        if let (Some(step), Some(estimator)) = (asked, estimators.first())
+            && !estimators.iter().any(|estimator| estimator.takes_sparse())
+        {
+            let message = format!("`{}` cannot take the sparse columns that `{}` makes with `sparse: true`", estimator.name(), step.name());
             self.add(&["steps", "train"], vec![Fault::new(&["using".to_owned()], message).hint(BETTER)]);
         }
     }

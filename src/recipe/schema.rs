@@ -92,9 +92,13 @@ pub fn schema(file: File) -> Json {
     if let Some(metric) = definitions.get_mut("Criterion").and_then(|criterion| criterion.pointer_mut("/properties/metric")) {
         suggest_metrics(metric, file);
     }
-    if let Some(member) = definitions.get_mut("Member") {
-        let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| file.takes(entry)).collect();
-        let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
+    let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| file.takes(entry)).collect();
+    let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
+    if let Some(names) = definitions.get_mut("AutomlSection").and_then(|automl| automl.pointer_mut("/properties/candidates")) {
+        names["items"] = json!({"enum": all});
+    }
+    for name in ["Member", "CandidateSection"] {
+        let Some(member) = definitions.get_mut(name) else { continue };
         member["properties"]["using"] = json!({"description": "The estimator; `recipe list estimators` shows them.", "enum": all});
         member["allOf"] = chosen(&estimators).collect();
     }
@@ -195,7 +199,11 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
     let mut train = TrainSection::json_schema(generator).to_value();
     let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| file.takes(entry)).collect();
     let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
-    train["properties"]["using"] = json!({"description": "The estimator; `recipe list estimators` shows them.", "anyOf": [{"enum": all}, {"type": "null"}]});
+    let several = ["automl", "automl/flaml", "compare"];
+    train["properties"]["using"] = json!({
+        "description": "The estimator; `recipe list estimators` shows them. Or `automl`, or `compare`.",
+        "anyOf": [{"enum": all}, {"enum": several}, {"type": "null"}],
+    });
     train["properties"]["estimator_params"] = json!({"description": "The estimator's parameters.", "type": ["object", "null"]});
     // Where another file chooses the estimator, the parameters must be some estimator's.
     let unknown = json!({

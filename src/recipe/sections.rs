@@ -21,7 +21,7 @@ use crate::steps::leaks::LeakCheck;
 use crate::steps::predict::Output;
 use crate::steps::slices::{SliceBy, SliceSearch};
 use crate::steps::train::ClassWeight;
-use crate::steps::tuning::TuningSection;
+use crate::steps::tuning::{AutomlSection, CompareSection, TuningSection};
 use crate::value::{Fault, Path, Value};
 
 /// The top level, without `steps` and what is handled apart.
@@ -110,6 +110,12 @@ pub struct TrainSection {
     pub early_stopping: Option<EarlyStopping>,
     /// The search for better parameters.
     pub tuning: Option<TuningSection>,
+    /// Named candidates that compete, with `using: compare`.
+    pub compare: Option<CompareSection>,
+    /// What `using: automl` tries, and how long.
+    pub automl: Option<AutomlSection>,
+    /// The same as `automl.time_budget_secs`.
+    pub time_budget_secs: Option<f64>,
     /// Training data is not rebalanced in this version.
     #[serde(default)]
     #[schemars(extend("const" = false))]
@@ -276,14 +282,8 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.transform.using", "custom", "Python hooks"),
     ("steps.transform.transformer_method", "", "Python hooks"),
     ("steps.train.using", "custom", "Python hooks"),
-    ("steps.train.using", "automl", "AutoML"),
-    ("steps.train.using", "automl/flaml", "AutoML"),
-    ("steps.train.using", "compare", "comparing candidates"),
     ("steps.train.estimator_method", "", "Python hooks"),
-    ("steps.train.automl", "", "AutoML"),
-    ("steps.train.compare", "", "comparing candidates"),
     ("steps.train.rebalance_training_data", "true", "resampling"),
-    ("steps.train.time_budget_secs", "", "AutoML"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
     ("steps.predict.output.using", "table", "table output"),

@@ -65,6 +65,11 @@ pub enum Event<'a> {
         step: &'static str,
         doing: &'a str,
     },
+    /// What the running step found so far, and is worth a line.
+    Found {
+        step: &'static str,
+        text: &'a str,
+    },
     /// Another run computes this step.
     Waiting {
         step: &'static str,
@@ -386,9 +391,19 @@ impl Runner<'_> {
         let inputs = self.inputs(&needs)?;
         let report = {
             let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
+            let tell = |text: &str| (self.observer)(&Event::Found { step: name, text });
             let (note, notes) = (|name: &str, value: &serde_json::Value| pending.note(name, value), pending.notes()?);
             let (note, notes) = (&note, &notes);
-            let context = Context { around: &session.around, files: &needs.files, inputs: &inputs, scratch: pending.dir(), progress: &progress, note, notes };
+            let context = Context {
+                around: &session.around,
+                files: &needs.files,
+                inputs: &inputs,
+                scratch: pending.dir(),
+                progress: &progress,
+                tell: &tell,
+                note,
+                notes,
+            };
             match step.run(&context).map_err(|error| session.recipe.document.locate(error)) {
                 Ok(report) => report,
                 Err(error) if error.kind == Kind::Data => {

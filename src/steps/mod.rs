@@ -263,6 +263,8 @@ pub struct Context<'a> {
     pub scratch: &'a Path,
     /// Told what goes on, for the live line.
     pub progress: &'a (dyn Fn(&str) + Sync),
+    /// Told what is worth a line that stays.
+    pub tell: &'a (dyn Fn(&str) + Sync),
     /// Keeps a value under a name until the step is done, for a run that goes on where this one was killed.
     pub note: &'a (dyn Fn(&str, &serde_json::Value) -> Result<()> + Sync),
     /// What earlier runs noted, by name.

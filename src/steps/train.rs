@@ -71,11 +71,33 @@ impl ClassWeight {
     }
 }
 
+/// What learns.
+pub enum Learner {
+    Estimator(Box<dyn UnfittedEstimator>),
+    /// The best of what is tried.
+    Tuning(Box<Tuning>),
+}
+
+impl Learner {
+    /// The estimators as they are written; several where they compete.
+    pub fn estimators(&self) -> Vec<&dyn UnfittedEstimator> {
+        match self {
+            Self::Estimator(estimator) => vec![estimator.as_ref()],
+            Self::Tuning(tuning) => tuning.estimators().collect(),
+        }
+    }
+
+    fn wants_validation(&self) -> bool {
+        match self {
+            Self::Estimator(estimator) => estimator.wants_validation(),
+            Self::Tuning(_) => true,
+        }
+    }
+}
+
 /// The train step.
 pub struct Train {
-    pub estimator: Box<dyn UnfittedEstimator>,
-    /// The search for better parameters, where one is asked for.
-    pub tuning: Option<Tuning>,
+    pub learner: Learner,
     pub class_weight: Option<ClassWeight>,
     /// What wraps the estimator.
     pub plan: Plan,
@@ -96,17 +118,17 @@ impl Step for Train {
 
     fn needs(&self, _around: &Surroundings) -> Result<Needs> {
         let mut reads = vec![TRANSFORMED_TRAINING.id, TRANSFORMER.id, TRAINING.id, VALIDATION.id];
-        if self.estimator.wants_validation() || self.tuning.is_some() {
+        if self.learner.wants_validation() {
             reads.push(TRANSFORMED_VALIDATION.id);
         }
         let mut algorithms = self.plan.algorithms();
         algorithms.insert("train".to_owned(), VERSION);
         algorithms.insert("explain".to_owned(), explain::VERSION);
         algorithms.insert("leaks".to_owned(), leak::VERSION);
-        algorithms.extend(self.estimator.algorithms().into_iter().map(|(name, version)| (format!("estimator {name}"), version)));
+        for estimator in self.learner.estimators() {
+            algorithms.extend(estimator.algorithms().into_iter().map(|(name, version)| (format!("estimator {name}"), version)));
+        }
         let mut config = serde_json::json!({
-            "using": self.estimator.name(),
-            "estimator_params": self.estimator.config(),
             "class_weight": self.class_weight,
             "leaks": self.leaks,
             "explain": self.explain,
@@ -117,7 +139,12 @@ impl Step for Train {
             "weight": self.roles.first(Role::Weight),
         });
         self.plan.config().into_iter().for_each(|(key, value)| config[key] = value);
-        if let Some(tuning) = &self.tuning {
+        // Several candidates are part of what is asked of them.
+        if let [estimator] = self.learner.estimators().as_slice() {
+            config["using"] = estimator.name().into();
+            config["estimator_params"] = estimator.config();
+        }
+        if let Learner::Tuning(tuning) = &self.learner {
             config["tuning"] = tuning.config();
             config["roles"] = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
             algorithms.insert("tuning".to_owned(), tune::VERSION);
@@ -152,8 +179,8 @@ impl Step for Train {
             }
         }
         let task = self.goal.task(&self.target, &counts)?;
-        if !self.estimator.supports(&task) {
-            return Err(Error::config(format!("`{}` cannot do {}", self.estimator.name(), metric::task_name(&task)))
+        if let Some(estimator) = self.learner.estimators().into_iter().find(|estimator| !estimator.supports(&task)) {
+            return Err(Error::config(format!("`{}` cannot do {}", estimator.name(), metric::task_name(&task)))
                 .path("steps.train.using")
                 .hint("`recipe list estimators` shows what each can do"));
         }
@@ -163,13 +190,14 @@ impl Step for Train {
         }
         let is_classification = self.goal != Goal::Regression;
         let leaks = self.leaks.look(&chain, &training, &transformed, &validation, &self.target, is_classification)?;
-        let (mut model, found, learned_rows, parameters) = match &self.tuning {
-            None => {
-                let watched = self.estimator.wants_validation().then(|| cx.read(&TRANSFORMED_VALIDATION)).transpose()?;
+        let (mut model, found, learned_rows, parameters) = match &self.learner {
+            Learner::Estimator(estimator) => {
+                let watched = estimator.wants_validation().then(|| cx.read(&TRANSFORMED_VALIDATION)).transpose()?;
                 let prepared = self.prepare(&task, chain, &transformed, &training, watched.as_ref(), self.seed)?;
-                (self.learn(&prepared, self.estimator.as_ref(), Deadline::NONE)?, None, prepared.rows(), self.estimator.config())
+                (self.learn(&prepared, estimator.as_ref(), Deadline::NONE)?, None, prepared.rows(), estimator.config())
             }
-            Some(tuning) => {
+            Learner::Tuning(tuning) => {
+                let tuning = tuning.as_ref();
                 let transformed_validation = &cx.read(&TRANSFORMED_VALIDATION)?;
                 let (task, training, validation, transformed, chain) = (&task, &training, &validation, &transformed, &chain);
                 let ground = Ground { train: self, tuning, task, training, validation, transformed, transformed_validation, chain, begun };
@@ -195,9 +223,12 @@ impl Step for Train {
 
         let mut metrics = prefixed("training_", metric::compute_all(&on_training));
         metrics.extend(prefixed("val_", metric::compute_all(&on_validation)));
-        let mut run = serde_json::json!({ "estimator": self.estimator.name(), "parameters": parameters, "metrics": metrics, "features": model.features });
-        if let Some((_, winner)) = &found {
+        let using = model.estimator.name();
+        let mut run = serde_json::json!({ "estimator": using, "parameters": parameters, "metrics": metrics, "features": model.features });
+        if let Some((tuning, winner)) = &found {
             run["trials"] = winner.trials();
+            let more = [("transforms", winner.transforms()), ("leaderboard", winner.leaderboard(tuning))];
+            more.into_iter().filter_map(|(key, value)| Some((key, value?))).for_each(|(key, value)| run[key] = value);
         }
         cx.write(&RUN, &Json(run))?;
 
@@ -205,7 +236,8 @@ impl Step for Train {
         let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
         if let Some((tuning, winner)) = &found {
-            tabs.push(Tab::new("tuning", "Tuning", winner.blocks(tuning)));
+            let title = if tuning.contest().is_some() { "Leaderboard" } else { "Tuning" };
+            tabs.push(Tab::new(tuning.section, title, winner.blocks(tuning)));
         }
         if !notes.is_empty() {
             tabs.push(Tab::new("adjustments", "Around the estimator", notes.into_iter().map(Block::Text).chain(blocks).collect()));
@@ -217,7 +249,7 @@ impl Step for Train {
             tabs.push(Tab::new("profile", if task == Task::Regression { "Residuals" } else { "Scores" }, profile));
         }
         tabs.push(Tab::new("worst", "Worst predictions", worst_blocks(&model, &training, &on_training)?));
-        let mut params: BTreeMap<String, String> = BTreeMap::from([("train.using".to_owned(), self.estimator.name().to_owned())]);
+        let mut params: BTreeMap<String, String> = BTreeMap::from([("train.using".to_owned(), using.to_owned())]);
         if let serde_json::Value::Object(map) = &parameters {
             params.extend(map.iter().map(|(key, value)| (format!("train.{key}"), text_of(value))));
         }
@@ -227,7 +259,7 @@ impl Step for Train {
         let warnings: Vec<String> = leaks.warnings.into_iter().chain(found.iter().filter_map(|(_, winner)| winner.warning())).collect();
         Ok(Report {
             line: model.estimator.describe(),
-            note: found.as_ref().map(|(_, winner)| winner.describe()).unwrap_or_default(),
+            note: found.as_ref().map(|(tuning, winner)| winner.describe(tuning)).unwrap_or_default(),
             card: Card {
                 summary: format!("{} learned from {} rows", model.estimator.describe(), thousands(learned_rows as u64)),
                 headline: vec![Fact::new("features", model.chain.reads().width()), Fact::new("training rows", training_rows)],

@@ -335,9 +335,9 @@ fn a_value_that_cannot_be_meant_is_refused_with_its_place() {
             bad("a positive class in a regression", |p| append(p, "positive_class: 1\n"), 3, &["positive_class", "classification/v1", "recipe.yaml:21:17"]),
             bad(
                 "what a later version does",
-                |p| edit(p, "alpha: 0.5}", "alpha: 0.5}\n    automl: {candidates: 3}"),
+                |p| edit(p, "alpha: 0.5}", "alpha: 0.5}\n    rebalance_training_data: true"),
                 3,
-                &["`automl` is not in this version yet (AutoML)", "recipe.yaml:18:"],
+                &["`rebalance_training_data` is not in this version yet (resampling)", "recipe.yaml:18:"],
             ),
             bad("71 unknown step", |_| {}, 2, &["unknown step `trian`", "did you mean `train`?", "ingest, split, transform, train, evaluate, register"])
                 .run(&["run", "trian"]),

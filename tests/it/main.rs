@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod applied;
+mod automl;
 mod bad_inputs;
 mod cache;
 mod commands;

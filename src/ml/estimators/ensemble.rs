@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use super::{ESTIMATORS, find};
-use crate::error::{Error, Result, nearest, shorten};
+use super::{find, named};
+use crate::error::{Error, Result, shorten};
 use crate::ml::metric::task_name;
 use crate::ml::{EstimatorEntry, FittedEstimator, Matrix, Predictions, Task, TrainingSet, UnfittedEstimator};
 use crate::value::{Fault, Value};
@@ -45,14 +45,7 @@ impl Member {
     }
 
     fn entry(&self) -> Result<&'static EstimatorEntry, Vec<Fault>> {
-        find(&self.using).ok_or_else(|| {
-            let names = ESTIMATORS.iter().flat_map(|entry| std::iter::once(entry.name).chain(entry.aliases.iter().copied()));
-            let hint = match nearest(&self.using, names) {
-                Some(near) => format!("did you mean `{near}`? `recipe list estimators` shows all"),
-                None => "`recipe list estimators` shows all".to_owned(),
-            };
-            vec![Fault::new(&["using".to_owned()], format!("unknown estimator `{}`", shorten(&self.using))).hint(hint)]
-        })
+        named(&self.using).map_err(|fault| vec![fault.below("using")])
     }
 
     /// # Errors

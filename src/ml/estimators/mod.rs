@@ -44,7 +44,9 @@ mod peer_tests;
 #[cfg(test)]
 mod sparse_tests;
 
-use super::EstimatorEntry;
+use super::{EstimatorEntry, Task};
+use crate::error::{nearest, shorten};
+use crate::value::Fault;
 
 /// Every estimator, in the order `recipe list estimators` shows them.
 pub static ESTIMATORS: &[EstimatorEntry] = &[
@@ -79,4 +81,73 @@ pub static ESTIMATORS: &[EstimatorEntry] = &[
 #[must_use]
 pub fn find(name: &str) -> Option<&'static EstimatorEntry> {
     ESTIMATORS.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
+}
+
+/// The estimator with a name or alias.
+///
+/// # Errors
+/// An unknown one, with the nearest that is known; the path is empty.
+pub fn named(name: &str) -> Result<&'static EstimatorEntry, Fault> {
+    find(name).ok_or_else(|| {
+        let names = ESTIMATORS.iter().flat_map(|entry| std::iter::once(entry.name).chain(entry.aliases.iter().copied()));
+        let hint = match nearest(name, names) {
+            Some(near) => format!("did you mean `{near}`? `recipe list estimators` shows all"),
+            None => format!("`recipe list estimators` shows all: {}", ESTIMATORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")),
+        };
+        Fault::new(&[], format!("unknown estimator `{}`", shorten(name))).hint(hint)
+    })
+}
+
+/// Those that can do a task, as a hint.
+#[must_use]
+pub fn able(task: &Task) -> String {
+    let names: Vec<&str> = ESTIMATORS.iter().filter(|entry| (entry.supports)(task)).map(|entry| entry.name).collect();
+    format!("these can: {}", names.join(", "))
+}
+
+/// Estimators from the simplest to the least simple: a constant, one number a feature, tables of counts, one tree, rows that are
+/// remembered, many trees, several estimators.
+const SIMPLEST_FIRST: [&str; 25] = [
+    "dummy",
+    "linear",
+    "ridge",
+    "lasso",
+    "elastic_net",
+    "huber",
+    "quantile_regression",
+    "poisson",
+    "gamma",
+    "tweedie",
+    "logistic",
+    "ridge_classifier",
+    "linear_svm",
+    "naive_bayes",
+    "multinomial_nb",
+    "complement_nb",
+    "bernoulli_nb",
+    "decision_tree",
+    "knn",
+    "svm",
+    "extra_trees",
+    "random_forest",
+    "gradient_boosting",
+    "voting",
+    "stacking",
+];
+
+/// An estimator's place among all, the simplest first.
+#[must_use]
+pub fn complexity(name: &str) -> usize {
+    SIMPLEST_FIRST.iter().position(|other| *other == name).unwrap_or(SIMPLEST_FIRST.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_estimator_is_somewhere_between_simple_and_not() {
+        assert!(ESTIMATORS.iter().all(|entry| complexity(entry.name) < SIMPLEST_FIRST.len()));
+        assert_eq!(ESTIMATORS.len(), SIMPLEST_FIRST.len());
+    }
 }

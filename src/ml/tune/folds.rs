@@ -94,9 +94,7 @@ impl Folds {
 
 fn deal(keys: &Keys, rows: usize, folds: usize, draw: &Draw) -> Result<Vec<Option<u32>>> {
     let too_few = |what: String, needed: usize| {
-        Err(Error::data(format!("{folds} folds need {needed} {what} of training at least"))
-            .path("steps.train.tuning.cv")
-            .hint("lower `folds`, or train on more rows"))
+        Err(Error::data(format!("{folds} folds need {needed} {what} of training at least")).hint("lower `folds`, or train on more rows"))
     };
     match keys {
         Keys::Lot => {

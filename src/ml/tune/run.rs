@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::search::Search;
+use super::contest::Strategy;
 use super::trial::{Outcome, Proposal, Trial};
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub enum Try {
 
 /// How a search is carried out.
 pub struct Runner<'a> {
-    pub search: &'a Search,
+    pub strategy: &'a Strategy,
     /// How many rows there are to learn from.
     pub rows: usize,
     /// Trials at a time; they change nothing but the time it takes.
@@ -46,7 +46,7 @@ struct Batch {
 pub fn run(runner: &Runner<'_>) -> Result<Vec<Trial>> {
     let mut done: Vec<Trial> = Vec::new();
     loop {
-        let proposals = runner.search.next(&done, runner.rows);
+        let proposals = runner.strategy.next(&done, runner.rows);
         if proposals.is_empty() {
             return Ok(done);
         }
@@ -66,7 +66,7 @@ pub fn run(runner: &Runner<'_>) -> Result<Vec<Trial>> {
         }
         let is_whole = batch.trials.iter().all(Option::is_some);
         done.extend(batch.trials.into_iter().flatten());
-        if let Some(end) = runner.search.stops_at(done.iter()).filter(|_| batch.is_over || is_whole) {
+        if let Some(end) = runner.strategy.stops_at(done.iter()).filter(|_| batch.is_over || is_whole) {
             done.truncate(end + 1);
             return Ok(done);
         }
@@ -99,7 +99,7 @@ impl Runner<'_> {
                 }
             }
             let so_far = done.iter().chain(batch.trials.iter().map_while(Option::as_ref));
-            if self.search.stops_at(so_far).is_some() {
+            if self.strategy.stops_at(so_far).is_some() {
                 batch.is_over = true;
             }
         }
@@ -124,13 +124,14 @@ fn lock(batch: &Mutex<Batch>) -> MutexGuard<'_, Batch> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::{Algorithm, Dimension, Distribution, Space};
+    use super::super::{Algorithm, Dimension, Distribution, Search, Space};
     use super::*;
     use crate::error::Error;
 
-    fn search(algorithm: Algorithm) -> Search {
+    fn search(algorithm: Algorithm) -> Strategy {
         let dimension = Dimension { name: "x".into(), distribution: Distribution::Uniform { low: 0.0, high: 1.0, is_log: false, q: None } };
-        Search { space: Space(vec![dimension]), algorithm, max_trials: 24, no_progress: Some(9), greater_is_better: true, seed: 5, written: Some(vec![0.5]) }
+        let space = Space(vec![dimension]);
+        Strategy::Alone(Search { space, algorithm, max_trials: 24, no_progress: Some(9), greater_is_better: true, seed: 5, written: Some(vec![0.5]) })
     }
 
     fn score(proposal: &Proposal) -> Try {
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn trials_are_the_same_side_by_side_and_after_any_end() {
-        for algorithm in [Algorithm::Random, Algorithm::Tpe, Algorithm::Halving] {
+        for algorithm in [Algorithm::Random, Algorithm::Tpe, Algorithm::Halving, Algorithm::Climb] {
             let search = search(algorithm);
             let with = |parallelism, earlier: &BTreeMap<usize, Trial>, tried: &AtomicUsize| {
                 let attempt = |proposal: &Proposal| {
@@ -148,7 +149,7 @@ mod tests {
                     std::thread::yield_now();
                     Ok(score(proposal))
                 };
-                run(&Runner { search: &search, rows: 1000, parallelism, earlier, attempt: &attempt, ended: &|_| Ok(()) }).unwrap()
+                run(&Runner { strategy: &search, rows: 1000, parallelism, earlier, attempt: &attempt, ended: &|_| Ok(()) }).unwrap()
             };
             let whole = with(1, &BTreeMap::new(), &AtomicUsize::new(0));
             assert!(whole.len() > 9);
@@ -169,7 +170,7 @@ mod tests {
         let search = search(Algorithm::Random);
         let earlier = BTreeMap::new();
         let out_of_time = |proposal: &Proposal| Ok(if proposal.number < 3 { score(proposal) } else { Try::OutOfTime });
-        let runner = Runner { search: &search, rows: 10, parallelism: 1, earlier: &earlier, attempt: &out_of_time, ended: &|_| Ok(()) };
+        let runner = Runner { strategy: &search, rows: 10, parallelism: 1, earlier: &earlier, attempt: &out_of_time, ended: &|_| Ok(()) };
         assert_eq!(run(&runner).unwrap().len(), 3);
         let failing = |_: &Proposal| Err(Error::data("no disk"));
         assert_eq!(run(&Runner { attempt: &failing, parallelism: 4, ..runner }).unwrap_err().to_string(), "no disk");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::climb;
 use super::space::Space;
 use super::tpe;
 use super::trial::{Proposal, Trial};
@@ -45,6 +46,10 @@ pub enum Algorithm {
     #[serde(alias = "successive_halving")]
     #[schemars(extend("x-aliases" = ["successive_halving"]))]
     Halving,
+    /// From cheap parameters on, a step at a time; a contest's own, and not to be named in a recipe.
+    #[serde(skip)]
+    #[schemars(skip)]
+    Climb,
 }
 
 impl Algorithm {
@@ -56,6 +61,7 @@ impl Algorithm {
             Self::Grid => "grid",
             Self::Tpe => "tpe",
             Self::Halving => "halving",
+            Self::Climb => "climb",
         }
     }
 }
@@ -108,7 +114,17 @@ impl Search {
                 many(BATCH, self.max_trials).map(propose).collect()
             }
             Algorithm::Halving => self.next_round(done, rows),
+            Algorithm::Climb => self.next_steps(done, rows),
         }
+    }
+
+    /// The next steps of a climb.
+    fn next_steps(&self, done: &[Trial], rows: usize) -> Vec<Proposal> {
+        let start = self.written.clone().unwrap_or_else(|| vec![0.5; self.space.0.len()]);
+        let seen: Vec<(&[f64], f64)> = done.iter().map(|trial| (trial.proposal.point.as_deref().unwrap_or(&start), self.loss(trial))).collect();
+        let (points, share) = climb::next(&start, &seen, rows, |number| Draw::new(self.seed, STREAM + number as u64));
+        let left = self.max_trials.saturating_sub(done.len());
+        points.into_iter().take(left).enumerate().map(|(i, point)| self.proposal(done.len() + i, point, share)).collect()
     }
 
     /// The next round of halving.
@@ -146,9 +162,9 @@ impl Search {
 
     fn proposal(&self, number: usize, point: Vec<f64>, share: f64) -> Proposal {
         if number == 0 {
-            return Proposal { number, origin: number, point: self.written.clone(), share, parameters: BTreeMap::new() };
+            return Proposal { number, candidate: String::new(), origin: number, point: self.written.clone(), share, parameters: BTreeMap::new() };
         }
-        Proposal { number, origin: number, parameters: self.space.at(&point), point: Some(point), share }
+        Proposal { number, candidate: String::new(), origin: number, parameters: self.space.at(&point), point: Some(point), share }
     }
 
     /// A point by lot, the same for a trial whatever else was drawn.
@@ -163,7 +179,7 @@ impl Search {
     }
 
     /// The score, turned so that less is better.
-    fn loss(&self, trial: &Trial) -> f64 {
+    pub(super) fn loss(&self, trial: &Trial) -> f64 {
         trial.score().map_or(f64::INFINITY, |score| if self.greater_is_better { -score } else { score })
     }
 

@@ -12,6 +12,9 @@ use crate::value::Value;
 pub struct Proposal {
     /// Counted from 0: the parameters as they are written.
     pub number: usize,
+    /// Whose parameters they are where several candidates compete; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub candidate: String,
     /// The trial that had these parameters first; itself, but for later rounds of halving.
     pub origin: usize,
     /// Where the parameters lie in the space; nothing where those that are written lie outside.
@@ -63,6 +66,13 @@ impl Trial {
         let Outcome::Scored { score, folds } = &self.outcome else { return None };
         let squares: f64 = folds.iter().map(|fold| (fold - score).powi(2)).sum();
         (folds.len() > 1).then(|| (squares / (folds.len() - 1) as f64).sqrt())
+    }
+
+    /// The standard error of the score, where there are several folds.
+    #[must_use]
+    pub fn standard_error(&self) -> Option<f64> {
+        let Outcome::Scored { folds, .. } = &self.outcome else { return None };
+        self.deviation().map(|deviation| deviation / (folds.len() as f64).sqrt())
     }
 }
 

@@ -220,6 +220,12 @@ impl<'a> Draws<'a> {
         Some(Interval { low, high, method: Method::Delong })
     }
 
+    /// The standard error of a metric; `None` where a tenth of the draws or more have no value.
+    #[must_use]
+    pub fn standard_error(&self, entry: &'static MetricEntry) -> Option<f64> {
+        self.replicated(entry)?.standard_error()
+    }
+
     /// By how much the rows' model is better than another one in a metric; `None` where either has no value.
     #[must_use]
     pub fn compare(&self, other: &Scored, entry: &MetricEntry) -> Option<Compared> {
@@ -315,18 +321,26 @@ impl Drawn {
     /// degrees of freedom as the rows have. `None` as for [`Drawn::interval`].
     #[must_use]
     pub fn chance(&self) -> Option<f64> {
-        let drawn: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
-        if drawn.len() < 2 || drawn.len() * 10 < self.values.len() * 9 || !self.value.is_finite() || self.rows < 2 {
+        let degrees = self.rows as f64 - 1.0;
+        if degrees < 1.0 || !self.value.is_finite() {
             return None;
         }
-        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
-        let variance = drawn.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (drawn.len() - 1) as f64;
-        let degrees = self.rows as f64 - 1.0;
-        let deviation = (variance * self.rows as f64 / degrees).sqrt() * self.narrower;
+        let deviation = self.standard_error()? * (self.rows as f64 / degrees).sqrt();
         if deviation == 0.0 {
             return Some(if self.value == 0.0 { 1.0 } else { 0.0 });
         }
         Some(2.0 * student::upper_tail((self.value / deviation).abs(), degrees))
+    }
+
+    /// The deviation of the draws, as it is for all rows; `None` where a tenth of the draws or more have no value.
+    fn standard_error(&self) -> Option<f64> {
+        let drawn: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
+        if drawn.len() < 2 || drawn.len() * 10 < self.values.len() * 9 {
+            return None;
+        }
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        let variance = drawn.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (drawn.len() - 1) as f64;
+        Some(variance.sqrt() * self.narrower)
     }
 }
 

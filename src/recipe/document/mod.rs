@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Place, Problem, Result};
-use crate::value::{Fault, Path, Value, display_path, path_of};
+use crate::value::{About, Fault, Path, Value, display_path, path_of};
 use marks::{At, Marks};
 pub use marks::{Mark, Tag};
 
@@ -209,8 +209,9 @@ impl Document {
         let full: Path = base.iter().cloned().chain(fault.path).collect();
         let mut problem = Problem::new(fault.message).path(display_path(&full));
         let is_key = ["unknown key", "unknown transform"].iter().any(|start| problem.message.starts_with(start));
-        if let Some(mark) = self.mark(if fault.missing { &full[..full.len().saturating_sub(1)] } else { &full }) {
-            let place = if is_key || fault.missing { mark.key() } else { mark.value() };
+        let is_missing = fault.about == About::MissingKey;
+        if let Some(mark) = self.mark(if is_missing { &full[..full.len().saturating_sub(1)] } else { &full }) {
+            let place = if is_key || is_missing { mark.key() } else { mark.value() };
             problem.source = self.source_line(&place);
             problem = problem.at(place);
         }
