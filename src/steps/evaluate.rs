@@ -100,7 +100,9 @@ impl Step for Evaluate {
                 "bootstrap": self.bootstrap,
                 "slices": self.slices,
                 "slice_search": self.slice_search,
-                "roles": self.roles,
+                "weight": self.roles.first(Role::Weight),
+                "sensitive": self.roles.all(Role::Sensitive).collect::<Vec<_>>(),
+                "not_searched": self.slice_search.left_out(&self.roles),
             }),
             reads: vec![MODEL.id, TRAINING.id, VALIDATION.id, TEST.id],
             rival_of: self.names_champion().then(|| self.model_name.clone()),
@@ -181,10 +183,7 @@ impl Step for Evaluate {
             entries.iter().filter_map(|entry| Some((entry.name.to_owned(), draws.interval(entry, &drawn, self.bootstrap)?))).collect()
         };
         let intervals = draws.as_ref().filter(|_| self.bootstrap.samples > 0).map(interval_of).unwrap_or_default();
-        let against_dummy = metric::find(&self.primary_metric).filter(|_| self.bootstrap.samples > 0).and_then(|entry| {
-            let drawn = draws.as_ref()?.difference(&dummy_scored, entry)?;
-            drawn.compared(self.bootstrap)
-        });
+        let against_dummy = measured.against_dummy(&self.primary_metric);
         (cx.progress)("slices");
         let sets = Sets { validation: &splits[1].2, on_validation: &scored[1], test: &splits[2].2, on_test };
         let sliced = slice(&slice_rows, &self.slice_search, &self.roles, &sets, &self.primary_metric, self.bootstrap, self.seed)?;

@@ -332,6 +332,12 @@ impl<'a> Measured<'a> {
         Ok(Held { value, surely, bound: Some(better(by * base.abs())), compared, ..Held::default() })
     }
 
+    /// By how much the model is better than the dummy, where the metric has an interval.
+    #[must_use]
+    pub fn against_dummy(&self, metric: &str) -> Option<Compared> {
+        self.difference(Baseline::Dummy, &self.dummy, metric::find(metric)?, |drawn| drawn.compared(self.bootstrap))
+    }
+
     fn difference<T>(&self, baseline: Baseline, rival: &Rival<'_>, entry: &'static MetricEntry, of: impl Fn(&Drawn) -> Option<T>) -> Option<T> {
         let mut differences = self.differences.borrow_mut();
         let drawn = differences

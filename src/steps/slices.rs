@@ -268,10 +268,16 @@ impl SliceSearch {
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
+    /// The columns whose role keeps them out of the search, where it chooses its columns itself.
+    #[must_use]
+    pub fn left_out<'a>(&self, roles: &'a Roles) -> Vec<&'a str> {
+        let chooses = self.enabled && self.columns.is_none();
+        roles.iter().filter(|(_, role)| chooses && !is_searched(*role)).map(|(name, _)| name).collect()
+    }
+
     /// What stands out on validation rows, and whether it does on test rows.
     fn look(&self, roles: &Roles, sets: &Sets<'_>) -> Result<Vec<Judged>> {
-        let searchable =
-            |name: &&str| matches!(roles.of(name), Role::Predictor | Role::Sensitive | Role::Group) && sets.test.schema().get(name).is_some_and(can_cut);
+        let searchable = |name: &&str| is_searched(roles.of(name)) && sets.test.schema().get(name).is_some_and(can_cut);
         let columns: Vec<&str> = match &self.columns {
             Some(columns) => columns.iter().map(String::as_str).collect(),
             None => sets.test.names().filter(searchable).take(slices::search::COLUMNS).collect(),
@@ -296,6 +302,10 @@ impl SliceSearch {
         let held: DataFrame = some(sets.test, &columns_of(&suspects).into_iter().collect::<Vec<_>>())?.collect()?;
         judge(&suspects, &held, &Losses { loss: &sets.on_test.losses(), weight: &sets.on_test.weight })
     }
+}
+
+fn is_searched(role: Role) -> bool {
+    matches!(role, Role::Predictor | Role::Sensitive | Role::Group)
 }
 
 /// The rows that slices are made of: raw, and as the model scored them.

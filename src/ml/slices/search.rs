@@ -243,11 +243,10 @@ pub fn judge(suspects: &[Suspect], frame: &DataFrame, on: &Losses<'_>) -> Result
     for suspect in suspects {
         let members = suspect.members(frame)?;
         let (mut inside, mut outside) = (Sums::default(), Sums::default());
-        for row in 0..frame.height() {
-            if before[row] || !on.loss[row].is_finite() || on.weight[row] <= 0.0 {
-                continue;
-            }
-            if members[row] { inside.add(on.loss[row], on.weight[row]) } else { outside.add(on.loss[row], on.weight[row]) }
+        let rows = on.loss.iter().zip(on.weight).zip(members.iter().zip(&before));
+        for ((loss, weight), (is_in, _)) in rows.filter(|((loss, weight), (_, is_before))| !**is_before && loss.is_finite() && **weight > 0.0) {
+            let side = if *is_in { &mut inside } else { &mut outside };
+            side.add(*loss, *weight);
         }
         before.iter_mut().zip(&members).for_each(|(before, is_in)| *before |= is_in);
         let (chance, reach) = match inside.worse(&outside, FEWEST) {
