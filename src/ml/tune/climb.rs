@@ -116,7 +116,7 @@ mod tests {
         let start = bowl(&[0.1, 0.1, 0.5], 1.0);
         for seed in 0..20 {
             let (best, shares) = climbed(seed, 61, 5_000, bowl);
-            assert!(best < 0.02 * start, "{seed}: {best} of {start}");
+            assert!(best < 0.05 * start, "{seed}: {best} of {start}");
             assert!(shares.iter().all(|share| *share == 1.0));
         }
     }
