@@ -208,7 +208,7 @@ mod tests {
         let three = Task::Classification { classes: ["a", "b", "c"].map(str::to_owned).to_vec(), positive: None };
         let threshold = Adjustments { threshold: Some(0.3), ..Adjustments::default() };
         assert!(threshold.fits(&two) && !threshold.fits(&three) && !threshold.fits(&Task::Regression));
-        let conformal = Coverage::default().fit(&[1.0; 20], &[0.0; 20], None).unwrap();
+        let conformal = Coverage::default().fit(&[1.0; 20], &[0.0; 20], &[1.0; 20], None).unwrap();
         let intervals = Adjustments { conformal: Some(conformal), ..Adjustments::default() };
         assert!(intervals.fits(&Task::Regression) && !intervals.fits(&two));
         assert_eq!(intervals.interval(5.0), Some((4.0, 6.0)));

@@ -139,7 +139,7 @@ fn parts_of_one_table_are_not_told_apart_and_shifted_ones_are_by_what_moved() {
         let same = apart(&one, &Table::of(table(100 + seed, 300, 0.0)), &columns, seed).unwrap().unwrap();
         assert!(!same.is_notable(), "seed {seed}: {same:?}");
         let mut moved = table(200 + seed, 300, 0.0);
-        moved.replace("normal", table(300 + seed, 300, 1.0).column("normal").unwrap().as_materialized_series().clone()).unwrap();
+        moved.replace("normal", table(300 + seed, 300, 1.0).column("normal").unwrap().clone()).unwrap();
         let moved = apart(&one, &Table::of(moved), &columns, seed).unwrap().unwrap();
         assert!(moved.is_notable() && moved.telling().first() == Some(&"normal"), "seed {seed}: {moved:?}");
     }
