@@ -50,7 +50,7 @@ pub fn draw(table: &Table, rows: usize, class: Option<&str>, seed: u64) -> Resul
 /// Rows that nobody has: each column by itself is distributed as in the table, and columns know nothing of each other.
 ///
 /// Numbers lie between the quantiles of 1 % and 99 %; texts are those that ten rows share, and `rare` in the place of others (a
-/// target keeps all its classes); what differs in every row is counted up.
+/// target keeps all its classes); texts that differ in every row, and numbers of the role `id`, are counted up.
 ///
 /// # Errors
 /// Columns of nested types; a query that fails.
@@ -60,7 +60,7 @@ pub fn make_up(table: &Table, rows: usize, roles: &Roles, seed: u64) -> Result<T
     for column in profile(table, roles)?.columns {
         let name = column.summary.name.clone();
         let dtype = table.schema().get(&name).cloned().unwrap_or(DataType::Null);
-        let made = values(table, &column, &dtype, roles.of(&name) == Role::Target, rows, &mut random)?;
+        let made = values(table, &column, &dtype, roles.of(&name), rows, &mut random)?;
         let share = column.summary.missing as f64 / column.summary.rows.max(1) as f64;
         let is_there: BooleanChunked = (0..rows).map(|_| random.random::<f64>() >= share).collect();
         let nothing = Column::full_null(name.as_str().into(), 1, made.dtype());
@@ -70,7 +70,7 @@ pub fn make_up(table: &Table, rows: usize, roles: &Roles, seed: u64) -> Result<T
 }
 
 /// A value for each row, in a type that the column's can be made from.
-fn values(table: &Table, column: &ProfiledColumn, dtype: &DataType, is_target: bool, rows: usize, random: &mut ChaCha8Rng) -> Result<Column> {
+fn values(table: &Table, column: &ProfiledColumn, dtype: &DataType, role: Role, rows: usize, random: &mut ChaCha8Rng) -> Result<Column> {
     let name = PlSmallStr::from(column.summary.name.as_str());
     let present = column.summary.rows - column.summary.missing.min(column.summary.rows);
     let is_text = matches!(dtype, DataType::String | DataType::Boolean | DataType::Categorical(..) | DataType::Enum(..));
@@ -78,12 +78,12 @@ fn values(table: &Table, column: &ProfiledColumn, dtype: &DataType, is_target: b
     if is_unique && is_text {
         return Ok(Column::new(name, (1..=rows).map(|row| format!("{} {row}", column.summary.name)).collect::<Vec<String>>()));
     }
-    if is_unique && dtype.is_integer() {
+    if is_unique && dtype.is_integer() && role == Role::Id {
         return Ok(Column::new(name, (1..=rows as i64).collect::<Vec<i64>>()));
     }
     if is_text || (column.categories_complete && column.categories.len() <= FEW_VALUES && column.numbers.is_some()) {
         let shared: Vec<(&str, u64)> =
-            column.categories.iter().filter(|(_, count)| is_target || *count >= SHARED).map(|(value, count)| (value.as_str(), *count)).collect();
+            column.categories.iter().filter(|(_, count)| role == Role::Target || *count >= SHARED).map(|(value, count)| (value.as_str(), *count)).collect();
         let known: u64 = shared.iter().map(|(_, count)| count).sum();
         if is_text || known > 0 {
             let drawn = (0..rows).map(|_| {

@@ -307,7 +307,7 @@ fn changed_configuration_runs_its_step_and_what_that_changes() {
         edit("seed", FROM_SPLIT, "seed 42 → 43", "seed: 42", "seed: 43"),
         edit("a filter that keeps every row", "split", "config `split.post_split_filter`", "area > 0", "area > 1"),
         edit("a role that makes a feature", "ingest transform train evaluate register", "config `roles.id`: `id` → `predictor`", "{id: id}", "{id: predictor}"),
-        edit("a role that makes none", "ingest transform register", "config `roles.id`: `id` → `ignore`", "{id: id}", "{id: ignore}"),
+        edit("a role that makes none", "ingest transform", "config `roles.id`: `id` → `ignore`", "{id: id}", "{id: ignore}"),
         edit("transform parameter", FROM_TRANSFORM, "config `steps[0].impute.strategy`", "strategy: median", "strategy: mean"),
         edit(
             "transform added",
