@@ -10,7 +10,7 @@ use crate::recipe::Recipe;
 use crate::run::golden::{self, Difference, Rows};
 
 /// Differences that are printed.
-const SHOWN: usize = 30;
+const SHOWN: usize = 100;
 
 #[derive(Debug, Args)]
 pub struct TestArgs {

@@ -164,11 +164,13 @@ fn unblessed(recipe: &Recipe, path: &Path) -> Error {
         .hint("`recipe test --bless` draws a few rows of the recipe's data and writes down what the chain makes of them")
 }
 
-/// Everything that differs, in the order of places.
+/// Everything that differs, causes first: data, then the model, then what it says.
 #[must_use]
 pub fn differences(expected: &Json, found: &Json) -> Vec<Difference> {
     let mut all = Vec::new();
     compare(String::new(), expected, found, &mut all);
+    let part = |difference: &Difference| ["artifacts", "model"].iter().position(|part| difference.place.starts_with(part)).unwrap_or(2);
+    all.sort_by_key(part);
     all
 }
 

@@ -103,7 +103,8 @@ fn rows_that_hold_what_training_never_had_go_to_a_file_of_their_own() {
 #[test]
 fn labels_are_held_against_those_of_validation() {
     let project = Project::classification().with("data/new.csv", &crate::project::loans(300).replace(",clerk,", ",robot,"));
-    let recipe = project.read("recipe.yaml") + "  ingest_scoring: {location: data/new.csv}\n  predict: {gates: {drift: {method: wasserstein}}}\n";
+    let recipe = project.read("recipe.yaml")
+        + "  ingest_scoring: {location: data/new.csv}\n  predict: {gates: {drift: {method: wasserstein}}}\n  register: {allow_non_validated_model: true}\n";
     project.write("recipe.yaml", recipe);
     project.ok(&["run"]);
     let ran = project.recipe(&["run", "predict"]);

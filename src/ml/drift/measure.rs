@@ -49,11 +49,17 @@ pub fn measure(method: Method, reference: &ColumnReference, now: &Counts) -> Opt
             Figure { value: jensen_shannon(&before, &after), expected: of_chance(freedom), bound: of_chance(chi_square(freedom)) }
         }
         (Method::Wasserstein, Ruler::Numbers { edges, deviation, .. }) if *deviation > 0.0 && reference.counts.present() > 0 => {
-            let missing = (now.missing_share() - reference.counts.missing_share()).abs();
-            let noise = 1.0 / reference.counts.present() as f64 + 1.0 / now.present().max(1) as f64;
-            let (distance, spread) = if now.present() > 0 { wasserstein(edges, &reference.counts, now) } else { (0.0, 0.0) };
+            let missing = missing_change(&reference.counts, now, noise);
+            if now.present() == 0 {
+                return Some(missing);
+            }
+            let noise = 1.0 / reference.counts.present() as f64 + 1.0 / now.present() as f64;
+            let (distance, spread) = wasserstein(edges, &reference.counts, now);
             let expected = (2.0 / PI * noise).sqrt() * spread / deviation;
-            Figure { value: (distance / deviation).max(missing), expected, bound: expected + GRANTED_MEAN * noise.sqrt() }
+            let moved = Figure { value: distance / deviation, expected, bound: expected + GRANTED_MEAN * noise.sqrt() };
+            // What chance does not explain comes before what it does, then the larger one.
+            let rank = |figure: &Figure| (figure.value > figure.bound, figure.value);
+            if rank(&missing) > rank(&moved) { missing } else { moved }
         }
         (Method::Wasserstein, _) => {
             let total = before.iter().sum::<f64>().max(1.0);
@@ -61,6 +67,15 @@ pub fn measure(method: Method, reference: &ColumnReference, now: &Counts) -> Opt
             Figure { value: total_variation(&before, &after), expected, bound: expected + GRANTED / 2.0 * noise.sqrt() }
         }
     })
+}
+
+/// By how much the missing share changed; a row more is granted, since few missing rows are far from normal.
+fn missing_change(before: &Counts, now: &Counts, noise: f64) -> Figure {
+    let share = (before.missing + now.missing) as f64 / (before.rows + now.rows).max(1) as f64;
+    let error = (share * (1.0 - share) * noise).sqrt();
+    let expected = (2.0 / PI).sqrt() * error;
+    let bound = expected + GRANTED * error + 1.0 / now.rows.max(1) as f64;
+    Figure { value: (now.missing_share() - before.missing_share()).abs(), expected, bound }
 }
 
 /// The rows of both by bin, without bins that both leave empty; missing values are the last bin.

@@ -11,7 +11,7 @@
 //! | `wasserstein` | W₁ between the two distributions, divided by the standard deviation of the training rows | total variation, which is W₁ where any two categories lie 1 apart |
 //!
 //! Missing values are a bin of their own, and so is what lies outside of the training range, or was no category of it. `wasserstein` looks at
-//! the numbers that are there, and gives the change of the missing share where that is larger; of a constant column it gives the total
+//! the numbers that are there, and gives the change of the missing share where that says more; of a constant column it gives the total
 //! variation. Dates and times go on by themselves, so only their missing values are held against training.
 //!
 //! Every figure is above zero by chance alone, the more so the fewer rows there are. [`Figure`] therefore says what is expected of equal

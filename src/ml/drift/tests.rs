@@ -77,6 +77,10 @@ fn what_training_never_had_counts_and_is_named() {
     // A constant column has no deviation: half of its rows have another value.
     close(measure(Method::Wasserstein, &reference[1], &counts[1]).unwrap().value, 0.5, 1e-12);
     close(measure(Method::Wasserstein, &reference[2], &counts[2]).unwrap().value, 0.7, 1e-12);
+    // Numbers that vanish are seen, although no distance is left to measure.
+    let (there, gone) = (df!("z" => (0..100).map(f64::from).collect::<Vec<f64>>()).unwrap(), df!("z" => vec![None::<f64>; 100]).unwrap());
+    let vanished = figure(Method::Wasserstein, &there, &gone);
+    assert!(vanished.value == 1.0 && vanished.exceeds(0.1), "{vanished:?}");
     assert!(counts.iter().zip(&reference).all(|(now, column)| measure(Method::Psi, column, now).unwrap().exceeds(0.25)));
     let said = |column: usize, name: &str, row: usize| reference[column].never_seen(after.column(name).unwrap()).unwrap()[row].clone();
     assert_eq!(said(0, "town", 0), None);
@@ -139,7 +143,7 @@ fn parts_of_one_table_are_not_told_apart_and_shifted_ones_are_by_what_moved() {
         let same = apart(&one, &Table::of(table(100 + seed, 300, 0.0)), &columns, seed).unwrap().unwrap();
         assert!(!same.is_notable(), "seed {seed}: {same:?}");
         let mut moved = table(200 + seed, 300, 0.0);
-        moved.replace("normal", table(300 + seed, 300, 1.0).column("normal").unwrap().clone()).unwrap();
+        moved.with_column(table(300 + seed, 300, 1.0).column("normal").unwrap().clone()).unwrap();
         let moved = apart(&one, &Table::of(moved), &columns, seed).unwrap().unwrap();
         assert!(moved.is_notable() && moved.telling().first() == Some(&"normal"), "seed {seed}: {moved:?}");
     }
