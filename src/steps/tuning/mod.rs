@@ -415,7 +415,7 @@ mod tests {
         section.map_err(faults)?.build(candidates, &around).map_err(faults).map(Option::unwrap)
     }
 
-    fn search(tuning: &Tuning) -> &Search {
+    fn searched(tuning: &Tuning) -> &Search {
         match &tuning.strategy {
             Strategy::Alone(search) => search,
             Strategy::Contest(_) => panic!("nothing competes"),
@@ -435,7 +435,7 @@ parameters:
   growth: {values: [leaf_wise, depth_wise]}",
         )
         .unwrap();
-        let search = search(&tuning);
+        let search = searched(&tuning);
         assert_eq!((search.algorithm, search.max_trials, search.space.0.len()), (Algorithm::Tpe, 7, 5));
         // `reg_lambda` as written is 0, which no lognormal gives.
         assert_eq!(search.written, None);
@@ -444,7 +444,7 @@ parameters:
             assert!(tuning.field[""].make(&search.space.at(&point)).is_ok());
         }
         let own = built("parameters: {learning_rate: {distribution: loguniform, min: 0.01, max: 0.3}}").unwrap();
-        let own = super::tests::search(&own);
+        let own = searched(&own);
         assert_eq!((own.algorithm, own.max_trials), (Algorithm::Random, 20));
         let rate = own.space.at(&[0.0])["learning_rate"].text().unwrap().parse::<f64>().unwrap();
         assert!((rate - 0.01).abs() < 1e-12 && own.written.is_some());
@@ -461,7 +461,7 @@ parameters:
         )
         .unwrap();
         assert!(tuning.field[""].tune_transforms());
-        let parameters = search(&tuning).space.at(&[0.5, 0.9, 0.9, 0.9]);
+        let parameters = searched(&tuning).space.at(&[0.5, 0.9, 0.9, 0.9]);
         let chain = tuning.field[""].make(&parameters).unwrap().chain;
         let configs: Vec<String> = chain.steps().iter().map(|step| format!("{} {}", step.name(), step.config())).collect();
         for (config, says) in configs.iter().zip(["impute", "standard_scale", "clip", "log"]) {
