@@ -241,7 +241,7 @@ fn what_cannot_compete_is_named_where_it_stands() {
             &["unknown estimator `rigde`", "did you mean `ridge`?", "recipe.yaml:15:", "compare.candidates.plain.using"][..],
         ),
         (&compare, "using: ridge", "using: logistic", 3, &["`logistic` cannot do regression", "recipe.yaml:15:", "these can: dummy"]),
-        (&compare, "alpha: 0.1", "alfa: 0.1", 3, &["unknown key `alfa`", "did you mean `alpha`?", "recipe.yaml:15:"]),
+        (&compare, "alpha: 0.1", "alpa: 0.1", 3, &["unknown key `alpa`", "did you mean `alpha`?", "recipe.yaml:15:"]),
         (&compare, "num_leaves", "num_leafs", 3, &["unknown key `num_leafs`", "recipe.yaml:23:"]),
         (&compare, "algorithm: tpe", "algorithm: halving", 3, &["`halving` does not go with other candidates", "recipe.yaml:21:"]),
         (

@@ -38,7 +38,7 @@ fn equal_rows_pass_the_gate_and_the_card_shows_every_column() {
     let ran = project.ok(&["run", "predict"]);
     assert!(!ran.stderr.contains("differs"), "{}", ran.stderr);
     assert_eq!(rows(&project, "out/scored.csv"), 240);
-    let card = project.ok(&["inspect", "predict"]).stdout;
+    let card = project.ok(&["inspect", "predict"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in ["no column lies further from training than chance would bring it", "Drift per column", "prediction (against validation)", "training", "scored"]
     {
         assert!(card.contains(said), "{said}\n{card}");
