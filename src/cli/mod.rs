@@ -6,6 +6,7 @@ mod clean;
 mod config;
 mod deps;
 mod diagnostic;
+mod diff;
 mod evaluate;
 mod inspect;
 mod leaderboard;
@@ -104,6 +105,8 @@ enum Command {
     Test(test::TestArgs),
     /// Past runs.
     Runs(runs::RunsArgs),
+    /// What two runs did differently, and what came of it.
+    Diff(diff::DiffArgs),
     /// Score files with a model, without a recipe.
     Predict(predict::PredictArgs),
     /// How good a model is on files whose target is known, or how good another program's predictions are.
@@ -215,6 +218,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Models(args) => models::models(program, args),
         Command::Test(args) => test::test(program, args),
         Command::Runs(args) => runs::runs(program, args),
+        Command::Diff(args) => diff::diff(program, args),
         Command::Predict(args) => predict::predict(program, args),
         Command::Evaluate(args) => evaluate::evaluate(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),

@@ -5,6 +5,7 @@
 
 mod applied;
 mod cards;
+mod diff;
 pub mod golden;
 mod grid;
 mod plan;
@@ -28,6 +29,7 @@ use crate::value::suggest;
 
 pub use applied::{Figures, PredictedColumns, Rows, write};
 pub use cards::{card_path, index_path};
+pub use diff::{ColumnDiff, Diff, MetricDiff, RowDiff, Side, SliceDiff, StepDiff, diff, find_run};
 pub use grid::{Axis, Grid, Pairing};
 pub use plan::{PlanLine, PlanState, plan};
 pub use sweep::{Job, JobDone, JobStatus, OnFailure, Sweep, exit_code};

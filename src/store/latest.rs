@@ -61,6 +61,14 @@ impl Store {
         Ok(self.cache().entry(step, &digest)?.good())
     }
 
+    /// The record of a step's key, if there still is one. Its outputs are not looked at.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn entry(&self, step: &str, key: &Digest) -> Result<Option<Entry>> {
+        Ok(self.cache().entry(step, key)?.good())
+    }
+
     /// Every recipe and profile of this project that has results.
     ///
     /// # Errors

@@ -214,6 +214,19 @@ impl Tracker {
         read().map_err(|error| self.failure(&error))
     }
 
+    /// A run's steps, by name.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn steps(&self, run: &str) -> Result<Vec<StepRow>> {
+        let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
+        let read = || -> rusqlite::Result<Vec<StepRow>> {
+            let mut statement = connection.prepare("SELECT step, state, key, seconds FROM run_steps WHERE run = ?1 ORDER BY step")?;
+            statement.query_map([run], |row| Ok(StepRow { step: row.get(0)?, state: row.get(1)?, key: row.get(2)?, seconds: row.get(3)? }))?.collect()
+        };
+        read().map_err(|error| self.failure(&error))
+    }
+
     /// A run's parameters.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod bad_inputs;
 mod cache;
 mod commands;
 mod config;
+mod diff;
 mod docs;
 mod drift;
 mod explain;
