@@ -213,8 +213,7 @@ impl<'a> Drift<'a> {
         if far.is_empty() {
             return None;
         }
-        let named: Vec<String> =
-            far.iter().take(NAMED).map(|column| format!("{} ({} {})", column.name(), self.method.in_words(), self.shown(column))).collect();
+        let named: Vec<String> = far.iter().take(NAMED).map(|column| format!("{} ({} {})", column.name(), self.method.in_words(), shown(column))).collect();
         let more = if far.len() > NAMED { format!(" and {} more", far.len() - NAMED) } else { String::new() };
         Some(format!(
             "{} beyond {} differ from what the model learned from: {}{more}",
@@ -222,10 +221,6 @@ impl<'a> Drift<'a> {
             number(self.threshold),
             named.join(", ")
         ))
-    }
-
-    fn shown(&self, column: &Compared) -> String {
-        column.figure.map_or_else(|| "—".to_owned(), |figure| number(figure.value))
     }
 
     /// What a reader should know without opening the tab.
@@ -253,7 +248,7 @@ impl<'a> Drift<'a> {
     pub fn summary(&self) -> String {
         match self.columns.first() {
             Some(column) if column.figure.is_some_and(|figure| figure.value > figure.bound) => {
-                format!("{} lies furthest from {} ({} {})", column.name(), column.before(), self.method.in_words(), self.shown(column))
+                format!("{} lies furthest from {} ({} {})", column.name(), column.before(), self.method.in_words(), shown(column))
             }
             _ => "no column lies further from training than chance would bring it".to_owned(),
         }
@@ -330,4 +325,9 @@ fn sketch(column: &Compared) -> Option<Block> {
         }
         Ruler::Untold => None,
     }
+}
+
+/// The figure as text.
+fn shown(column: &Compared<'_>) -> String {
+    column.figure.map_or_else(|| "—".to_owned(), |figure| number(figure.value))
 }

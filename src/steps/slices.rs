@@ -104,11 +104,11 @@ impl SliceBy {
         let mut faults = Vec::new();
         match (column, filter) {
             (None, None) => {
-                faults.push(Fault::new(&[], "a slice needs `column`, or `name` and `where`").hint("for example `{name: night, where: \"hour < 6\"}`"))
+                faults.push(Fault::new(&[], "a slice needs `column`, or `name` and `where`").hint("for example `{name: night, where: \"hour < 6\"}`"));
             }
             (Some(_), Some(_)) => faults.push(Fault::new(&path("where"), "a slice has `column` or `where`, not both")),
             (Some(_), None) if name.is_some() => {
-                faults.push(Fault::new(&path("name"), "`name` goes with `where`; the slices of a column are called by its values"))
+                faults.push(Fault::new(&path("name"), "`name` goes with `where`; the slices of a column are called by its values"));
             }
             (None, Some(_)) if name.as_deref().is_none_or(|name| name.trim().is_empty() || name.contains('=')) => {
                 faults.push(Fault::new(&path("name"), "`where` needs a `name`, without `=`").hint("for example `{name: night, where: \"hour < 6\"}`"));

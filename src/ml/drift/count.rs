@@ -116,14 +116,10 @@ impl Watched<'_> {
                         self.counts.missing += 1;
                         continue;
                     };
-                    match self.places.get(text) {
-                        Some(place) => self.counts.put(*place),
-                        None => {
-                            self.counts.put(names.len());
-                            if *complete {
-                                self.add_new(text);
-                            }
-                        }
+                    let known = self.places.get(text).copied();
+                    self.counts.put(known.unwrap_or(names.len()));
+                    if known.is_none() && *complete {
+                        self.add_new(text);
                     }
                 }
             }

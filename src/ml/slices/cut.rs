@@ -72,10 +72,10 @@ impl Cut {
             );
         }
         if !is_ordered {
-            return Self::by_value(name, &texts(column)?, false);
+            return Ok(Self::by_value(name, &texts(column)?, false));
         }
         if *bins == Bins::Automatic && kind == "integer" && column.drop_nulls().n_unique()? <= LEVELS {
-            return Self::by_value(name, &texts(column)?, true);
+            return Ok(Self::by_value(name, &texts(column)?, true));
         }
         let edges = match bins {
             Bins::Edges(edges) => edges.clone(),
@@ -94,7 +94,7 @@ impl Cut {
         Ok(Self { column: name, names, rule: Rule::Edges(edges) })
     }
 
-    fn by_value(column: String, values: &StringChunked, are_numbers: bool) -> Result<Self> {
+    fn by_value(column: String, values: &StringChunked, are_numbers: bool) -> Self {
         let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
         for value in values.iter().flatten() {
             *rows.entry(value).or_default() += 1;
@@ -111,7 +111,7 @@ impl Cut {
         names.push(format!("{column}: {}", counted(others as u64, "other value")));
         names.push(format!("{column} is missing"));
         let places = order.into_iter().enumerate().map(|(place, (value, _))| (value.to_owned(), place as u32)).collect();
-        Ok(Self { column, names, rule: Rule::Levels(places) })
+        Self { column, names, rule: Rule::Levels(places) }
     }
 
     /// The slice of each row, as a place among the names.

@@ -139,6 +139,8 @@ fn against(inside: &Scored, outside: &Scored, entry: &'static MetricEntry, boots
 /// The rows that are not among some, which are in rising order.
 fn others(all: usize, rows: &[usize]) -> Vec<usize> {
     let mut is_in = vec![false; all];
-    rows.iter().for_each(|row| is_in[*row] = true);
+    for row in rows {
+        is_in[*row] = true;
+    }
     (0..all).filter(|row| !is_in[*row]).collect()
 }

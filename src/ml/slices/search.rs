@@ -182,7 +182,9 @@ impl Search {
     fn worst(&self, columns: &[Placed], loss: &[f64], weight: &[f64], is_left: &[bool]) -> Option<Vec<(usize, u32)>> {
         let rows: Vec<usize> = (0..loss.len()).filter(|row| is_left[*row]).collect();
         let mut all = Sums::default();
-        rows.iter().for_each(|row| all.add(loss[*row], weight[*row]));
+        for row in &rows {
+            all.add(loss[*row], weight[*row]);
+        }
         let mut best: Option<(f64, Vec<(usize, u32)>)> = None;
         let mut consider = |t: f64, parts: Vec<(usize, u32)>| {
             if t >= LEAST && best.as_ref().is_none_or(|(most, _)| t > *most) {
@@ -193,7 +195,9 @@ impl Search {
         let mut order: Vec<(f64, usize)> = Vec::with_capacity(columns.len());
         for (number, column) in columns.iter().enumerate() {
             let mut sums = vec![Sums::default(); column.cut.names.len()];
-            rows.iter().for_each(|row| sums[column.places[*row] as usize].add(loss[*row], weight[*row]));
+            for row in &rows {
+                sums[column.places[*row] as usize].add(loss[*row], weight[*row]);
+            }
             let mut most = 0.0_f64;
             for (place, inside) in sums.iter().enumerate() {
                 if let Some((t, _)) = inside.worse(&all.without(inside), self.fewest) {
