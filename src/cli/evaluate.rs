@@ -14,7 +14,7 @@ use crate::card::{Block, Card, Cell, Fact, Tab, Table, format, text};
 use crate::error::{Error, Kind, Result, counted, shorten};
 use crate::ml::metric;
 use crate::ml::model::Scored;
-use crate::run::{Figures, PredictedColumns, Rows};
+use crate::steps::applied::{Figures, PredictedColumns, Rows};
 use crate::value::suggest;
 
 #[derive(Debug, Args)]

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Program, out_from};
-use crate::data::Table;
 use crate::data::rows::require_columns;
 use crate::error::{Error, Result, shorten, thousands};
-use crate::run::{Rows, Session, write};
+use crate::run::Session;
+use crate::steps::applied::{Rows, write};
 use crate::steps::predict::MOST_REASONS;
 use crate::store::Access;
 use crate::tracking::bundle::{self, Bundle};
@@ -43,8 +43,7 @@ pub fn predict(program: &Program, args: &PredictArgs) -> Result<ExitCode> {
     let mut scored = rows.predict(&model, args.reasons)?;
     if !args.columns.is_empty() {
         require_columns(&scored, &args.columns, "--columns")?;
-        scored =
-            Table::from_query(scored.lazy().select(args.columns.iter().map(|name| polars::prelude::Expr::Column(name.as_str().into())).collect::<Vec<_>>()))?;
+        scored = scored.select(args.columns.iter().map(String::as_str))?;
     }
     if let Some(path) = &args.output {
         let count = write(&scored, &program.directory.join(path))?;

@@ -90,6 +90,14 @@ impl Table {
         Ok(self.lazy().limit(IdxSize::try_from(rows).unwrap_or(IdxSize::MAX)).collect()?)
     }
 
+    /// Some of the columns, in the order in which they are named.
+    ///
+    /// # Errors
+    /// A column that is not there.
+    pub fn select<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        Self::from_query(self.lazy().select(columns.into_iter().map(|name| Expr::Column(name.into())).collect::<Vec<_>>()))
+    }
+
     /// How many rows there are.
     ///
     /// # Errors

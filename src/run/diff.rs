@@ -289,8 +289,7 @@ impl Pair {
         order.sort_by(|a, b| changes[*b].total_cmp(&changes[*a]).then(a.cmp(b)));
         order.truncate(ROWS);
         let ids: Vec<String> = session.recipe.roles.all(Role::Id).filter(|name| self.test.has(name)).map(str::to_owned).collect();
-        let wanted = ids.iter().chain([&self.target]).map(|name| polars::prelude::Expr::Column(name.as_str().into())).collect::<Vec<_>>();
-        let known = Table::from_query(self.test.lazy().select(wanted))?.collect()?;
+        let known = self.test.select(ids.iter().chain([&self.target]).map(String::as_str))?.collect()?;
         let said = |scored: &Scored, row: usize| match &scored.task {
             Task::Regression => number(scored.prediction[row]),
             Task::Classification { classes, .. } => {

@@ -3,7 +3,6 @@
 //! The runner walks the steps in order: make the key, look it up; a hit goes on; a miss runs the step
 //! in a scratch folder and commits it. It prints nothing; the terminal is an [`Observer`].
 
-mod applied;
 mod cards;
 mod diff;
 pub mod golden;
@@ -27,7 +26,6 @@ use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, S
 use crate::tracking::{Finished, Member, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
 
-pub use applied::{Figures, PredictedColumns, Rows, write};
 pub use cards::{card_path, index_path};
 pub use diff::{ColumnDiff, Diff, MetricDiff, RowDiff, Side, SliceDiff, StepDiff, diff, find_run};
 pub use grid::{Axis, Grid, Pairing};

@@ -21,6 +21,7 @@ use crate::ml::chain::FittedChain;
 use crate::ml::model::Model;
 use crate::tracking::Tracker;
 
+pub mod applied;
 pub mod drift;
 pub mod evaluate;
 pub mod explain;

@@ -55,7 +55,7 @@ impl Output {
         let Some(columns) = &self.columns else { return Ok(scored.clone()) };
         crate::data::rows::require_columns(scored, columns, "steps.predict.output.columns")?;
         let names = columns.iter().map(String::as_str).chain(also);
-        Table::from_query(scored.lazy().select(names.map(|name| polars::prelude::Expr::Column(name.into())).collect::<Vec<_>>()))
+        scored.select(names)
     }
 
     /// Writes rows as the location's name, or `using`, says: `out/scored.csv.gz` is packed csv.
@@ -264,8 +264,7 @@ impl Step for Predict {
             tabs.push(drift.tab());
         }
         let names = model.output.columns(&model.task);
-        let said =
-            Table::from_query(scored.lazy().select(names.iter().take(1).map(|name| polars::prelude::Expr::Column(name.as_str().into())).collect::<Vec<_>>()))?;
+        let said = scored.select(names.iter().take(1).map(String::as_str))?;
         let said = profile(&said, &self.roles)?.columns.into_iter().map(|column| column.summary).collect();
         tabs.push(Tab::new("predictions", "Predictions", vec![Block::Profile(said)]));
         if let Some(explainer) = &explainer {

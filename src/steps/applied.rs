@@ -5,6 +5,7 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType, Expr};
 
+use super::train::with_columns;
 use crate::data::rows::require_columns;
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{self, Format, OneOrMore, Packed, ReadOptions, SourceConfig};
@@ -15,7 +16,6 @@ use crate::ml::metric;
 use crate::ml::model::{Model, Scored, classes};
 use crate::ml::uncertainty::{Bootstrap, Draws, Interval};
 use crate::ml::{Predictions, Task, matrix, target_numbers};
-use crate::steps::train::with_columns;
 
 /// Draws of intervals begin here, so that the same files give the same figures.
 const SEED: u64 = 42;
