@@ -332,15 +332,15 @@ fn slices(session: &Session<'_>, a: &Kept, b: &Kept) -> Vec<SliceDiff> {
 pub fn find_run(session: &Session<'_>, text: &str) -> Result<RunRow> {
     let tracker = &session.around.tracker;
     let runs = tracker.runs(Some(&session.recipe.name), usize::MAX >> 1)?;
-    let finished = |place: usize| runs.iter().filter(|run| run.status == "FINISHED").nth(place).cloned();
-    let by_word = match text {
-        "latest" => Some(finished(0)),
-        "previous" => Some(finished(1)),
-        _ => None,
-    };
-    if let Some(found) = by_word {
-        return found
-            .ok_or_else(|| Error::usage(format!("there is no {text} run of `{}` that finished", session.recipe.name)).hint("`recipe runs` lists them"));
+    if let Some(before) = ["latest", "previous"].iter().position(|word| *word == text) {
+        let mut trained = Vec::new();
+        for run in runs.iter().filter(|run| run.status == "FINISHED") {
+            if trained.len() <= before && tracker.steps(&run.id)?.iter().any(|step| step.step == MODEL.id.step) {
+                trained.push(run);
+            }
+        }
+        let none = || Error::usage(format!("there is no {text} run of `{}` that trained a model", session.recipe.name)).hint("`recipe runs` lists all");
+        return trained.get(before).map(|run| (*run).clone()).ok_or_else(none);
     }
     let wanted = if text.starts_with("models:/") {
         let digest = tracker.resolve(text, &session.around.root)?.digest;

@@ -216,9 +216,10 @@ impl<'a> Drift<'a> {
         let named: Vec<String> = far.iter().take(NAMED).map(|column| format!("{} ({} {})", column.name(), self.method.in_words(), shown(column))).collect();
         let more = if far.len() > NAMED { format!(" and {} more", far.len() - NAMED) } else { String::new() };
         Some(format!(
-            "{} beyond {} differ from what the model learned from: {}{more}",
+            "{} beyond {} {} from what the model learned from: {}{more}",
             counted(far.len() as u64, "column"),
             number(self.threshold),
+            if far.len() == 1 { "differs" } else { "differ" },
             named.join(", ")
         ))
     }

@@ -43,7 +43,7 @@ fn runs_on_the_same_rows_are_compared_row_by_row() {
 fn a_worse_model_fails_where_that_is_asked_for() {
     let project = Project::regression();
     project.ok(&["run"]);
-    assert_eq!(project.recipe(&["run", "train.using=dummy", "train.estimator_params={}"]).code, 10);
+    assert_eq!(project.recipe(&["run", "train.using=dummy", "~train.estimator_params"]).code, 10);
     let worse = project.recipe(&["diff", "--fail-on", "worse"]);
     assert!(worse.code == 10 && worse.stderr.contains("is worse than run") && worse.stdout.contains("worse"), "{}{}", worse.stdout, worse.stderr);
     assert_eq!(project.recipe(&["diff", "latest", "previous", "--fail-on", "worse"]).code, 0);

@@ -246,21 +246,26 @@ pub fn judge(suspects: &[Suspect], frame: &DataFrame, on: &Losses<'_>) -> Result
     let mut chances = Vec::new();
     for suspect in suspects {
         let members = suspect.members(frame)?;
+        // Without the rows of earlier suspects, which would pass for this one; and with them, as a reader sees the slice.
         let (mut inside, mut outside) = (Sums::default(), Sums::default());
+        let (mut all_inside, mut all_outside) = (Sums::default(), Sums::default());
         let rows = on.loss.iter().zip(on.weight).zip(members.iter().zip(&before));
-        for ((loss, weight), (is_in, _)) in rows.filter(|((loss, weight), (_, is_before))| !**is_before && loss.is_finite() && **weight > 0.0) {
-            let side = if *is_in { &mut inside } else { &mut outside };
-            side.add(*loss, *weight);
+        for ((loss, weight), (is_in, is_before)) in rows.filter(|((loss, weight), _)| loss.is_finite() && **weight > 0.0) {
+            let (side, whole) = if *is_in { (&mut inside, &mut all_inside) } else { (&mut outside, &mut all_outside) };
+            whole.add(*loss, *weight);
+            if !is_before {
+                side.add(*loss, *weight);
+            }
         }
         before.iter_mut().zip(&members).for_each(|(before, is_in)| *before |= is_in);
         let (chance, reach) = match inside.worse(&outside, FEWEST) {
             Some((t, degrees)) => (student::upper_tail(t, degrees), student::quantile(CONFIDENCE, degrees)),
             None => (1.0, 0.0),
         };
-        let times = inside.mean() / outside.mean();
+        let times = all_inside.mean() / all_outside.mean();
         let surely = inside.mean() - outside.mean() - reach * (inside.variance() + outside.variance()).sqrt();
         // What is too small to be worth a name is not asked for.
-        chances.push(if times >= WORTH { chance } else { 1.0 });
+        chances.push(if times.min(inside.mean() / outside.mean()) >= WORTH { chance } else { 1.0 });
         let rows = members.iter().enumerate().filter(|(_, is_in)| **is_in).map(|(row, _)| row).collect();
         judged.push(Judged { name: suspect.name(), rows, is_confirmed: false, times, surely });
     }
