@@ -138,6 +138,9 @@ pub fn ordinals(table: &Table, column: &str) -> Result<Vec<Option<i64>>> {
     Ok(ordinals)
 }
 
+/// Names that a message lists.
+const SHOWN: usize = 20;
+
 /// Refuses names that are not in the table, all at once.
 ///
 /// # Errors
@@ -154,6 +157,7 @@ pub fn require_columns(table: &Table, names: &[String], path: &str) -> Result<()
     if missing.is_empty() {
         return Ok(());
     }
-    let problem = Problem::misfit(format!("no such columns: {}", missing.join(", "))).path(path);
+    let more = if missing.len() > SHOWN { format!(" and {} more", missing.len() - SHOWN) } else { String::new() };
+    let problem = Problem::misfit(format!("no such columns: {}{more}", missing.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "))).path(path);
     Err(Error { kind: Kind::Data, problems: vec![problem] })
 }

@@ -155,6 +155,9 @@ impl Rows {
                 return Err(Error::data(format!("one column of scores is for two classes; `{}` has {}", shorten(&columns.target), found.len()))
                     .hint("give a column of scores for each class: `--scores PREFIX`"));
             }
+        } else if !self.table.names().any(|name| name.starts_with(scores)) {
+            return Err(Error::data(format!("no column is called `{}` or begins with it", shorten(scores)))
+                .hint("`--scores` is the column of one class's score, with `--positive`, or what the columns of all classes begin with"));
         } else {
             found.extend(self.table.names().filter_map(|name| name.strip_prefix(scores)).map(str::to_owned));
         }

@@ -104,6 +104,8 @@ fn scores_of_classes_stand_in_one_column_or_in_one_for_each() {
     close(&metrics(&one.stdout));
     let wrong = project.recipe(&["evaluate", "--predictions", "scored.csv", "--target", "repaid", "--scores", "predicted_score_yes"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("--positive"), "{}", wrong.stderr);
+    let none = project.recipe(&["evaluate", "--predictions", "scored.csv", "--target", "repaid", "--scores", "p_"]);
+    assert!(none.code == 4 && none.stderr.contains("no column is called `p_` or begins with it"), "{}", none.stderr);
     let many = project.recipe(&["evaluate", "--predictions", "scored.csv", "--target", "job", "--scores", "predicted_score_yes", "--positive", "cook"]);
     assert!(many.code == 4 && many.stderr.contains("for two classes"), "{}", many.stderr);
 }
