@@ -72,10 +72,8 @@ POSITIVEsteps:
 """
 
 # What jobs.py gives the peers, too.
-TREES = {
-    "gradient_boosting": "{n_estimators: 100, learning_rate: 0.1, num_leaves: 31}",
-    "random_forest": "{n_estimators: 20, max_depth: 10}",
-}
+BOOSTED = "{n_estimators: 100, learning_rate: 0.1, num_leaves: 31}"
+FOREST = "{n_estimators: 20, max_depth: 10}"
 
 
 class Bench:
@@ -352,28 +350,36 @@ def wide(bench):
     table(f"{rows:,} rows × (5 numbers and 10,000 levels)", ["work", "wall", "peak anonymous memory", "score on test rows"], lines)
 
 
-def trees(bench):
-    """Boosted trees and a forest, fit and predict, beside LightGBM, XGBoost and scikit-learn on the same rows."""
+def boosting(bench):
+    """Boosted trees, fit and predict, beside LightGBM, XGBoost and scikit-learn on the same rows."""
+    trees(bench, "gradient_boosting", BOOSTED, ("lightgbm", "xgboost", "hist_gradient_boosting"))
+
+
+def forest(bench):
+    """A forest, fit and predict, beside scikit-learn on the same rows."""
+    trees(bench, "random_forest", FOREST, ("random_forest",))
+
+
+def trees(bench, using, parameters, peers):
     numbers = bench.temp / "trees.parquet"
     bench.job("make_trees", int(bench.options.fit_rows * 1.25), bench.options.width, numbers)
     for template, target, other, metric in [("regression/v1", "y", "z", "root_mean_squared_error"), ("classification/v1", "z", "y", "log_loss")]:
         roles = f"roles: {{{other}: ignore}}" + ("\npositive_class: 'yes'" if target == "z" else "")
-        rows, paths = [], {}
-        for using, parameters in TREES.items():
-            recipe = FIT.replace("TEMPLATE", template).replace("NAME", using).replace("TARGET", target).replace("ROLES", roles)
-            recipe = recipe.replace("{using: USING}", f"{{using: {using}, estimator_params: {parameters}}}") + SCORED
-            place = bench.project(f"{using}_{target}", recipe)
-            os.link(numbers, place / "numbers.parquet")
-            bench.recipe(place)
-            scored = bench.recipe(place, "evaluate").step("evaluate")["metrics"][f"test_{metric}"]
-            fits = [fitted_after(bench, place) for _ in range(bench.options.repeat)]
-            predicts = [bench.recipe(place, "predict", "--force").step("predict") for _ in range(bench.options.repeat)]
-            predict = [median(predicts, lambda e: e[key]) for key in ("seconds", "cpu")]
-            rows.append((f"recipe {using}", *(seconds(median(fits, lambda fit: fit[i])) for i in (0, 1)), f"{scored:.5f}", *map(seconds, predict)))
-            for name in ("training_data", "test_data"):
-                found = subprocess.run([bench.options.program, "-C", str(place), "artifact", name], capture_output=True, text=True, check=True)
-                paths[name] = found.stdout.strip()
-        for name in ("lightgbm", "xgboost", "hist_gradient_boosting", "random_forest"):
+        recipe = FIT.replace("TEMPLATE", template).replace("NAME", using).replace("TARGET", target).replace("ROLES", roles)
+        recipe = recipe.replace("{using: USING}", f"{{using: {using}, estimator_params: {parameters}}}") + SCORED
+        place = bench.project(f"{using}_{target}", recipe)
+        os.link(numbers, place / "numbers.parquet")
+        bench.recipe(place)
+        scored = bench.recipe(place, "evaluate").step("evaluate")["metrics"][f"test_{metric}"]
+        fits = [fitted_after(bench, place) for _ in range(bench.options.repeat)]
+        predicts = [bench.recipe(place, "predict", "--force").step("predict") for _ in range(bench.options.repeat)]
+        predict = [median(predicts, lambda e: e[key]) for key in ("seconds", "cpu")]
+        rows = [(f"recipe {using}", *(seconds(median(fits, lambda fit: fit[i])) for i in (0, 1)), f"{scored:.5f}", *map(seconds, predict))]
+        paths = {}
+        for name in ("training_data", "test_data"):
+            found = subprocess.run([bench.options.program, "-C", str(place), "artifact", name], capture_output=True, text=True, check=True)
+            paths[name] = found.stdout.strip()
+        for name in peers:
             runs = [bench.job("trees", name, target, paths["training_data"], paths["test_data"], numbers) for _ in range(bench.options.repeat)]
             of = lambda key: seconds(statistics.median(result[key] for _, result in runs))
             score = f"{runs[0][1]['score']:.5f}"
@@ -428,26 +434,28 @@ def automl(bench):
         return
     script, limit = JOBS.with_name("automl.py"), bench.options.automl_seconds
     place, rows, ranks = bench.project("automl", ""), [], []
-    for name in ("diabetes", "friedman", "breast_cancer", "hastie"):
-        is_regression = name in ("diabetes", "friedman")
+    known = {"diabetes": "regression", "friedman": "regression", "breast_cancer": "classification", "hastie": "classification"}
+    files = dict(entry.rsplit(":", 1) for entry in bench.options.automl_data)
+    for name, kind in (files or known).items():
+        is_regression = kind == "regression"
         metric = "root_mean_squared_error" if is_regression else "log_loss"
         for seed in range(bench.options.automl_seeds):
-            data = place / f"{name}-{seed}.csv"
+            data = place / f"{Path(name).name.replace(':', '-')}-{seed}.csv"
             subprocess.run([python, script, "make", name, str(seed), data], check=True)
-            recipe = AUTOML.replace("TEMPLATE", "regression/v1" if is_regression else "classification/v1")
-            recipe = recipe.replace("METRIC", f"primary_metric: {metric}" + ("" if is_regression else '\npositive_class: "yes"'))
+            positive = "" if is_regression else f"\npositive_class: {bench.options.automl_positive}"
+            recipe = AUTOML.replace("TEMPLATE", f"{kind}/v1").replace("METRIC", f"primary_metric: {metric}{positive}")
             (place / "recipe.yaml").write_text(recipe.replace("DATA", data.name).replace("SECONDS", str(limit)))
             ours = bench.recipe(place, "evaluate")
-            peer = measure([str(python), str(script), "fit", name, str(data), str(limit), str(seed)])
+            peer = measure([str(python), str(script), "fit", kind, str(data), str(limit), str(seed)])
             loss, theirs = ours.step("evaluate")["metrics"][f"test_{metric}"], peer.events[-1]
             ranks.append(1.0 if loss < theirs["loss"] else 2.0 if loss > theirs["loss"] else 1.5)
             train = ours.step("train")
-            rows.append((name, seed, f"{loss:.4f}", f"{theirs['loss']:.4f}", train["line"], seconds(train["seconds"]), seconds(theirs["seconds"])))
+            rows.append((Path(name).name, seed, f"{loss:.4f}", f"{theirs['loss']:.4f}", train["line"], seconds(train["seconds"]), seconds(theirs["seconds"])))
     table(f"AutoML, {limit:g} s each, loss on test rows", ["data", "seed", "ours", "FLAML", "our winner", "our train step", "FLAML's fit"], rows)
     print(f"\nmean rank of two: ours {statistics.mean(ranks):.2f}, FLAML {3 - statistics.mean(ranks):.2f}")
 
 
-PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, trees, configuration, automl)}
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, boosting, forest, configuration, automl)}
 
 
 def main():
@@ -455,11 +463,13 @@ def main():
     parser = argparse.ArgumentParser(description=f"Our figures beside the peers'.\n\nparts:\n{parts}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True, help="the `recipe` to measure (run.sh sets it)")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of `stream` and `predict` (default 10 million)")
-    parser.add_argument("--fit-rows", type=int, default=1_000_000, help="training rows of `fit` and `trees` (default 1 million)")
-    parser.add_argument("--width", type=int, default=20, help="features of `fit` and `trees` (default 20)")
+    parser.add_argument("--fit-rows", type=int, default=1_000_000, help="training rows of `fit`, `boosting` and `forest` (default 1 million)")
+    parser.add_argument("--width", type=int, default=20, help="features of `fit`, `boosting` and `forest` (default 20)")
     parser.add_argument("--taxi-rows", type=int, default=10_000)
     parser.add_argument("--automl-seconds", type=float, default=30, help="the budget of each fit of `automl` (default 30)")
     parser.add_argument("--automl-seeds", type=int, default=3, help="how often `automl` splits each data set anew (default 3)")
+    parser.add_argument("--automl-data", nargs="*", default=[], metavar="FILE:TARGET:KIND", help="files for `automl` in place of its own sets")
+    parser.add_argument("--automl-positive", default='"yes"', help="the positive class of those that are classifications")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median is shown (default 3)")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (default: all)")
     parser.add_argument("--temp", help="where the data is made (default: the system's place)")

@@ -53,7 +53,7 @@ pub fn pick(table: &Table, positions: &[usize]) -> Result<DataFrame> {
 /// # Errors
 /// Where the table cannot be read.
 pub fn spread(table: &Table, most: usize) -> Result<DataFrame> {
-    let step = table.rows()?.div_ceil(most.max(1)).max(1);
+    let step = stride(table.rows()?, most);
     let (mut whole, mut start) = (table.head(0)?, 0_usize);
     for batch in table.batches()? {
         let batch = batch?;
@@ -64,6 +64,12 @@ pub fn spread(table: &Table, most: usize) -> Result<DataFrame> {
     }
     whole.rechunk_mut();
     Ok(whole)
+}
+
+/// Of so many rows every how-manieth is taken, so that at most `most` are.
+#[must_use]
+pub fn stride(rows: usize, most: usize) -> usize {
+    rows.div_ceil(most.max(1)).max(1)
 }
 
 /// One row's values in some columns.
@@ -146,18 +152,22 @@ const SHOWN: usize = 20;
 /// # Errors
 /// Exit code 4, at the configuration path that names them, with the nearest column for each.
 pub fn require_columns(table: &Table, names: &[String], path: &str) -> Result<()> {
+    let known: Vec<&str> = table.names().collect();
+    let Some(missing) = unknown(names, &known) else { return Ok(()) };
+    Err(Error { kind: Kind::Data, problems: vec![Problem::misfit(format!("no such columns: {missing}")).path(path)] })
+}
+
+/// The names that are not known, twenty at most, with the nearest known one for each; `None` where all are known.
+#[must_use]
+pub fn unknown(names: &[String], known: &[&str]) -> Option<String> {
     let missing: Vec<String> = names
         .iter()
-        .filter(|name| !table.has(name))
-        .map(|name| match nearest(name, table.names()) {
+        .filter(|name| !known.contains(&name.as_str()))
+        .map(|name| match nearest(name, known.iter().copied()) {
             Some(near) => format!("`{}` (did you mean `{near}`?)", shorten(name)),
             None => format!("`{}`", shorten(name)),
         })
         .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
     let more = if missing.len() > SHOWN { format!(" and {} more", missing.len() - SHOWN) } else { String::new() };
-    let problem = Problem::misfit(format!("no such columns: {}{more}", missing.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "))).path(path);
-    Err(Error { kind: Kind::Data, problems: vec![problem] })
+    (!missing.is_empty()).then(|| missing.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ") + &more)
 }

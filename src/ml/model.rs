@@ -322,15 +322,23 @@ impl Scored {
     /// Some of the rows, in the order given.
     #[must_use]
     pub fn take(&self, rows: &[usize]) -> Self {
-        let of = |values: &Vec<f64>| rows.iter().map(|row| values[*row]).collect();
-        Self {
-            task: self.task.clone(),
-            y: of(&self.y),
-            prediction: of(&self.prediction),
-            scores: self.scores.iter().map(of).collect(),
-            weight: of(&self.weight),
-            adjustments: self.adjustments.clone(),
-        }
+        let scores = vec![Vec::new(); self.scores.len()];
+        let (y, prediction, weight) = (Vec::new(), Vec::new(), Vec::new());
+        let mut taken = Self { task: self.task.clone(), y, prediction, scores, weight, adjustments: self.adjustments.clone() };
+        self.take_into(rows, &mut taken);
+        taken
+    }
+
+    /// As [`Scored::take`], in the place of what `taken`, a copy of these rows or of some of them, holds.
+    pub fn take_into(&self, rows: &[usize], taken: &mut Self) {
+        let of = |values: &[f64], taken: &mut Vec<f64>| {
+            taken.clear();
+            taken.extend(rows.iter().map(|row| values[*row]));
+        };
+        of(&self.y, &mut taken.y);
+        of(&self.prediction, &mut taken.prediction);
+        of(&self.weight, &mut taken.weight);
+        self.scores.iter().zip(&mut taken.scores).for_each(|(scores, taken)| of(scores, taken));
     }
 
     /// Adds raw rows whose target is known, with their predictions.

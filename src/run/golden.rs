@@ -1,7 +1,7 @@
 //! A recipe's own golden test: a few rows and what its chain makes of them, kept below the project's `tests/`.
 //!
 //! The chain runs up to train in a temporary store, on rows as ingest gave them. What makes no sense on so few rows is left out: reader
-//! options, tests on whole tables, sampling and tuning; a certain leak is no error. Numbers are kept with six digits, so that the
+//! options, tests on whole tables, sampling, tuning, and what goes by the clock; `automl` has a few trials; a certain leak is no error. Numbers are kept with six digits, so that the
 //! last bits of another processor make no difference. It does not judge the model: evaluate does.
 
 use std::fs;
@@ -18,7 +18,7 @@ use crate::ml::probe;
 use crate::recipe::Recipe;
 use crate::steps::{Artifact, Goal};
 use crate::store::Access;
-use crate::value::path_of;
+use crate::value::{Value, path_of};
 
 /// Rows that are kept.
 pub const ROWS: usize = 200;
@@ -26,8 +26,21 @@ pub const ROWS: usize = 200;
 const PREDICTIONS: usize = 20;
 const DATA: &str = "data.parquet";
 const EXPECTED: &str = "expected.json";
+/// Trials that `automl` has: a cheap model or two and a first forest or boosting.
+const TRIALS: usize = 4;
 /// Numbers are equal if they differ by no more than this share.
 const TOLERANCE: f64 = 1e-5;
+
+/// Settings that make no sense on a few rows, or whose outcome a clock decides.
+const UNFIT: [&str; 7] = [
+    "steps.ingest.options",
+    "steps.ingest.tests",
+    "steps.ingest.sample",
+    "steps.train.tuning",
+    "steps.train.time_budget_secs",
+    "steps.train.automl.time_budget_secs",
+    "steps.train.compare.time_budget_secs",
+];
 
 /// Where the rows come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +73,15 @@ pub fn dir(recipe: &Recipe) -> PathBuf {
 pub fn overrides(recipe: &Recipe) -> Vec<String> {
     let at = |path: &str| recipe.document.value.at(&path_of(path));
     let mut overrides = vec![format!("steps.ingest.location={DATA}"), "steps.ingest.using=parquet".to_owned()];
-    for unfit in ["steps.ingest.options", "steps.ingest.tests", "steps.ingest.sample", "steps.train.tuning"] {
-        overrides.extend(at(unfit).map(|_| format!("~{unfit}")));
+    let mut unfit: Vec<String> = UNFIT.map(str::to_owned).to_vec();
+    if let Some(Value::Map(candidates)) = at("steps.train.compare.candidates") {
+        unfit.extend(candidates.keys().map(|name| format!("steps.train.compare.candidates.{name}.tuning")));
     }
-    if at("steps.train.leaks.on_certain").and_then(crate::value::Value::text).as_deref() != Some("ignore") {
+    overrides.extend(unfit.iter().filter(|path| at(path).is_some()).map(|path| format!("~{path}")));
+    if at("steps.train.using").and_then(Value::text).is_some_and(|using| using.starts_with("automl")) {
+        overrides.push(format!("steps.train.automl.max_trials={TRIALS}"));
+    }
+    if at("steps.train.leaks.on_certain").and_then(Value::text).as_deref() != Some("ignore") {
         overrides.push("steps.train.leaks.on_certain=warn".to_owned());
     }
     overrides

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType, Expr};
 
-use super::train::with_columns;
+use super::predict::{no_reasons, with_predictions};
 use crate::data::rows::require_columns;
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{self, Format, OneOrMore, Packed, ReadOptions, SourceConfig};
 use crate::data::{ParquetSink, Table};
-use crate::error::{Error, Result, counted, shorten};
-use crate::ml::explain::{self, EXPLAINABLE, Explainer};
+use crate::error::{Error, Kind, Result, counted, shorten};
+use crate::ml::explain::Explainer;
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored, classes};
 use crate::ml::uncertainty::{Bootstrap, Draws, Interval};
@@ -56,15 +56,11 @@ impl Rows {
     /// # Errors
     /// Columns that the model misses or cannot take; a model that has no reasons; a full disk.
     pub fn predict(&self, model: &Model, reasons: usize) -> Result<Table> {
-        let explainer = if reasons > 0 { Some(Explainer::of(model)?.ok_or_else(|| no_reasons(model))?) } else { None };
+        let explainer = if reasons > 0 { Some(Explainer::of(model)?.ok_or_else(|| no_reasons(model, Kind::Usage, "`--reasons`"))?) } else { None };
         let path = self.scratch.path().join("scored.parquet");
         let mut sink = ParquetSink::create(&path);
         model.score(&model.chain.prepare(&self.table)?, |frame, predictions| {
-            let mut columns = model.prediction_columns(&predictions)?;
-            if let Some(explainer) = &explainer {
-                columns.extend(explain::reasons::reasons(explainer, &frame, &predictions, reasons)?);
-            }
-            sink.write(&with_columns(model.chain.bare(frame), columns)?)
+            sink.write(&with_predictions(model, explainer.as_ref().map(|explainer| (explainer, reasons)), frame, &predictions)?)
         })?;
         sink.finish()?;
         Table::read(&path)
@@ -110,8 +106,8 @@ impl Rows {
         self.with_target(target)?;
         let kind = self.kind(columns)?;
         let (task, named) = match &kind {
-            Kind::Number(column) => (Task::Regression, vec![column.clone()]),
-            Kind::Classes { classes, columns: named, positive } => (Task::Classification { classes: classes.clone(), positive: *positive }, named.clone()),
+            Said::Number(column) => (Task::Regression, vec![column.clone()]),
+            Said::Classes { classes, columns: named, positive } => (Task::Classification { classes: classes.clone(), positive: *positive }, named.clone()),
         };
         let needed: Vec<String> = named.iter().cloned().chain(columns.weight.clone()).collect();
         require_columns(&self.table, &needed, "predictions")?;
@@ -125,24 +121,24 @@ impl Rows {
             }
             let mut values = named.iter().map(|name| numbers(&frame, name)).collect::<Result<Vec<_>>>()?;
             scored.push(&match (&kind, values.len()) {
-                (Kind::Number(_), _) => Predictions::Values(values.swap_remove(0)),
-                (Kind::Classes { positive: Some(positive), .. }, 1) => {
+                (Said::Number(_), _) => Predictions::Values(values.swap_remove(0)),
+                (Said::Classes { positive: Some(positive), .. }, 1) => {
                     let other = values[0].iter().map(|score| 1.0 - score).collect();
                     values.insert(1 - *positive, other);
                     Predictions::Scores(values)
                 }
-                (Kind::Classes { .. }, _) => Predictions::Scores(values),
+                (Said::Classes { .. }, _) => Predictions::Scores(values),
             });
         }
         Ok(scored)
     }
 
     /// Numbers or classes? By the columns that are there.
-    fn kind(&self, columns: &PredictedColumns) -> Result<Kind> {
+    fn kind(&self, columns: &PredictedColumns) -> Result<Said> {
         let scores = columns.scores.as_deref().unwrap_or("predicted_score_");
         let is_one = columns.scores.as_deref().is_some_and(|scores| self.table.has(scores));
         if !is_one && columns.scores.is_none() && (columns.prediction.is_some() || !self.table.names().any(|name| name.starts_with(scores))) {
-            return Ok(Kind::Number(columns.prediction.clone().unwrap_or_else(|| "prediction".to_owned())));
+            return Ok(Said::Number(columns.prediction.clone().unwrap_or_else(|| "prediction".to_owned())));
         }
         let mut found: BTreeSet<String> = classes(&self.table, &columns.target)?.into_keys().collect();
         let positive = columns.positive.as_deref();
@@ -166,7 +162,7 @@ impl Rows {
         let named = if is_one { vec![scores.to_owned()] } else { classes.iter().map(|class| format!("{scores}{class}")).collect() };
         // As everywhere, of two classes the later one in the alphabet is the positive one where nothing is said.
         let positive = place.or_else(|| (classes.len() == 2).then_some(1)).filter(|_| classes.len() == 2);
-        Ok(Kind::Classes { classes, columns: named, positive })
+        Ok(Said::Classes { classes, columns: named, positive })
     }
 }
 
@@ -182,7 +178,7 @@ pub struct PredictedColumns {
     pub weight: Option<String>,
 }
 
-enum Kind {
+enum Said {
     Number(String),
     /// A column for each class, or one for the positive class.
     Classes {
@@ -198,11 +194,6 @@ fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
         Some(row) => Err(Error::data(format!("`{}` is no finite number in row {}", shorten(name), row + 1)).hint("leave out rows without a prediction")),
         None => Ok(values),
     }
-}
-
-fn no_reasons(model: &Model) -> Error {
-    Error::usage(format!("reasons need a model whose predictions can be explained exactly, which `{}` is not", model.estimator.name()))
-        .hint(format!("leave `--reasons` out, or train one of these: {EXPLAINABLE}"))
 }
 
 fn no_class(positive: &str, classes: &[String]) -> Error {

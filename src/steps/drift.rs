@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::card::format::number;
 use crate::card::{Block, Cell, Counts as CardCounts, Histogram, Tab, Table as CardTable};
 use crate::data::ParquetSink;
-use crate::error::{Error, Result, counted, nearest, shorten};
+use crate::data::rows::unknown;
+use crate::error::{Error, Result, counted, shorten};
 use crate::ml::drift::{ColumnReference, Counts, Figure, Method, Reference, Ruler, Watch, measure};
 use crate::value::Fault;
 
@@ -90,20 +91,8 @@ impl DriftGate {
     /// Exit code 3, with the nearest name for each.
     pub fn require_columns(&self, reference: &Reference) -> Result<()> {
         let known: Vec<&str> = reference.columns.iter().chain(&reference.prediction).map(|column| column.name.as_str()).collect();
-        let unknown: Vec<String> = self
-            .columns
-            .iter()
-            .flatten()
-            .filter(|name| !known.contains(&name.as_str()))
-            .map(|name| match nearest(name, known.iter().copied()) {
-                Some(near) => format!("`{}` (did you mean `{near}`?)", shorten(name)),
-                None => format!("`{}`", shorten(name)),
-            })
-            .collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        Err(Error::config(format!("the model reads no such columns: {}", unknown.join(", ")))
+        let Some(unknown) = unknown(self.columns.as_deref().unwrap_or_default(), &known) else { return Ok(()) };
+        Err(Error::config(format!("the model reads no such columns: {unknown}"))
             .path("steps.predict.gates.drift.columns")
             .hint(format!("it reads {}", known.iter().take(20).copied().collect::<Vec<_>>().join(", "))))
     }

@@ -1,9 +1,11 @@
 //! evaluate: metrics on all three splits, and the gate.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
+use polars::prelude::{Column, DataFrame, IdxCa, IdxSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +24,11 @@ use crate::ml::explain;
 use crate::ml::metric::{self, MetricEntry};
 use crate::ml::model::{Model, Scored};
 use crate::ml::slices;
-use crate::ml::uncertainty::{self, Bootstrap, Compared, Draws, Interval};
+use crate::ml::uncertainty::{self, Bootstrap, Compared, Drawn, Draws, Interval, Method};
 use crate::ml::{Predictions, Task};
 use crate::tracking::bundle;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A metric of the user's own: an SQL aggregate over `prediction`, `target`, `proba`, `weight` and the
 /// columns of the data.
@@ -150,12 +152,14 @@ impl Step for Evaluate {
         let splits = [("training", "training_", training), ("validation", "val_", cx.read(&VALIDATION)?), ("test", "test_", cx.read(&TEST)?)];
         let mut metrics = BTreeMap::new();
         let mut scored = Vec::new();
+        let mut test_rows = DataFrame::empty();
         for (name, prefix, table) in &splits {
             (cx.progress)(name);
-            let (split, custom) = self.score(cx, &model, table, weight, name)?;
+            let (split, custom, rows) = self.score(cx, &model, table, weight, name)?;
             metrics.extend(prefixed(prefix, metric::compute_all(&split)));
             metrics.extend(prefixed(prefix, custom));
             scored.push(split);
+            test_rows = rows;
         }
         let (Some(on_training), Some(on_test)) = (scored.first(), scored.get(2)) else { return Err(Error::bug("three splits are scored")) };
         if on_test.rows() == 0 {
@@ -173,16 +177,33 @@ impl Step for Evaluate {
             .filter(|entry| self.bootstrap.samples > 0 || criteria.iter().any(|criterion| criterion.confidence.is_some() && criterion.metric == entry.name))
             .collect();
         let drawn = draws.as_ref().map(|draws| draws.drawn(&entries)).unwrap_or_default();
-        let champion = champion.as_ref().map(|(scored, metrics)| Rival { scored, metrics });
-        let champion_metrics = champion.as_ref().map(|champion| champion.metrics.clone()).unwrap_or_default();
-        let rivals = (Rival { scored: &dummy_scored, metrics: &dummy }, champion);
-        let figures = self.figures(cx, &model, &splits[2].2)?;
-        let measured = Measured::new(&metrics, figures, on_test, draws.as_ref(), &drawn, rivals.0, rivals.1, &slice_rows, self.bootstrap, self.seed);
+        let figures_drawn = self.custom_drawn(draws.as_ref(), &metrics, &test_rows)?;
+        let champion_metrics = champion.as_ref().map(|(_, metrics)| metrics.clone()).unwrap_or_default();
+        let measured = Measured {
+            metrics: &metrics,
+            figures: self.figures(cx, &model, &splits[2].2)?,
+            scored: on_test,
+            draws: draws.as_ref(),
+            drawn: &drawn,
+            figures_drawn: &figures_drawn,
+            dummy: Rival { scored: &dummy_scored, metrics: &dummy },
+            champion: champion.as_ref().map(|(scored, metrics)| Rival { scored, metrics }),
+            slices: &slice_rows,
+            bootstrap: self.bootstrap,
+            seed: self.seed,
+            differences: RefCell::default(),
+        };
         let outcomes = criteria.iter().map(|criterion| measured.judge(criterion, self.greater_is_better(&criterion.metric))).collect::<Result<Vec<_>>>()?;
         let interval_of = |draws: &Draws<'_>| -> BTreeMap<String, Interval> {
             entries.iter().filter_map(|entry| Some((entry.name.to_owned(), draws.interval(entry, &drawn, self.bootstrap)?))).collect()
         };
-        let intervals = draws.as_ref().filter(|_| self.bootstrap.samples > 0).map(interval_of).unwrap_or_default();
+        let mut intervals = draws.as_ref().filter(|_| self.bootstrap.samples > 0).map(interval_of).unwrap_or_default();
+        if self.bootstrap.samples > 0 {
+            intervals.extend(figures_drawn.iter().filter_map(|(name, drawn)| {
+                let (low, high) = drawn.interval(self.bootstrap)?;
+                Some((name.clone(), Interval { low, high, method: Method::Bootstrap }))
+            }));
+        }
         let against_dummy = measured.against_dummy(&self.primary_metric);
         (cx.progress)("slices");
         let sets = Sets { validation: &splits[1].2, on_validation: &scored[1], test: &splits[2].2, on_test };
@@ -319,15 +340,16 @@ impl Evaluate {
             return Err(cannot(Kind::Data, format!("it predicts {}, and this one {}", said(&champion.task), said(&model.task))));
         }
         champion.target.clone_from(&self.target);
-        let (scored, custom) = self.score(cx, &champion, test, weight, "champion").map_err(|error| cannot(error.kind, error.to_string()))?;
+        let (scored, custom, _) = self.score(cx, &champion, test, weight, "champion").map_err(|error| cannot(error.kind, error.to_string()))?;
         let mut metrics = prefixed("test_", metric::compute_all(&scored));
         metrics.extend(prefixed("test_", custom));
         Ok(Some((scored, metrics)))
     }
 
-    fn score(&self, cx: &Context<'_>, model: &Model, table: &Table, weight: Option<&str>, name: &str) -> Result<(Scored, BTreeMap<String, f64>)> {
+    /// What a model says of a table, the custom metrics, and the columns that these read.
+    fn score(&self, cx: &Context<'_>, model: &Model, table: &Table, weight: Option<&str>, name: &str) -> Result<(Scored, BTreeMap<String, f64>, DataFrame)> {
         if self.custom_metrics.is_empty() {
-            return Ok((model.score_known(table, weight)?, BTreeMap::new()));
+            return Ok((model.score_known(table, weight)?, BTreeMap::new(), DataFrame::empty()));
         }
         // Custom metrics are queries over the rows with their predictions.
         let path = cx.scratch.join(format!("scored_{name}.parquet"));
@@ -351,8 +373,25 @@ impl Evaluate {
             // As with built-in metrics, one that has no value is left out.
             values.extend(value.filter(|value| value.is_finite()).map(|value| (custom.name.clone(), value)));
         }
+        let read: BTreeSet<String> = self.custom_metrics.iter().flat_map(|custom| custom.expression.columns()).collect();
+        let columns = rows.select(read.iter().map(String::as_str))?.collect()?;
         std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, &error))?;
-        Ok((scored, values))
+        Ok((scored, values, columns))
+    }
+
+    /// The custom metrics of the test rows in draws of them.
+    fn custom_drawn(&self, draws: Option<&Draws<'_>>, metrics: &BTreeMap<String, f64>, rows: &DataFrame) -> Result<BTreeMap<String, Drawn>> {
+        let mut all = BTreeMap::new();
+        for custom in &self.custom_metrics {
+            let value = metrics.get(&format!("test_{}", custom.name)).copied();
+            let (Some(draws), Some(value), false) = (draws, value, rows.width() == 0) else { continue };
+            let of = |drawn: &[usize]| {
+                let places = IdxCa::from_vec("".into(), drawn.iter().map(|row| *row as IdxSize).collect());
+                custom.expression.number(&Table::of(rows.take(&places)?))
+            };
+            all.extend(draws.figure(value, of)?.map(|drawn| (custom.name.clone(), drawn)));
+        }
+        Ok(all)
     }
 
     /// A custom metric's value, where it has one.
@@ -442,13 +481,7 @@ impl Evaluate {
 }
 
 /// `prediction`, `target`, `proba` (binary) and `weight` as numbers or labels, for custom metrics.
-pub(super) fn metric_columns(
-    model: &Model,
-    frame: &polars::prelude::DataFrame,
-    weight: Option<&str>,
-    predictions: &Predictions,
-) -> Result<Vec<polars::prelude::Column>> {
-    use polars::prelude::Column;
+pub(super) fn metric_columns(model: &Model, frame: &DataFrame, weight: Option<&str>, predictions: &Predictions) -> Result<Vec<Column>> {
     let mut columns = Vec::new();
     match (predictions, &model.task) {
         (Predictions::Values(values), _) => columns.push(Column::new("prediction".into(), values)),

@@ -163,7 +163,11 @@ impl Criterion {
             Some(confidence) if !(0.5..=0.999).contains(&confidence) => {
                 faults.push(Fault::new(&path("confidence"), "`confidence` must lie between 0.5 and 0.999"));
             }
-            Some(_) if built_in.is_none_or(|entry| !uncertainty::has_interval(entry)) => {
+            Some(_) if built_in.is_none() && self.baseline.is_some() => {
+                let why = format!("`{}` is a metric of your own: its difference to a baseline has no interval", self.metric);
+                faults.push(Fault::new(&path("confidence"), why).hint("hold it against a `threshold`, or leave `confidence` out"));
+            }
+            Some(_) if is_figure || built_in.is_some_and(|entry| !uncertainty::has_interval(entry)) => {
                 faults.push(Fault::new(&path("confidence"), format!("`{}` has no interval, so there is no confidence in it", self.metric)));
             }
             _ => {}
@@ -208,14 +212,16 @@ pub struct Measured<'a> {
     pub draws: Option<&'a Draws<'a>>,
     /// Of the metrics that have an interval.
     pub drawn: &'a BTreeMap<&'static str, Drawn>,
+    /// Of custom metrics.
+    pub figures_drawn: &'a BTreeMap<String, Drawn>,
     pub dummy: Rival<'a>,
     /// Where a criterion names it and there is one.
     pub champion: Option<Rival<'a>>,
     pub slices: &'a SliceRows,
     pub bootstrap: Bootstrap,
     pub seed: u64,
-    /// The differences to baselines, which several criteria may want.
-    differences: RefCell<BTreeMap<(Baseline, &'static str), Option<Drawn>>>,
+    /// The differences to baselines, which several criteria may want: empty to begin with.
+    pub differences: RefCell<BTreeMap<(Baseline, &'static str), Option<Drawn>>>,
 }
 
 /// A value, what it surely reaches, and what it is held against.
@@ -230,24 +236,7 @@ struct Held {
     passes: bool,
 }
 
-impl<'a> Measured<'a> {
-    #[allow(clippy::too_many_arguments, reason = "each is measured apart")]
-    #[must_use]
-    pub fn new(
-        metrics: &'a BTreeMap<String, f64>,
-        figures: BTreeMap<&'static str, f64>,
-        scored: &'a Scored,
-        draws: Option<&'a Draws<'a>>,
-        drawn: &'a BTreeMap<&'static str, Drawn>,
-        dummy: Rival<'a>,
-        champion: Option<Rival<'a>>,
-        slices: &'a SliceRows,
-        bootstrap: Bootstrap,
-        seed: u64,
-    ) -> Self {
-        Self { metrics, figures, scored, draws, drawn, dummy, champion, slices, bootstrap, seed, differences: RefCell::default() }
-    }
-
+impl Measured<'_> {
     /// Holds the model against a criterion.
     ///
     /// # Errors
@@ -260,9 +249,12 @@ impl<'a> Measured<'a> {
             (None, Some(baseline)) => self.against(criterion, baseline, value, greater_is_better)?,
             (None, None) => {
                 let surely = criterion.confidence.and_then(|confidence| {
-                    let entry = metric::find(&criterion.metric)?;
-                    let interval = self.draws?.interval(entry, self.drawn, sure(self.bootstrap, confidence))?;
-                    Some(if greater_is_better { interval.low } else { interval.high })
+                    let bootstrap = sure(self.bootstrap, confidence);
+                    let (low, high) = match metric::find(&criterion.metric) {
+                        Some(entry) => self.draws?.interval(entry, self.drawn, bootstrap).map(|interval| (interval.low, interval.high))?,
+                        None => self.figures_drawn.get(&criterion.metric)?.interval(bootstrap)?,
+                    };
+                    Some(if greater_is_better { low } else { high })
                 });
                 Held { value, surely, bound: criterion.threshold, ..Held::default() }
             }

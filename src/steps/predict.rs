@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use polars::prelude::DataFrame;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ use crate::card::{Block, Card, Fact, Tab};
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{Format, Packed};
 use crate::data::{ParquetSink, Roles, Table, preview, profile};
-use crate::error::{Error, Result, counted, shorten, thousands};
+use crate::error::{Error, Kind, Result, counted, shorten, thousands};
+use crate::ml::Predictions;
 use crate::ml::drift::{self, Reference, Watch};
 use crate::ml::explain::{self, EXPLAINABLE, Explainer};
 use crate::ml::model::Model;
@@ -65,16 +67,27 @@ impl Output {
                 .path("steps.predict.output.using")
                 .hint("set `using: parquet`, `csv`, `json` or `arrow`")
         })?;
-        let packed = match path.extension().and_then(|e| e.to_str()) {
-            Some("gz") => Some(Packed::Gzip),
-            Some("zst") => Some(Packed::Zstd),
-            _ => None,
-        };
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, &error))?;
         }
-        sink::write(table, path, format, packed, self.save_mode)
+        sink::write(table, path, format, Packed::of_name(&self.location), self.save_mode)
     }
+}
+
+/// A model has no reasons; `asked` is how they were asked for.
+pub(super) fn no_reasons(model: &Model, kind: Kind, asked: &str) -> Error {
+    let name = model.estimator.name();
+    Error::new(kind, format!("{asked} needs a model whose predictions can be explained exactly, which `{name}` is not"))
+        .hint(format!("take {asked} away, or train one of these: {EXPLAINABLE}"))
+}
+
+/// Scored rows as they are written: the raw columns, what the model says, and the reasons for it.
+pub(super) fn with_predictions(model: &Model, reasons: Option<(&Explainer, usize)>, frame: DataFrame, said: &Predictions) -> Result<DataFrame> {
+    let mut columns = model.prediction_columns(said)?;
+    if let Some((explainer, most)) = reasons {
+        columns.extend(explain::reasons::reasons(explainer, &frame, said, most)?);
+    }
+    with_columns(model.chain.bare(frame), columns)
 }
 
 /// The content's digest, to see whether an output is still what was written.
@@ -102,11 +115,7 @@ impl Predict {
         if self.reasons == 0 {
             return Ok(None);
         }
-        let explainer = Explainer::of(model)?.ok_or_else(|| {
-            Error::config(format!("`reasons` needs a model whose predictions can be explained exactly, which `{}` is not", model.estimator.name()))
-                .path("steps.predict.reasons")
-                .hint(format!("take `reasons` away, or train one of these: {EXPLAINABLE}"))
-        })?;
+        let explainer = Explainer::of(model)?.ok_or_else(|| no_reasons(model, Kind::Config, "`reasons`").path("steps.predict.reasons"))?;
         Ok(Some(explainer))
     }
 
@@ -201,17 +210,12 @@ impl Step for Predict {
             _ => None,
         };
         model.score(&table, |frame, predictions| {
-            let mut columns = model.prediction_columns(&predictions)?;
-            if let Some(explainer) = &explainer {
-                let reasons = explain::reasons::reasons(explainer, &frame, &predictions, self.reasons)?;
-                if let Some(column) = reasons.first() {
-                    for reason in column.str()?.iter().flatten() {
-                        *first_reasons.entry(reason.to_owned()).or_default() += 1;
-                    }
+            let rows = with_predictions(&model, explainer.as_ref().map(|explainer| (explainer, self.reasons)), frame, &predictions)?;
+            if let Some(first) = explain::reasons::names(self.reasons).first() {
+                for reason in rows.column(first)?.str()?.iter().flatten() {
+                    *first_reasons.entry(reason.to_owned()).or_default() += 1;
                 }
-                columns.extend(reasons);
             }
-            let rows = with_columns(model.chain.bare(frame), columns)?;
             watch.as_mut().map_or(Ok(()), |watch| watch.add(&rows))?;
             quarantine.as_mut().map_or(Ok(()), |quarantine| quarantine.add(&rows))?;
             sink.write(&rows)

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::card::format::number;
 use crate::card::{Block, Cell, Fact, Tab, Table as CardTable};
-use crate::data::rows::spread;
-use crate::data::{Role, Roles, RowExpression, Table, Wanted, column};
+use crate::data::rows::{spread, stride};
+use crate::data::{Role, Roles, RowExpression, Table, Wanted};
 use crate::error::{Error, Problem, Result, counted, nearest, shorten};
 use crate::ml::metric::{self, MetricEntry};
 use crate::ml::model::Scored;
@@ -186,7 +186,7 @@ fn one_column(table: &Table, name: &str) -> Result<Column> {
     if !table.has(name) {
         return Err(Error::data(format!("no column `{}` to make slices of", shorten(name))));
     }
-    Ok(Table::from_query(table.lazy().select([column(name)]))?.collect()?.column(name)?.clone())
+    Ok(table.select([name])?.collect()?.column(name)?.clone())
 }
 
 /// Each slice of a cut with its rows, also those without any.
@@ -288,10 +288,8 @@ impl SliceSearch {
         if let Some(unknown) = columns.iter().find(|name| !sets.test.has(name)) {
             return Err(Error::data(format!("no column `{}` to make slices of", shorten(unknown))).path("steps.evaluate.slice_search.columns"));
         }
-        let some = |table: &Table, names: &[&str]| Table::from_query(table.lazy().select(names.iter().map(|name| column(name)).collect::<Vec<_>>()));
-        let searched = spread(&some(sets.validation, &columns)?, SEARCHED)?;
-        // The rows that `spread` takes.
-        let step = sets.on_validation.rows().div_ceil(SEARCHED).max(1);
+        let searched = spread(&sets.validation.select(columns.iter().copied())?, SEARCHED)?;
+        let step = stride(sets.on_validation.rows(), SEARCHED);
         let every = |values: Vec<f64>| values.into_iter().step_by(step).collect::<Vec<f64>>();
         let (loss, weight) = (every(sets.on_validation.losses()), every(sets.on_validation.weight.clone()));
         let search = Search { most_columns: self.max_columns, fewest: self.min_rows };
@@ -299,7 +297,7 @@ impl SliceSearch {
         if suspects.is_empty() {
             return Ok(Vec::new());
         }
-        let held: DataFrame = some(sets.test, &columns_of(&suspects).into_iter().collect::<Vec<_>>())?.collect()?;
+        let held: DataFrame = sets.test.select(columns_of(&suspects))?.collect()?;
         judge(&suspects, &held, &Losses { loss: &sets.on_test.losses(), weight: &sets.on_test.weight })
     }
 }

@@ -306,12 +306,5 @@ fn what_cannot_compete_is_named_where_it_stands() {
 
 #[test]
 fn every_recipe_on_the_page_is_read() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/automl.md")).unwrap();
-    let project = Project::empty().with("data/houses.csv", &houses(60)).with("data/loans.csv", &loans(60));
-    let recipes: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(recipes.len() >= 3);
-    for recipe in recipes {
-        project.write("recipe.yaml", recipe);
-        project.ok(&["validate"]);
-    }
+    Project::empty().with("data/houses.csv", &houses(60)).with("data/loans.csv", &loans(60)).reads_the_recipes_of("docs/automl.md", 3);
 }

@@ -65,6 +65,32 @@ fn figures_that_say_little_come_with_a_warning() {
     }
 }
 
+#[test]
+fn metrics_of_ones_own_have_intervals() {
+    let own = "custom_metrics:\n  - {name: mae, expression: AVG(ABS(prediction - target)), greater_is_better: false}\n  \
+               - {name: errors, expression: SUM(ABS(prediction - target)), greater_is_better: false}\nsteps:\n";
+    let project = Project::regression();
+    project.edit("recipe.yaml", "steps:\n", own);
+    let sure = |threshold: f64| criteria(&format!("{{metric: mae, threshold: {threshold}, confidence: 0.95}}"));
+    project.recipe(&["run", "evaluate"]);
+    let found = evaluation(&project);
+    let of = |name: &str| ["low", "high"].map(|end| found["intervals"][name][end].as_f64().unwrap());
+    let (built_in, own, sum) = (of("mean_absolute_error"), of("mae"), of("errors"));
+    let rows = found["metrics"]["test_errors"].as_f64().unwrap() / found["metrics"]["test_mae"].as_f64().unwrap();
+    let width = built_in[1] - built_in[0];
+    for end in 0..2 {
+        // The same rows drawn, but fewer times.
+        assert!((own[end] - built_in[end]).abs() < 0.2 * width, "{own:?} {built_in:?}");
+        assert!((sum[end] - rows * own[end]).abs() < 1e-9 * sum[end], "{sum:?} {own:?}");
+    }
+    let value = found["metrics"]["test_mae"].as_f64().unwrap();
+    project.ok(&["run", "evaluate", &sure(1.01 * own[1])]);
+    let unsure = project.recipe(&["run", "evaluate", &sure(f64::midpoint(value, own[1]).min(value * 1.001))]);
+    assert!(unsure.code == 10 && unsure.stderr.contains("surely"), "{}", unsure.stderr);
+    let refused = project.recipe(&["validate", &criteria("{metric: mae, baseline: champion, confidence: 0.95}")]);
+    assert!(refused.code == 3 && refused.stderr.contains("is a metric of your own"), "{}", refused.stderr);
+}
+
 fn evaluation(project: &Project) -> serde_json::Value {
     serde_json::from_slice(&project.artifact("evaluation")).unwrap()
 }
@@ -100,6 +126,12 @@ fn a_model_is_held_against_the_champion_on_the_same_rows() {
     let near = "train.estimator_params.alpha=0.5001";
     let refused = project.recipe(&["run", "evaluate", &beaten, near]);
     assert!(refused.code == 10 && refused.stderr.contains("95 % sure"), "{}", refused.stderr);
+    // Nor is a forest with one tree more: the interval holds zero.
+    let forests = Project::regression();
+    forests.edit("recipe.yaml", "alpha: 0.5", "n_estimators: 40");
+    forests.ok(&["run", &beaten, "train.using=random_forest"]);
+    let tied = forests.recipe(&["run", &beaten, "train.using=random_forest", "train.estimator_params.n_estimators=41"]);
+    assert!(tied.code == 10 && tied.stderr.contains("; a tie, better by "), "{}", tied.stderr);
     let allowed = criteria("{metric: root_mean_squared_error, baseline: champion, not_worse_than: 0.02, confidence: 0.95}");
     project.ok(&["run", "evaluate", &allowed, near]);
     // Only a criterion that names the champion depends on it.

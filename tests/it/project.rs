@@ -49,6 +49,17 @@ impl Project {
         self
     }
 
+    /// `validate` takes every recipe that a page of the docs shows, `least` or more.
+    pub fn reads_the_recipes_of(&self, page: &str, least: usize) {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let recipes: Vec<&str> = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        assert!(recipes.len() >= least, "{page} shows {} recipes", recipes.len());
+        for recipe in recipes {
+            self.write("recipe.yaml", recipe);
+            self.ok(&["validate"]);
+        }
+    }
+
     /// The same project with an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {

@@ -1,6 +1,6 @@
 //! Sparse columns, from the recipe to scored rows.
 
-use crate::project::{Project, houses};
+use crate::project::{Project, houses, loans};
 
 /// Rows of 1,100 towns, of which training has 1,085, whose price is their number and the area.
 fn towns(rows: usize) -> String {
@@ -72,7 +72,5 @@ fn who_cannot_take_them_is_refused_when_the_recipe_says_so_or_when_it_fits() {
 
 #[test]
 fn the_recipe_on_the_page_is_read() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/wide-tables.md")).unwrap();
-    let recipe = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    Project::empty().with("data/houses.csv", &houses(60)).with("recipe.yaml", recipe).ok(&["validate"]);
+    Project::empty().with("data/houses.csv", &houses(60)).with("data/loans.csv", &loans(60)).reads_the_recipes_of("docs/wide-tables.md", 1);
 }

@@ -197,12 +197,5 @@ fn what_does_not_go_together_is_named_where_it_stands() {
 
 #[test]
 fn every_recipe_on_the_page_is_read() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/around-the-estimator.md")).unwrap();
-    let project = Project::empty().with("data/houses.csv", &houses(60)).with("data/loans.csv", &loans(60));
-    let recipes: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(recipes.len(), 6);
-    for recipe in recipes {
-        project.write("recipe.yaml", recipe);
-        project.ok(&["validate"]);
-    }
+    Project::empty().with("data/houses.csv", &houses(60)).with("data/loans.csv", &loans(60)).reads_the_recipes_of("docs/around-the-estimator.md", 6);
 }

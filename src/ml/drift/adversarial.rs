@@ -12,7 +12,7 @@ use crate::data::rows::{kind_name, spread};
 use crate::error::{Error, Result};
 use crate::ml::metric;
 use crate::ml::model::Scored;
-use crate::ml::uncertainty::area_interval;
+use crate::ml::uncertainty::Area;
 use crate::ml::{Chunk, Matrix, Task, TrainingSet, estimators};
 use crate::value::Value;
 
@@ -64,10 +64,7 @@ impl Apart {
 /// Where a table cannot be read or lacks a column.
 pub fn apart(one: &Table, other: &Table, columns: &[String], seed: u64) -> Result<Option<Apart>> {
     let columns = columns.get(..COLUMNS).unwrap_or(columns);
-    let only = |table: &Table| -> Result<DataFrame> {
-        let columns: Vec<Expr> = columns.iter().map(|name| Expr::Column(name.as_str().into())).collect();
-        spread(&Table::from_query(table.lazy().select(columns))?, ROWS)
-    };
+    let only = |table: &Table| spread(&table.select(columns.iter().map(String::as_str))?, ROWS);
     if columns.is_empty() {
         return Ok(None);
     }
@@ -110,7 +107,7 @@ pub fn apart(one: &Table, other: &Table, columns: &[String], seed: u64) -> Resul
     scored.weight = vec![1.0; scored.y.len()];
     // The areas 0 and 1 have no interval.
     let area = metric::find("roc_auc").and_then(|entry| (entry.compute)(&scored)).unwrap_or(0.5);
-    let (low, high) = area_interval(&scored, CONFIDENCE).unwrap_or((area, area));
+    let (low, high) = Area::of(&scored).map_or((area, area), |area| area.interval(CONFIDENCE));
     let mut columns: Vec<(String, f64)> = columns.iter().cloned().zip(gains).collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     Ok(Some(Apart { area, low, high, rows: scored.rows(), columns }))

@@ -1,6 +1,5 @@
 //! What is kept of the training rows, so that later ones can be held against them.
 
-use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::count::{Counts, Watch};
@@ -57,11 +56,11 @@ impl ColumnReference {
     /// # Errors
     /// Columns of nested types; a query that fails.
     pub fn of(table: &Table, names: &[String]) -> Result<Vec<Self>> {
-        let names: Vec<&String> = names.iter().filter(|name| table.has(name)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| table.has(name)).collect();
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let only = Table::from_query(table.lazy().select(names.iter().map(|name| Expr::Column(name.as_str().into())).collect::<Vec<Expr>>()))?;
+        let only = table.select(names.iter().copied())?;
         let profile = profile(&only, &Roles::default())?;
         let mut columns: Vec<Self> = profile
             .columns

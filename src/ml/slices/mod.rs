@@ -128,11 +128,12 @@ struct Against {
 /// A metric's interval inside, and its difference to outside.
 fn against(inside: &Scored, outside: &Scored, entry: &'static MetricEntry, bootstrap: Bootstrap, seed: u64) -> Against {
     let Some(own) = Draws::of_few(inside, bootstrap, seed, MOST) else { return Against::default() };
-    let interval = own.of_metrics(&[entry]).remove(entry.name);
+    let inside: BTreeMap<&'static str, Drawn> = own.replicated(entry).map(|drawn| (entry.name, drawn)).into_iter().collect();
+    let interval = own.interval(entry, &inside, bootstrap);
     // The draws of one side must know nothing of the other's.
     let other = Draws::of_few(outside, bootstrap, seed.wrapping_add(1), MOST);
     let sign = if entry.greater_is_better { 1.0 } else { -1.0 };
-    let drawn: Option<Drawn> = other.and_then(|other| Some(own.replicated(entry)?.minus(&other.replicated(entry)?, sign)));
+    let drawn: Option<Drawn> = other.and_then(|other| Some(inside.get(entry.name)?.minus(&other.replicated(entry)?, sign)));
     Against { interval, compared: drawn.as_ref().and_then(|drawn| drawn.compared(bootstrap)), chance: drawn.as_ref().and_then(Drawn::chance) }
 }
 

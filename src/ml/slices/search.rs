@@ -10,7 +10,7 @@
 //!    [`BEYOND`] standard errors. Its rows are put aside and the search goes on among the others, so that a suspect is not found again under
 //!    other names: at most [`SUSPECTS`] times, and while the statistic is [`LEAST`] or more.
 //! 3. On test rows each suspect, without the rows of those before it, is held against the rows in none of them: a one-sided Welch test. Those that
-//!    Holm's procedure (1979) lets stand at 1 − [`CONFIDENCE`], and whose mean loss is at least [`WORTH`] times that outside, are confirmed: among
+//!    Holm's procedure (1979) lets stand at 1 − [`CONFIDENCE`], and whose mean loss is at least [`WORTH`] times that of all other rows, are confirmed: among
 //!    recipes without a bad slice, one in a hundred is told of one.
 //!
 //! Slice finding as in Chung et al. (2019), "Slice Finder", with the confirmation in place of a correction for every look.

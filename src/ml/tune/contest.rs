@@ -6,7 +6,7 @@
 //! gives the same trials on every machine; a clock can only end them.
 //!
 //! Ensembles are trials as well: members are the best trials of several entrants, with the weights that Caruana et al. (2004)
-//! would begin with.
+//! would begin with, or stacked (Wolpert 1992).
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,18 @@ use crate::value::Value;
 
 /// Trials that an entrant is given at a time.
 const TURN: usize = 4;
-/// The name under which ensembles compete.
-pub const ENSEMBLE: &str = "ensemble";
+/// The names under which ensembles compete, with the estimator that joins their members.
+pub const ENSEMBLES: [(&str, &str); 2] = [(VOTE, "voting"), (STACK, "stacking")];
+const VOTE: &str = "ensemble";
+const STACK: &str = "stacked ensemble";
 /// Ensembles are tried after so many trials, after twice as many, and so on; and at the end.
 const BEFORE_ENSEMBLES: usize = 15;
-/// The ensembles of a round: the weights of the best, the second and the third.
-const ENSEMBLES: [&[usize]; 3] = [&[1, 1], &[2, 1], &[1, 1, 1]];
+/// The votes of a round: the weights of the best, the second and the third.
+const VOTES: [&[usize]; 3] = [&[1, 1], &[2, 1], &[1, 1, 1]];
+/// Members of the stack that comes after them, at most.
+const STACKED: usize = 3;
+/// Ensembles of a round.
+const ROUND: usize = VOTES.len() + 1;
 
 /// What comes next.
 #[derive(Clone, Debug)]
@@ -152,22 +158,31 @@ impl Contest {
 
     /// Ensembles that are due and were not tried yet.
     fn ensembles(&self, done: &[Trial]) -> Vec<Proposal> {
-        let is_ensemble = |trial: &Trial| trial.proposal.candidate == ENSEMBLE;
+        let is_ensemble = |trial: &Trial| ENSEMBLES.iter().any(|(name, _)| trial.proposal.candidate == *name);
         let tried = done.iter().filter(|trial| is_ensemble(trial)).count();
-        let (plain, rounds) = (done.len() - tried, tried.div_ceil(ENSEMBLES.len()));
-        let is_due = plain >= BEFORE_ENSEMBLES << rounds.min(32) || done.len().saturating_add(ENSEMBLES.len()) >= self.max_trials;
+        let (plain, rounds) = (done.len() - tried, tried.div_ceil(ROUND));
+        let is_due = plain >= BEFORE_ENSEMBLES << rounds.min(32) || done.len().saturating_add(ROUND) >= self.max_trials;
         let leaders: Vec<&Trial> = self.leaders(done).into_iter().map(|place| &done[place]).filter(|trial| !is_ensemble(trial)).collect();
         if !is_due {
             return Vec::new();
         }
-        let proposals = ENSEMBLES.iter().filter(|weights| weights.len() <= leaders.len()).map(|weights| {
-            let member = |trial: &&Trial| Some((trial.proposal.candidate.clone(), self.entrant(trial)?.member(trial)));
-            let members: BTreeMap<String, Value> = leaders.iter().take(weights.len()).filter_map(member).collect();
+        let member = |trial: &&Trial| Some((trial.proposal.candidate.clone(), self.entrant(trial)?.member(trial)));
+        let members = |count: usize| ("estimators".to_owned(), Value::Map(leaders.iter().take(count).filter_map(member).collect()));
+        let proposal = |name: &str, parameters: BTreeMap<String, Value>| Proposal {
+            number: 0,
+            candidate: name.to_owned(),
+            origin: 0,
+            point: None,
+            share: 1.0,
+            parameters,
+        };
+        let votes = VOTES.iter().filter(|weights| weights.len() <= leaders.len()).map(|weights| {
             let weight = |(trial, weight): (&&Trial, &usize)| (trial.proposal.candidate.clone(), Value::Number(weight.to_string()));
-            let weights = leaders.iter().zip(*weights).map(weight).collect();
-            let parameters = [("estimators", Value::Map(members)), ("weights", Value::Map(weights))].map(|(name, value)| (name.to_owned(), value));
-            Proposal { number: 0, candidate: ENSEMBLE.to_owned(), origin: 0, point: None, share: 1.0, parameters: parameters.into() }
+            let said = Value::Map(leaders.iter().zip(*weights).map(weight).collect());
+            proposal(VOTE, BTreeMap::from([members(weights.len()), ("weights".to_owned(), said)]))
         });
+        let stack = (leaders.len() > 1).then(|| proposal(STACK, BTreeMap::from([members(STACKED)])));
+        let proposals = votes.chain(stack);
         proposals.filter(|proposal| !done.iter().any(|trial| trial.proposal.parameters == proposal.parameters)).collect()
     }
 
@@ -175,10 +190,11 @@ impl Contest {
         self.entrants.iter().find(|entrant| entrant.name == trial.proposal.candidate)
     }
 
-    /// The estimator of a trial, where it is no ensemble.
+    /// The estimator of a trial.
     #[must_use]
-    pub fn using(&self, trial: &Trial) -> Option<&str> {
-        self.entrant(trial).map(|entrant| entrant.using.as_str())
+    pub fn using(&self, trial: &Trial) -> &str {
+        let joined = ENSEMBLES.iter().find(|(name, _)| trial.proposal.candidate == *name).map(|(_, using)| *using);
+        self.entrant(trial).map(|entrant| entrant.using.as_str()).or(joined).unwrap_or_default()
     }
 
     /// The place of the best trial of each name, the best one first; of equal ones the first. Those without a score are left out.
@@ -295,7 +311,8 @@ mod tests {
             "good" => (x - 0.8).abs(),
             "bad" => 2.0 + 0.1 * (x - 0.3).abs(),
             "still" => 3.0,
-            _ => 0.9,
+            VOTE => 0.9,
+            _ => 0.95,
         }
     }
 
@@ -328,17 +345,17 @@ mod tests {
         let trials = all(&contest, 1, &BTreeMap::new());
         let count = |name: &str| trials.iter().filter(|trial| trial.proposal.candidate == name).count();
         assert!(count("still") == 1 && count("good") > 2 * count("bad"), "{} {}", count("good"), count("bad"));
-        assert!((3..=9).contains(&count(ENSEMBLE)), "{}", count(ENSEMBLE));
-        let first = trials.iter().find(|trial| trial.proposal.candidate == ENSEMBLE).unwrap();
+        assert!((3..=9).contains(&count(VOTE)) && (1..=3).contains(&count(STACK)), "{} {}", count(VOTE), count(STACK));
+        let first = trials.iter().find(|trial| trial.proposal.candidate == VOTE).unwrap();
         assert!(first.proposal.number >= BEFORE_ENSEMBLES);
         let members = first.proposal.parameters["estimators"].get("good").unwrap();
         assert_eq!(members.get("using").and_then(Value::text).as_deref(), Some("good"));
         let leaders: Vec<&str> = contest.leaders(&trials).into_iter().map(|place| trials[place].proposal.candidate.as_str()).collect();
-        assert_eq!(leaders, ["good", ENSEMBLE, "bad", "still"]);
+        assert_eq!(leaders, ["good", VOTE, STACK, "bad", "still"]);
         // In turn all have the same.
         let in_turn = Contest { pace: Pace::InTurn, ..contest };
         let trials = all(&in_turn, 1, &BTreeMap::new());
         let count = |name: &str| trials.iter().filter(|trial| trial.proposal.candidate == name).count();
-        assert!(count("good").abs_diff(count("bad")) <= TURN && count(ENSEMBLE) == 0);
+        assert!(count("good").abs_diff(count("bad")) <= TURN && count(VOTE) == 0);
     }
 }

@@ -15,11 +15,11 @@ mod space;
 mod tpe;
 mod trial;
 
-pub use contest::{Contest, Cost, ENSEMBLE, Entrant, Pace, Strategy};
+pub use contest::{Contest, Cost, ENSEMBLES, Entrant, Pace, Strategy};
 pub use run::{Runner, Try, run};
 pub use search::{Algorithm, Search};
 pub use space::{Dimension, Distribution, Space};
 pub use trial::{Outcome, Proposal, Trial};
 
 /// Raised whenever the same seed proposes or scores otherwise.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

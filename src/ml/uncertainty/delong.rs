@@ -6,45 +6,67 @@
 use super::super::Task;
 use super::super::model::Scored;
 
-/// The area and its variance. `positives` and `negatives` hold scores; `None` with fewer than two of either.
-pub(super) fn area(positives: &[f64], negatives: &[f64]) -> Option<(f64, f64)> {
-    if positives.len() < 2 || negatives.len() < 2 {
-        return None;
-    }
-    // The share of the others that a score lies above, ties by half.
-    let placements = |of: &[f64], others: &[f64]| {
-        let mut sorted = others.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let below = |score: f64| sorted.partition_point(|other| *other < score) as f64;
-        let not_above = |score: f64| sorted.partition_point(|other| *other <= score) as f64;
-        of.iter().map(|score| f64::midpoint(below(*score), not_above(*score)) / sorted.len() as f64).collect::<Vec<f64>>()
-    };
-    let variance = |values: &[f64]| {
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0))
-    };
-    let (mean, of_positives) = variance(&placements(positives, negatives));
-    let (_, of_negatives) = variance(&placements(negatives, positives));
-    Some((mean, of_positives / positives.len() as f64 + of_negatives / negatives.len() as f64))
+/// The area under the ROC curve of two classes, where no row has a weight of its own.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ml) struct Area {
+    area: f64,
+    variance: f64,
 }
 
-/// The interval on the logit scale, which keeps it inside 0 and 1; `None` for other tasks, weighted rows, and areas of 0 or 1.
-pub(in crate::ml) fn interval(scored: &Scored, confidence: f64) -> Option<(f64, f64)> {
-    let Task::Classification { positive: Some(positive), .. } = &scored.task else { return None };
-    if scored.weight.iter().any(|weight| *weight != 1.0) {
+impl Area {
+    /// `None` for other tasks, weighted rows, and areas of 0 or 1, which have no variance.
+    pub(in crate::ml) fn of(scored: &Scored) -> Option<Self> {
+        let Task::Classification { positive: Some(positive), .. } = &scored.task else { return None };
+        if scored.weight.iter().any(|weight| *weight != 1.0) {
+            return None;
+        }
+        let is_positive: Vec<bool> = scored.y.iter().map(|y| *y as usize == *positive).collect();
+        let (area, variance) = area(scored.scores.get(*positive)?, &is_positive)?;
+        (area > 0.0 && area < 1.0).then_some(Self { area, variance })
+    }
+
+    /// On the logit scale, which keeps it inside 0 and 1.
+    pub(in crate::ml) fn interval(&self, confidence: f64) -> (f64, f64) {
+        let Self { area, variance } = self;
+        let (logit, spread) = ((area / (1.0 - area)).ln(), variance.sqrt() / (area * (1.0 - area)));
+        let reach = normal_quantile(f64::midpoint(1.0, confidence)) * spread;
+        let back = |x: f64| 1.0 / (1.0 + (-x).exp());
+        (back(logit - reach), back(logit + reach))
+    }
+}
+
+/// The area and its variance; `None` with fewer than two rows of either class.
+pub(super) fn area(scores: &[f64], is_positive: &[bool]) -> Option<(f64, f64)> {
+    let positives = is_positive.iter().filter(|is_positive| **is_positive).count();
+    let negatives = is_positive.len() - positives;
+    if positives < 2 || negatives < 2 {
         return None;
     }
-    let scores = scored.scores.get(*positive)?;
-    let (ones, zeros): (Vec<_>, Vec<_>) = scores.iter().zip(&scored.y).partition(|(_, y)| **y as usize == *positive);
-    let of = |rows: Vec<(&f64, &f64)>| rows.into_iter().map(|(score, _)| *score).collect::<Vec<f64>>();
-    let (area, variance) = area(&of(ones), &of(zeros))?;
-    if area <= 0.0 || area >= 1.0 {
-        return None;
+    let mut order: Vec<(f64, usize)> = scores.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    // The share of the other class that a row's score lies above, ties by half.
+    let mut placements = vec![0.0; scores.len()];
+    let (mut positives_below, mut negatives_below) = (0_usize, 0_usize);
+    for tied in order.chunk_by(|a, b| a.0 == b.0) {
+        let tied_positives = tied.iter().filter(|(_, row)| is_positive[*row]).count();
+        let tied_negatives = tied.len() - tied_positives;
+        let above = |below: usize, tied: usize, all: usize| f64::midpoint(below as f64, (below + tied) as f64) / all as f64;
+        let of_positives = above(negatives_below, tied_negatives, negatives);
+        let of_negatives = above(positives_below, tied_positives, positives);
+        for (_, row) in tied {
+            placements[*row] = if is_positive[*row] { of_positives } else { of_negatives };
+        }
+        positives_below += tied_positives;
+        negatives_below += tied_negatives;
     }
-    let (logit, spread) = ((area / (1.0 - area)).ln(), variance.sqrt() / (area * (1.0 - area)));
-    let reach = normal_quantile(f64::midpoint(1.0, confidence)) * spread;
-    let back = |x: f64| 1.0 / (1.0 + (-x).exp());
-    Some((back(logit - reach), back(logit + reach)))
+    let variance = |class: bool, rows: usize| {
+        let values = || placements.iter().zip(is_positive).filter(|(_, is_positive)| **is_positive == class).map(|(value, _)| value);
+        let mean = values().sum::<f64>() / rows as f64;
+        (mean, values().map(|value| (value - mean).powi(2)).sum::<f64>() / (rows as f64 - 1.0))
+    };
+    let (mean, of_positives) = variance(true, positives);
+    let (_, of_negatives) = variance(false, negatives);
+    Some((mean, of_positives / positives as f64 + of_negatives / negatives as f64))
 }
 
 /// The normal distribution's quantile, for probabilities from 0.5 to 0.9999, by Newton's method.

@@ -1,7 +1,7 @@
 //! How sure a metric is: intervals from the rows it was measured on.
 //!
 //! Every metric but `max_error` (a greatest value has no bootstrap: Bickel and Freedman 1981) has a percentile bootstrap interval
-//! (Efron 1979): rows are drawn again with replacement, as weights, and the metric is computed for each draw. From more than [`MOST`]
+//! (Efron 1979), a figure of the user's own from fewer draws: rows are drawn again with replacement, as weights, and the metric is computed for each draw. From more than [`MOST`]
 //! rows, that many stand for all, spread over them, and the interval is narrowed by the root of their share, since the error of a metric
 //! shrinks with the root of the rows (Politis, Romano and Wolf 1999). Percentiles are expanded for few rows as Hesterberg (2015) has it. The area under the ROC curve of two classes has `DeLong`'s interval
 //! (`DeLong`, `DeLong` and Clarke-Pearson 1988) on the logit scale, where no row has a weight of its own.
@@ -24,9 +24,10 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::delong::interval as area_interval;
+pub(super) use self::delong::Area;
 use super::metric::{self, MetricEntry};
 use super::model::Scored;
+use crate::error::Result;
 use crate::value::Fault;
 
 pub(super) use delong::normal_quantile;
@@ -36,6 +37,8 @@ pub use repeated::corrected;
 pub const VERSION: u32 = 1;
 /// Rows that are drawn from.
 pub const MOST: usize = 10_000;
+/// Draws of a figure that is no built-in metric, at most: each is a query.
+pub const OF_FIGURES: usize = 200;
 /// With fewer rows an interval would promise more than it holds.
 pub const FEWEST: usize = 10;
 
@@ -132,6 +135,7 @@ pub struct Draws<'a> {
     rows: Vec<usize>,
     bootstrap: Bootstrap,
     seed: u64,
+    area: Option<Area>,
 }
 
 impl<'a> Draws<'a> {
@@ -150,7 +154,7 @@ impl<'a> Draws<'a> {
             None => (scored.y[row] - scored.prediction[row]).abs(),
         };
         rows.sort_by(|a, b| by(*a).total_cmp(&by(*b)).then(a.cmp(b)));
-        Some(Self { scored, rows, bootstrap, seed })
+        Some(Self { scored, rows, bootstrap, seed, area: Area::of(scored) })
     }
 
     /// How much narrower an interval of all rows is than one of those drawn from.
@@ -183,7 +187,7 @@ impl<'a> Draws<'a> {
     /// The values of some metrics in each draw; without those whose interval needs none.
     #[must_use]
     pub fn drawn(&self, entries: &[&'static MetricEntry]) -> BTreeMap<&'static str, Drawn> {
-        let is_closed = |entry: &MetricEntry| entry.name == "roc_auc" && delong::interval(self.scored, self.bootstrap.ci).is_some();
+        let is_closed = |entry: &MetricEntry| entry.name == "roc_auc" && self.area.is_some();
         let entries: Vec<&'static MetricEntry> = entries.iter().copied().filter(|entry| has_interval(entry) && !is_closed(entry)).collect();
         self.all_drawn(&entries)
     }
@@ -199,7 +203,7 @@ impl<'a> Draws<'a> {
             return BTreeMap::new();
         }
         let sample = self.scored.take(&self.rows);
-        let drawn = self.replicates(&sample, |scored| entries.iter().map(|entry| (entry.compute)(scored)).collect::<Vec<_>>());
+        let drawn = self.replicates(&sample, |scored, _| entries.iter().map(|entry| (entry.compute)(scored)).collect::<Vec<_>>());
         let one = |(i, entry): (usize, &&'static MetricEntry)| {
             let (value, center) = ((entry.compute)(self.scored)?, (entry.compute)(&sample)?);
             // Counts grow with the rows; everything else does not.
@@ -213,11 +217,11 @@ impl<'a> Draws<'a> {
     /// A metric's interval with another confidence, or from fewer draws, than the draws were asked for with.
     #[must_use]
     pub fn interval(&self, entry: &MetricEntry, drawn: &BTreeMap<&'static str, Drawn>, bootstrap: Bootstrap) -> Option<Interval> {
-        if let Some(drawn) = drawn.get(entry.name) {
-            return drawn.interval(bootstrap).map(|(low, high)| Interval { low, high, method: Method::Bootstrap });
+        if let Some(area) = self.area.filter(|_| entry.name == "roc_auc") {
+            let (low, high) = area.interval(bootstrap.ci);
+            return Some(Interval { low, high, method: Method::Delong });
         }
-        let (low, high) = delong::interval(self.scored, bootstrap.ci).filter(|_| entry.name == "roc_auc")?;
-        Some(Interval { low, high, method: Method::Delong })
+        drawn.get(entry.name)?.interval(bootstrap).map(|(low, high)| Interval { low, high, method: Method::Bootstrap })
     }
 
     /// The standard error of a metric; `None` where a tenth of the draws or more have no value.
@@ -240,26 +244,52 @@ impl<'a> Draws<'a> {
         let (sample, rival) = (self.scored.take(&self.rows), other.take(&self.rows));
         let value = difference(self.scored, other)?;
         let center = difference(&sample, &rival)?;
-        let drawn = self.replicates(&sample, |scored| difference(scored, &Scored { weight: scored.weight.clone(), ..rival.clone() }));
+        let drawn = self.replicates(&sample, |scored, rows| difference(scored, &Scored { weight: scored.weight.clone(), ..rival.take(rows) }));
         let values = drawn.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
         Some(Drawn { value, center, values, narrower: self.narrower(), rows: self.scored.rows() })
     }
 
-    /// Computes something for every draw, in the order of the draws; each has a seed of its own.
-    fn replicates<T: Send>(&self, sample: &Scored, of: impl Fn(&Scored) -> T + Sync) -> Vec<T> {
+    /// A figure of any kind in [`OF_FIGURES`] draws at most; `of` works it out for rows by their numbers, which may come more than once.
+    /// One that grows with the rows, such as a sum, is known by that it does.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub fn figure(&self, value: f64, of: impl Fn(&[usize]) -> Result<Option<f64>>) -> Result<Option<Drawn>> {
+        let Some(center) = of(&self.rows)?.filter(|center| center.is_finite()) else { return Ok(None) };
+        let count = self.rows.len();
+        let share = self.scored.rows() as f64 / count as f64;
+        let grows = if (value - share * center).abs() < (value - center).abs() { share } else { 1.0 };
+        let mut values = Vec::new();
+        for draw in 0..self.bootstrap.samples.min(OF_FIGURES) {
+            let mut random = self.random(draw);
+            let rows: Vec<usize> = (0..count).map(|_| self.rows[random.random_range(0..count)]).collect();
+            values.push(of(&rows)?.map_or(f64::NAN, |value| value * grows));
+        }
+        Ok(Some(Drawn { value, center: center * grows, values, narrower: self.narrower(), rows: self.scored.rows() }))
+    }
+
+    /// Each draw has a seed of its own.
+    fn random(&self, draw: usize) -> SmallRng {
+        SmallRng::seed_from_u64(self.seed ^ (draw as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// Computes something for every draw, in the order of the draws: of the rows that were drawn, with their places in the sample, each once and
+    /// weighing as often as it was drawn. What was not drawn is left out, since every metric would have to step over it.
+    fn replicates<T: Send>(&self, sample: &Scored, of: impl Fn(&Scored, &[usize]) -> T + Sync) -> Vec<T> {
         let rows = sample.rows();
         (0..self.bootstrap.samples)
             .into_par_iter()
             .map_init(
-                || (sample.clone(), vec![0_u32; rows]),
-                |(scored, counts), draw| {
-                    let mut random = SmallRng::seed_from_u64(self.seed ^ (draw as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                || (sample.clone(), vec![0_u32; rows], Vec::with_capacity(rows)),
+                |(scored, counts, drawn), draw| {
+                    let mut random = self.random(draw);
                     counts.fill(0);
                     (0..rows).for_each(|_| counts[random.random_range(0..rows)] += 1);
-                    for ((weight, own), count) in scored.weight.iter_mut().zip(&sample.weight).zip(counts.iter()) {
-                        *weight = own * f64::from(*count);
-                    }
-                    of(scored)
+                    drawn.clear();
+                    drawn.extend((0..rows).filter(|row| counts[*row] > 0));
+                    sample.take_into(drawn, scored);
+                    scored.weight.iter_mut().zip(drawn.iter()).for_each(|(weight, row)| *weight *= f64::from(counts[*row]));
+                    of(scored, drawn)
                 },
             )
             .collect()

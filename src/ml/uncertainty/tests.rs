@@ -58,7 +58,7 @@ fn nineteen_of_twenty_intervals_hold_the_truth() {
 #[test]
 fn the_area_has_delongs_variance() {
     // By hand: positives 3 and 2 lie above 1 and 0.75 of the negatives 1 and 2, which lie below 1 and 0.75 of the positives.
-    let (area, variance) = delong::area(&[3.0, 2.0], &[1.0, 2.0]).unwrap();
+    let (area, variance) = delong::area(&[3.0, 2.0, 1.0, 2.0], &[true, true, false, false]).unwrap();
     assert_eq!((area, variance), (0.875, 0.031_25));
     assert!((delong::normal_quantile(0.975) - 1.959_963_984_540_054).abs() < 1e-12);
     assert!((delong::normal_quantile(0.9995) - 3.290_526_731_491_926).abs() < 1e-12);

@@ -149,5 +149,5 @@ fn simplest(contest: &Contest, trials: &[Trial], best: usize, error: f64) -> usi
     let score = |place: usize| trials[place].score().unwrap_or(f64::NAN);
     let leaders = contest.leaders(trials);
     let near = leaders.into_iter().filter(|place| (score(*place) - score(best)).abs() <= error);
-    near.min_by_key(|place| estimators::complexity(contest.using(&trials[*place]).unwrap_or_default())).unwrap_or(best)
+    near.min_by_key(|place| estimators::complexity(contest.using(&trials[*place]))).unwrap_or(best)
 }

@@ -46,7 +46,7 @@ impl Winner {
             let (trial, name) = (&self.trials[place], &self.trials[place].proposal.candidate);
             serde_json::json!({
                 "candidate": name,
-                "using": contest.using(trial).unwrap_or("voting"),
+                "using": contest.using(trial),
                 "score": trial.score(),
                 "standard_error": trial.standard_error(),
                 "trial": trial.proposal.number,
@@ -140,7 +140,7 @@ impl Winner {
         columns.extend(["trials", "best trial", "wins"].map(str::to_owned));
         let row = |place: &usize| {
             let trial = &self.trials[*place];
-            let mut cells: Vec<Cell> = vec![trial.proposal.candidate.as_str().into(), contest.using(trial).unwrap_or("voting").into(), trial.score().into()];
+            let mut cells: Vec<Cell> = vec![trial.proposal.candidate.as_str().into(), contest.using(trial).into(), trial.score().into()];
             cells.extend(with_folds.then(|| trial.standard_error().into()));
             cells.extend([Cell::Count(self.trials_of(&trial.proposal.candidate) as u64), number(trial)]);
             cells.push(if *place == self.best { "yes".into() } else { Cell::Missing });

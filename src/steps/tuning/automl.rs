@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::space::ParameterSpace;
 use super::{Around, Asked, Candidates, Cv, Select, Tuning, bounds, fault, one, yes};
-use crate::ml::tune::{Algorithm, Contest, Cost, ENSEMBLE, Entrant, Pace, Strategy};
+use crate::ml::tune::{Algorithm, Contest, Cost, ENSEMBLES, Entrant, Pace, Strategy};
 use crate::ml::{Task, estimators, metric};
 use crate::value::{Fault, Value};
 
@@ -78,9 +78,11 @@ impl AutomlSection {
         }
         let with_ensembles = self.ensemble && entrants.len() > 1;
         if with_ensembles {
-            let entry = estimators::named("voting").map_err(|fault| vec![fault])?;
-            let candidates = Candidates::new(entry, Value::empty(), around.transforms.clone())?;
-            field.insert(ENSEMBLE.to_owned(), candidates.taking(&["estimators", "weights"]));
+            for (name, using) in ENSEMBLES {
+                let entry = estimators::named(using).map_err(|fault| vec![fault])?;
+                let candidates = Candidates::new(entry, Value::empty(), around.transforms.clone())?;
+                field.insert(name.to_owned(), candidates.taking(&["estimators", "weights"]));
+            }
         }
         let max_trials = self.max_trials.unwrap_or(if self.time_budget_secs.is_some() { MOST_TRIALS } else { TRIALS });
         let greater_is_better = around.objective.greater_is_better;
