@@ -43,7 +43,7 @@ impl Case {
 /// judged: `cargo nextest run bad_inputs --success-output immediate`.
 #[allow(clippy::print_stdout, reason = "the messages are what these tests are about")]
 fn check(project: &Project, cases: &[Case]) {
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_mins(1);
     project.ok(&["run"]);
     let good = files(project);
     let mut wrong = String::new();
