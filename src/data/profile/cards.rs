@@ -23,8 +23,7 @@ impl Profile {
         let cells = self.rows * self.columns.len() as u64;
         let mut facts = vec![Fact::new("rows", self.rows), Fact::new("columns", self.columns.len())];
         facts.push(Fact::new("missing cells", if cells == 0 { Cell::Missing } else { Cell::Share(missing as f64 / cells as f64) }));
-        let about = if self.duplicates.estimated { "duplicate rows (estimate)" } else { "duplicate rows" };
-        facts.push(Fact::new(about, self.duplicates.rows));
+        facts.push(Fact::new(self.duplicates.label(), self.duplicates.rows));
         facts.push(Fact::new("alerts", self.alerts().count()));
         let mut blocks = vec![Block::Facts(facts)];
         let notes = self.notes();
