@@ -314,7 +314,8 @@ pub fn has_content(block: &Block) -> bool {
 
 /// Splits a sentence at its back-ticks, if they come in pairs.
 pub fn spans(text: &str, limit: usize) -> Vec<Span> {
-    let text = cut(&visible_lines(text), limit);
+    // A number and its unit stay on one line.
+    let text = cut(&visible_lines(text), limit).replace(" %", "\u{a0}%");
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
         return vec![Span { code: false, text }];
@@ -379,7 +380,7 @@ pub fn table(table: &Table, limits: Limits) -> TableView {
         }
     }
     let notes: Vec<String> = [left_out(table.rows.len(), height, "rows"), left_out(table.columns.len(), width, "columns")].into_iter().flatten().collect();
-    TableView { caption: spans(&table.caption, limits.cell), label: label(&table.caption, limits), tall: rows.len() > 16, columns, rows, note: notes.join(" ") }
+    TableView { caption: spans(&table.caption, limits.cell), label: label(&table.caption, limits), tall: rows.len() > 24, columns, rows, note: notes.join(" ") }
 }
 
 /// A caption without the marks of names.

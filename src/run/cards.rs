@@ -317,6 +317,11 @@ fn links(session: &Session<'_>, done: &[StepDone], failed: Option<&str>) -> Vec<
         .collect()
 }
 
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// What of a step the index shows.
 struct Shown {
     report: Report,
@@ -353,7 +358,8 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone], failed: Option<&F
         {
             verdict = Some(if verdict_of.validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) });
             headline = report.card.headline.iter().filter(|fact| fact.label != "verdict").cloned().collect();
-            said.clone_from(&report.card.summary);
+            // The verdict stands above it.
+            said = report.card.summary.split_once(": ").map_or_else(String::new, |(_, rest)| capitalised(rest));
         }
         let written = session.recipe.step(&name).map(super::super::steps::Step::writes).unwrap_or_default();
         let shape = report.and_then(|r| written.iter().find_map(|slot| r.shapes.get(slot.artifact)).copied());

@@ -13,7 +13,7 @@ pub use super::gate::{Criterion, Outcome, Severity};
 use super::slices::{Sets, SliceBy, SliceRows, SliceSearch, Sliced, column_of, slice};
 use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
-use crate::card::format::number;
+use crate::card::format::{number, share};
 use crate::card::{Block, Card, Cell, Fact, IntervalRow, Intervals, Tab};
 use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
@@ -284,7 +284,7 @@ impl Evaluate {
             return format!("does not beat the dummy, {against}");
         }
         // A share of an error is gone; of a score that grows, such a share says nothing.
-        let by = if !greater && value >= 0.0 { format!("{:.0} %", (100.0 * by / dummy).floor()) } else { number(by) };
+        let by = if !greater && value >= 0.0 { share(by / dummy) } else { number(by) };
         format!("beats the dummy by {by}, {against}")
     }
 

@@ -187,7 +187,7 @@ fn apart_blocks(apart: &Apart, is_meant: bool) -> Vec<Block> {
         blocks.push(Block::Bars(Bars {
             caption: "What tells test rows from training rows".to_owned(),
             x: "share of what the model gained".to_owned(),
-            bars: apart.columns.iter().filter(|(_, share)| *share > 0.0).take(10).cloned().collect(),
+            bars: apart.columns.iter().filter(|(_, share)| *share >= 0.001).take(10).cloned().collect(),
         }));
     }
     blocks

@@ -200,7 +200,8 @@ fn learned_blocks(fitted: &FittedChain) -> Vec<Block> {
 fn changed_blocks(before: &Profile, after: &Profile) -> Vec<Block> {
     const SHOWN: usize = 8;
     let histogram = |profile: &Profile, name: &str, when: &str| {
-        let found = profile.column(name)?.summary.histogram.clone()?;
+        // The edges of dates are numbers that nobody reads.
+        let found = profile.column(name).filter(|column| column.summary.range.is_none())?.summary.histogram.clone()?;
         Some(Histogram { caption: format!("`{}`, {when}", shorten(name)), ..found })
     };
     let changed = before.columns.iter().map(|column| column.summary.name.as_str()).filter_map(|name| {

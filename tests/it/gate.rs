@@ -144,7 +144,7 @@ fn slices_and_groups_have_their_figures_and_may_decide() {
     assert!((total / all as f64 / overall - 1.0).abs() < 1e-9);
     let card = project.ok(&["inspect", "evaluate"]).stdout;
     for said in
-        ["Slices of the test rows, with 95 % intervals", "80 ≤ area < 120", "Groups of town", "mean_error_difference", "is worse than the others beyond chance"]
+        ["Slices of the test rows, with 95 % intervals", "80 ≤ area < 120", "Groups of `town`", "mean error difference", "is worse than the others beyond chance"]
     {
         assert!(card.contains(said), "{said}\n{card}");
     }
