@@ -436,7 +436,6 @@ pub fn against_champion(criteria: &[Criterion], outcomes: &[Outcome]) -> Option<
     let name = metric::short_name(&criterion.metric);
     Some(match (compared.verdict(), criterion.not_worse_than) {
         ("better", _) => format!("better than the champion by {} to {} in {name}", number(compared.low), number(compared.high)),
-        ("worse", None) => format!("worse than the champion by {} to {} in {name}", number(-compared.high), number(-compared.low)),
         (_, Some(share)) if outcome.passed => {
             let share = if share > 0.0 { format!(" by more than {} %", number(100.0 * share)) } else { String::new() };
             format!("not worse than the champion{share} in {name}{sure}")
