@@ -89,7 +89,12 @@ fn twins_fit_the_published_schema_and_hold_nothing_of_the_moment() {
         project.write("recipe.yaml", project.read("recipe.yaml") + scoring);
         project.ok(&["run"]);
         project.ok(&["run", "predict"]);
-        let twins = cards(project, "json").into_iter().map(|file| (file.file_name().unwrap().to_owned(), fs::read(&file).unwrap()));
+        // The key of register names the registry, which is another one in another project.
+        let text = |file: &PathBuf| {
+            let text = fs::read_to_string(file).unwrap();
+            if file.ends_with("register.json") { text.split_once("\"metrics\"").unwrap().1.to_owned() } else { text }
+        };
+        let twins = cards(project, "json").into_iter().map(|file| (file.file_name().unwrap().to_owned(), text(&file)));
         twins.collect::<BTreeMap<_, _>>()
     };
     let twins = run(&project);
@@ -117,7 +122,8 @@ fn a_page_says_what_changed_since_the_last_run_and_how_the_model_stands() {
     let page = |step: &str| project.read(&format!(".recipe/cards/houses/{step}.html"));
     assert!(page("ingest").contains("it ran for the first time") && !page("ingest").contains("Since the last run"));
     let summary = twin(&project, "evaluate")["card"]["summary"].as_str().unwrap().to_owned();
-    assert!(summary.starts_with("VALIDATED: beats the dummy by 8") && summary.contains(" %, test rmse "), "{summary}");
+    let said = "VALIDATED: beats the dummy by 96.1 %, test rmse 1458 against 37,439. The model passed: test r2_score ≥ 0.5 (0.9985).";
+    assert_eq!(summary, said);
     project.write("data/houses.csv", houses(300).replace("North", "Northern"));
     project.ok(&["run"]);
     assert!(page("ingest").contains("<code>ingested_data</code> has 300 rows, before 240"));
