@@ -1,7 +1,7 @@
 //! What a step found, as plain data: a card has tabs, a tab has blocks.
 //!
 //! Steps fill these in and know nothing of HTML; `html.rs` draws the page, `text.rs` the terminal's
-//! form. The JSON twin of a card is this structure, serialised. A card holds what was *found*, never a
+//! form. The JSON twin of a card is this structure, serialised (`twin.rs`). A card holds what was *found*, never a
 //! clock, so equal results give equal bytes.
 
 pub mod format;
@@ -10,12 +10,14 @@ pub mod html;
 mod sample;
 mod svg;
 pub mod text;
+pub mod twin;
 mod view;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One step's findings.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Card {
     /// The one sentence that matters most.
     pub summary: String,
@@ -27,7 +29,7 @@ pub struct Card {
 }
 
 /// A label and its value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Fact {
     pub label: String,
     pub value: Cell,
@@ -41,7 +43,7 @@ impl Fact {
 }
 
 /// A page of a card.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Tab {
     /// Stable, for deep links: `profile`, `residuals`.
     pub id: String,
@@ -57,7 +59,7 @@ impl Tab {
 }
 
 /// One value in a table or a fact; how it is written is the renderer's business.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
     Text(String),
@@ -106,7 +108,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
 }
 
 /// A building block of a tab.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Block {
     Heading(String),
@@ -120,6 +122,8 @@ pub enum Block {
     Points(Points),
     Swarm(Swarm),
     Heat(Heat),
+    Intervals(Intervals),
+    Groups(Groups),
     /// One row a column of a data set, with a small histogram each.
     Profile(Vec<ColumnProfile>),
     /// Preformatted text: configuration, SQL, a log.
@@ -127,7 +131,7 @@ pub enum Block {
 }
 
 /// A table; every row has as many cells as there are columns.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Table {
     pub caption: String,
     pub columns: Vec<String>,
@@ -135,7 +139,7 @@ pub struct Table {
 }
 
 /// Real counts between real edges: `edges.len() == counts.len() + 1` for each series.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Histogram {
     pub caption: String,
     pub x: String,
@@ -144,14 +148,14 @@ pub struct Histogram {
 }
 
 /// A named row of counts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Counts {
     pub name: String,
     pub counts: Vec<u64>,
 }
 
 /// Horizontal bars, one a label, in the order given; negative values go left of the axis.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Bars {
     pub caption: String,
     pub x: String,
@@ -159,7 +163,7 @@ pub struct Bars {
 }
 
 /// Lines over a common pair of axes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Lines {
     pub caption: String,
     pub x: String,
@@ -170,14 +174,14 @@ pub struct Lines {
 }
 
 /// A named line. Beside named ones, a line without a name is drawn faintly behind them, as one of many.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Line {
     pub name: String,
     pub points: Vec<(f64, f64)>,
 }
 
 /// A scatter plot (at most a few thousand points; the step samples).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Points {
     pub caption: String,
     pub x: String,
@@ -187,7 +191,7 @@ pub struct Points {
 }
 
 /// For each name a row of points on a common axis, spread where they would lie on each other.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Swarm {
     pub caption: String,
     pub x: String,
@@ -197,14 +201,49 @@ pub struct Swarm {
 }
 
 /// A named row of points: where each lies, and its shade from 0 to 1, if it has one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct SwarmRow {
     pub name: String,
     pub points: Vec<(f64, Option<f64>)>,
 }
 
+/// For each name a value and the interval around it, on a common axis.
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct Intervals {
+    pub caption: String,
+    pub x: String,
+    pub rows: Vec<IntervalRow>,
+    /// What the rows are held against: a name and its value.
+    pub reference: Option<(String, f64)>,
+}
+
+/// A named value, and from where to where it may lie.
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct IntervalRow {
+    pub name: String,
+    pub value: f64,
+    pub range: Option<(f64, f64)>,
+}
+
+/// How many rows each series has of each value, drawn as shares of the series: `rows[label].1[series]`.
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct Groups {
+    pub caption: String,
+    pub x: String,
+    pub series: Vec<String>,
+    pub rows: Vec<(String, Vec<u64>)>,
+}
+
+impl Groups {
+    /// The rows of each series.
+    #[must_use]
+    pub fn totals(&self) -> Vec<u64> {
+        (0..self.series.len()).map(|series| self.rows.iter().filter_map(|(_, counts)| counts.get(series)).sum()).collect()
+    }
+}
+
 /// A matrix of counts, such as a confusion matrix: `counts[row][column]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Heat {
     pub caption: String,
     pub x: String,
@@ -214,7 +253,7 @@ pub struct Heat {
 }
 
 /// The profile of one column.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ColumnProfile {
     pub name: String,
     /// `integer`, `float`, `string`, `boolean`, `date`, `datetime`, …

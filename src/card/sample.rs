@@ -1,6 +1,8 @@
 //! Cards for the tests of the renderers: one with every kind of block, and one with hostile names.
 
-use super::{Bars, Block, Card, Cell, ColumnProfile, Counts, Fact, Heat, Histogram, Line, Lines, Points, Swarm, SwarmRow, Tab, Table};
+use super::{
+    Bars, Block, Card, Cell, ColumnProfile, Counts, Fact, Groups, Heat, Histogram, IntervalRow, Intervals, Line, Lines, Points, Swarm, SwarmRow, Tab, Table,
+};
 
 pub const HOSTILE: [&str; 4] = ["<img src=x onerror=alert(1)>", "</script></style>\"'", "{{7*7}}", "bell\u{7} escape\u{1b}[31m turn\u{202e}"];
 
@@ -162,6 +164,22 @@ pub fn rich() -> Card {
                             })
                             .collect(),
                     }),
+                    Block::Intervals(Intervals {
+                        caption: "Where the error lies".into(),
+                        x: "rmse".into(),
+                        rows: [("test", 2.07, Some((1.83, 2.31))), ("validation", 2.01, None), ("champion v3", 2.2, Some((1.9, 2.5)))]
+                            .map(|(name, value, range)| IntervalRow { name: name.into(), value, range })
+                            .to_vec(),
+                        reference: Some(("dummy".into(), 10.49)),
+                    }),
+                    Block::Groups(Groups {
+                        caption: "payment_type".into(),
+                        x: "share of the rows".into(),
+                        series: ["training", "scored"].map(str::to_owned).to_vec(),
+                        rows: [("card", [5300, 140]), ("cash", [2500, 90]), ("all others", [136, 12])]
+                            .map(|(name, counts)| (name.to_owned(), counts.to_vec()))
+                            .to_vec(),
+                    }),
                     Block::Heading("Where it is wrong".into()),
                     Block::Text("Errors grow with distance; the worst five per cent of trips hold 41 % of the squared error.".into()),
                     Block::Points(Points {
@@ -248,6 +266,18 @@ pub fn hostile() -> Card {
                     x: name.clone(),
                     shade: name.clone(),
                     rows: all().map(|name| SwarmRow { name, points: vec![(0.0, None), (1.0, Some(1.0))] }).collect(),
+                }),
+                Block::Intervals(Intervals {
+                    caption: name.clone(),
+                    x: name.clone(),
+                    rows: all().map(|name| IntervalRow { name, value: 1.0, range: Some((0.0, 2.0)) }).collect(),
+                    reference: Some((name.clone(), 0.5)),
+                }),
+                Block::Groups(Groups {
+                    caption: name.clone(),
+                    x: name.clone(),
+                    series: all().collect(),
+                    rows: all().map(|name| (name, vec![1, 2, 3, 4])).collect(),
                 }),
                 Block::Heat(Heat { caption: name.clone(), x: name.clone(), y: name.clone(), labels: all().collect(), counts: vec![vec![1; 4]; 4] }),
                 Block::Profile(vec![ColumnProfile {

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::format::{count, full, number, share, shorten, tick, ticks, visible, width};
-use super::{Bars, Histogram, Line, Lines, Points, Swarm};
+use super::{Bars, Groups, Histogram, Intervals, Line, Lines, Points, Swarm};
 
 /// Width of a chart's view box; the style sheet lets it grow a little and shrink to a phone.
 pub const WIDTH: f64 = 480.0;
@@ -121,6 +121,14 @@ pub fn sparkline(counts: &[u64], slots: usize) -> Option<String> {
         rectangle(i as f64 * step, 32.0 - height, step - gap, height)
     });
     Some(bars.collect())
+}
+
+/// What lies behind each bar of a sparkline: a rectangle over the whole height with words to show on hover.
+#[must_use]
+pub fn spark_hits(titles: Vec<String>, slots: usize) -> Vec<Mark> {
+    let step = 120.0 / titles.len().max(slots) as f64;
+    let hit = |(i, title)| Mark { d: rectangle(i as f64 * step, 0.0, step, 32.0), class: "hit".to_owned(), title };
+    titles.into_iter().enumerate().map(hit).collect()
 }
 
 /// Horizontal bars with their values at the end.
@@ -284,6 +292,70 @@ pub fn swarm(chart: &Swarm) -> Option<Drawing> {
     drawing.description =
         format!("{} points of {x} in {} rows between {} and {}; colour: {shade}.", count(points), chart.rows.len(), number(low), number(high));
     Some(drawing)
+}
+
+/// Values as dots on whiskers, with the numbers at the right; what they are held against is a dashed line.
+#[must_use]
+pub fn intervals(chart: &Intervals) -> Option<Drawing> {
+    const ROW: f64 = 26.0;
+    let rows: Vec<_> = chart.rows.iter().filter(|row| row.value.is_finite()).collect();
+    let whole = |range: Option<(f64, f64)>| range.filter(|(low, high)| low.is_finite() && high.is_finite());
+    let ends = rows.iter().flat_map(|row| whole(row.range).map_or([row.value; 2], |(low, high)| [low, high]).into_iter().chain([row.value]));
+    let reference = chart.reference.as_ref().filter(|(_, value)| value.is_finite());
+    let (low, high) = range(ends.chain(reference.map(|(_, value)| *value)))?;
+    // Zero belongs on the axis when the values come near it.
+    let axis = Axis::rounded(if low > 0.0 && low < 0.5 * high { 0.0 } else { low }, high, &chart.x, false);
+    let texts = super::format::column(&rows.iter().map(|row| row.value).collect::<Vec<_>>());
+    let mut plot = Rows::new(rows.iter().map(|row| row.name.as_str()), texts.iter().map(|text| measure(text)).fold(0.0, f64::max) + 12.0, ROW, axis);
+    if let Some((name, value)) = reference {
+        let x = plot.x(*value);
+        plot.mark(format!("M{} {}V{}", n(x), n(plot.top), n(plot.bottom())), "reference", format!("{name}: {}", full(*value)));
+    }
+    for (i, (row, text)) in rows.iter().zip(&texts).enumerate() {
+        let (x, y) = (plot.x(row.value), plot.middle(i));
+        let mut said = format!("{}: {}", row.name, full(row.value));
+        if let Some((low, high)) = whole(row.range) {
+            said += &format!(", {} to {}", number(low), number(high));
+            let (from, to) = (plot.x(low), plot.x(high));
+            plot.mark(format!("M{} {}H{}M{} {}v8M{} {}v8", n(from), n(y), n(to), n(from), n(y - 4.0), n(to), n(y - 4.0)), "line s1", said.clone());
+        }
+        plot.mark(dot(x, y), "dot s1 large", said);
+        plot.drawing.labels.push(label(WIDTH, y + 4.0, "end figure", text, WIDTH));
+    }
+    let against = reference.map_or_else(String::new, |(name, value)| format!("; the dashed line is {name}, {}", number(*value)));
+    Some(plot.finish(format!("{} values of {} between {} and {}{against}.", rows.len(), named(&chart.x, "x"), number(low), number(high))))
+}
+
+/// Shares as dots, one a series, of the first `most` labels: a ring for the first series.
+#[must_use]
+pub fn groups(chart: &Groups, most: usize) -> Option<Drawing> {
+    const ROW: f64 = 24.0;
+    const RING: f64 = 4.5;
+    let totals = chart.totals();
+    let part = |counts: &[u64], series: usize| counts.get(series).copied().unwrap_or(0) as f64 / totals[series].max(1) as f64;
+    if chart.rows.is_empty() || totals.iter().all(|total| *total == 0) {
+        return None;
+    }
+    let rows = &chart.rows[..chart.rows.len().min(most)];
+    let highest = rows.iter().flat_map(|(_, counts)| (0..totals.len()).map(|series| part(counts, series))).fold(0.0, f64::max);
+    let mut plot = Rows::new(rows.iter().map(|(name, _)| name.as_str()), 10.0, ROW, Axis::from_zero(highest, &chart.x, true));
+    for (i, (name, counts)) in rows.iter().enumerate() {
+        let y = plot.middle(i);
+        let parts: Vec<f64> = (0..totals.len()).map(|series| part(counts, series)).collect();
+        let (low, high) = range(parts.iter().copied())?;
+        plot.mark(format!("M{} {}H{}", n(plot.x(low)), n(y), n(plot.x(high))), "axis", String::new());
+        for (series, part) in parts.iter().enumerate().rev() {
+            let said = format!("{name}: {} {} ({})", chart.series[series], count(counts.get(series).copied().unwrap_or(0)), share(*part));
+            let x = plot.x(*part);
+            if series == 0 {
+                let d = format!("M{} {}a{RING} {RING} 0 1 0 {} 0a{RING} {RING} 0 1 0 -{} 0", n(x - RING), n(y), 2.0 * RING, 2.0 * RING);
+                plot.mark(d, "ring s1", said);
+            } else {
+                plot.mark(dot(x, y), &format!("dot s{}", series % COLOURS + 1), said);
+            }
+        }
+    }
+    Some(plot.finish(format!("Shares of {} values in {}.", chart.rows.len(), chart.series.join(" and "))))
 }
 
 /// The range of one bin in words.
@@ -467,6 +539,63 @@ impl Frame {
     }
 }
 
+/// Named rows below each other over one horizontal axis.
+struct Rows {
+    left: f64,
+    right: f64,
+    top: f64,
+    row: f64,
+    count: usize,
+    axis: Axis,
+    drawing: Drawing,
+}
+
+impl Rows {
+    /// `margin` is kept free at the right.
+    fn new<'a>(names: impl Iterator<Item = &'a str>, margin: f64, row: f64, axis: Axis) -> Self {
+        let names: Vec<&str> = names.collect();
+        let left = names.iter().map(|name| measure(name)).fold(0.0, f64::max).min(WIDTH * 0.36) + 14.0;
+        let mut rows = Self { left, right: WIDTH - margin, top: 4.0, row, count: names.len(), axis, drawing: Drawing::default() };
+        let bottom = rows.bottom();
+        rows.drawing = Drawing { width: WIDTH, height: bottom + if rows.axis.title.is_empty() { 26.0 } else { 44.0 }, ..Drawing::default() };
+        for (value, text) in rows.axis.labels(5) {
+            let x = rows.x(value);
+            rows.mark(format!("M{} {}V{}", n(x), n(rows.top), n(bottom)), "grid", String::new());
+            rows.drawing.labels.push(label(x.min(WIDTH - measure(&text) / 2.0), bottom + 18.0, "middle tick", &text, WIDTH));
+        }
+        for (i, name) in names.iter().enumerate() {
+            let y = rows.middle(i) + 4.0;
+            rows.drawing.labels.push(label(left - 14.0, y, "end", name, left - 14.0));
+        }
+        if !rows.axis.title.is_empty() {
+            let title = label(rows.right, bottom + 38.0, "end axis-title", &rows.axis.title, rows.right);
+            rows.drawing.labels.push(title);
+        }
+        rows
+    }
+
+    fn bottom(&self) -> f64 {
+        self.top + self.row * self.count as f64
+    }
+
+    fn middle(&self, row: usize) -> f64 {
+        self.top + self.row * (row as f64 + 0.5)
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        self.left + (value - self.axis.low) / (self.axis.high - self.axis.low) * (self.right - self.left)
+    }
+
+    fn mark(&mut self, d: String, class: &str, title: String) {
+        self.drawing.marks.push(Mark { d, class: class.to_owned(), title });
+    }
+
+    fn finish(mut self, description: String) -> Drawing {
+        self.drawing.description = description;
+        self.drawing
+    }
+}
+
 fn polyline(frame: &Frame, series: &Line) -> String {
     let mut path = String::new();
     let mut pen_up = true;
@@ -531,7 +660,7 @@ fn n(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::{Counts, SwarmRow};
+    use crate::card::{Counts, IntervalRow, SwarmRow};
 
     fn one(counts: &[u64], edges: &[f64]) -> Histogram {
         Histogram {
@@ -616,6 +745,24 @@ mod tests {
         assert!(at[0][0] == at[2][0] && at[0][0] == at[3][0] && at[0][1] != at[2][1] && at[2][1] != at[3][1], "{at:?}");
         assert!(at[1][0].parse::<f64>().unwrap() < at[0][0].parse::<f64>().unwrap());
         assert!(swarm(&Swarm::default()).is_none());
+    }
+
+    #[test]
+    fn dots_and_whiskers_lie_on_one_scale() {
+        let row = |value, range| IntervalRow { name: "a".into(), value, range };
+        let chart = Intervals { rows: vec![row(1.0, Some((0.0, 2.0))), row(f64::NAN, None)], reference: Some(("zero".into(), 0.0)), ..Intervals::default() };
+        let drawing = intervals(&chart).unwrap();
+        let start = |mark: &Mark| mark.d[1..].split([' ', 'H', 'V', 'h', 'a']).next().unwrap().parse::<f64>().unwrap();
+        let (reference, whisker, dot) = (marks(&drawing, "reference")[0], marks(&drawing, "line")[0], marks(&drawing, "dot")[0]);
+        assert!((start(reference) - start(whisker)).abs() < 0.11 && start(dot) > start(whisker));
+        assert_eq!((marks(&drawing, "dot").len(), dot.title.as_str()), (1, "a: 1, 0 to 2"));
+        assert!(intervals(&Intervals::default()).is_none());
+
+        let rows = vec![("x".to_owned(), vec![30, 1]), ("y".to_owned(), vec![10, 3])];
+        let chart = Groups { series: vec!["old".into(), "new".into()], rows, ..Groups::default() };
+        let titles: Vec<String> = groups(&chart, 9).unwrap().marks.iter().map(|mark| mark.title.clone()).filter(|title| !title.is_empty()).collect();
+        assert_eq!(titles, ["x: new 1 (25 %)", "x: old 30 (75 %)", "y: new 3 (75 %)", "y: old 10 (25 %)"]);
+        assert!(groups(&Groups { rows: vec![("x".into(), vec![0])], series: vec!["a".into()], ..Groups::default() }, 9).is_none());
     }
 
     #[test]

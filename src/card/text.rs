@@ -64,6 +64,8 @@ impl Page {
                 Block::Points(chart) => self.points(chart),
                 Block::Swarm(chart) => self.swarm(chart),
                 Block::Heat(chart) => self.heat(chart),
+                Block::Intervals(chart) => self.table(&super::view::intervals_table(chart)),
+                Block::Groups(chart) => self.table(&super::view::groups_table(chart)),
                 Block::Profile(columns) => self.profile(columns),
                 Block::Code(text) => self.code(text),
             }

@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::format::{self, Style, Written, count, number, share, visible, visible_lines};
-use super::svg::{self, Drawing};
-use super::{Bars, Block, Cell, ColumnProfile, Counts, Fact, Heat, Histogram, Line, Lines, Points, Swarm, SwarmRow, Table};
+use super::svg::{self, Drawing, Mark};
+use super::{Bars, Block, Cell, ColumnProfile, Counts, Fact, Groups, Heat, Histogram, IntervalRow, Intervals, Line, Lines, Points, Swarm, SwarmRow, Table};
 
 /// How much of a card a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +27,25 @@ pub struct Limits {
     pub text: usize,
     /// Characters of a name or a cell.
     pub cell: usize,
+    /// Leave out columns of tables that say nothing.
+    pub sparing: bool,
 }
 
 impl Limits {
-    pub const FULL: Self =
-        Self { rows: 500, columns: 100, cells: 8000, points: 2000, bins: 120, labels: 30, series: 12, profiles: 300, items: 60, text: 60_000, cell: 400 };
+    pub const FULL: Self = Self {
+        rows: 500,
+        columns: 100,
+        cells: 8000,
+        points: 2000,
+        bins: 120,
+        labels: 30,
+        series: 12,
+        profiles: 300,
+        items: 60,
+        text: 60_000,
+        cell: 400,
+        sparing: false,
+    };
 
     /// Two thirds of everything, but never nothing.
     #[must_use]
@@ -49,6 +63,7 @@ impl Limits {
             items: less(self.items, 3),
             text: less(self.text, 200),
             cell: less(self.cell, 24),
+            sparing: self.sparing,
         }
     }
 }
@@ -100,7 +115,7 @@ pub struct TabView {
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum BlockView {
-    Heading { text: String },
+    Heading { spans: Vec<Span> },
     Text { spans: Vec<Span> },
     Facts { facts: Vec<FactView> },
     Table { table: TableView },
@@ -118,7 +133,7 @@ pub struct Span {
 
 #[derive(Debug, Serialize)]
 pub struct FactView {
-    pub label: String,
+    pub label: Vec<Span>,
     pub value: CellView,
 }
 
@@ -132,24 +147,31 @@ pub struct CellView {
 
 #[derive(Debug, Default, Serialize)]
 pub struct TableView {
-    pub caption: String,
+    pub caption: Vec<Span>,
+    /// The caption without its marks, for what is read aloud.
+    pub label: String,
     pub columns: Vec<HeaderView>,
     pub rows: Vec<Vec<CellView>>,
     /// What was left out, in words.
     pub note: String,
+    /// Scrolls in itself.
+    pub tall: bool,
 }
 
 #[derive(Debug, Serialize)]
 pub struct HeaderView {
-    pub text: String,
+    pub text: Vec<Span>,
     pub title: String,
     pub right: bool,
 }
 
-/// A chart: a drawing or a matrix, and the numbers behind it.
+/// A chart: a drawing or a matrix, and the numbers behind it. Or a narrow table among charts.
 #[derive(Debug, Default, Serialize)]
 pub struct ChartView {
-    pub caption: String,
+    pub caption: Vec<Span>,
+    /// The caption without its marks.
+    pub label: String,
+    pub table: Option<TableView>,
     pub legend: Vec<String>,
     pub drawing: Option<Drawing>,
     pub heat: Option<HeatView>,
@@ -197,6 +219,7 @@ pub struct ProfileRow {
     /// Zeros and skewness in words.
     pub remarks: String,
     pub spark: String,
+    pub spark_hits: Vec<Mark>,
     pub spark_title: String,
     pub spark_counts: String,
     pub missing: CellView,
@@ -214,7 +237,7 @@ pub struct TopView {
     pub count: String,
 }
 
-/// The blocks of a tab as views; charts that follow each other stand side by side.
+/// The blocks of a tab as views; charts and narrow tables that follow each other stand side by side.
 pub fn blocks(blocks: &[Block], limits: Limits, budget: &mut Budget) -> Vec<BlockView> {
     let mut views: Vec<BlockView> = Vec::new();
     for block in blocks.iter().take(limits.items) {
@@ -222,10 +245,10 @@ pub fn blocks(blocks: &[Block], limits: Limits, budget: &mut Budget) -> Vec<Bloc
             break;
         }
         let view = match block {
-            Block::Heading(text) => BlockView::Heading { text: cut(&visible(text), limits.cell) },
+            Block::Heading(text) => BlockView::Heading { spans: spans(text, limits.cell) },
             Block::Text(text) => BlockView::Text { spans: spans(text, limits.text) },
             Block::Facts(facts) => BlockView::Facts { facts: self::facts(facts, limits) },
-            Block::Table(table) => BlockView::Table { table: self::table(table, limits) },
+            Block::Table(table) => BlockView::Table { table: self::table(table, Limits { sparing: true, ..limits }) },
             Block::Profile(columns) => BlockView::Profile { profile: profile(columns, limits) },
             Block::Code(text) => code(text, limits),
             Block::Histogram(chart) => BlockView::Charts { charts: vec![histogram(chart, limits)] },
@@ -234,17 +257,40 @@ pub fn blocks(blocks: &[Block], limits: Limits, budget: &mut Budget) -> Vec<Bloc
             Block::Points(chart) => BlockView::Charts { charts: vec![points(chart, limits)] },
             Block::Swarm(chart) => BlockView::Charts { charts: vec![swarm(chart, limits)] },
             Block::Heat(chart) => BlockView::Charts { charts: vec![heat(chart, limits)] },
+            Block::Intervals(chart) => BlockView::Charts { charts: vec![intervals(chart, limits)] },
+            Block::Groups(chart) => BlockView::Charts { charts: vec![groups(chart, limits)] },
         };
         budget.spend(&view);
-        match (views.last_mut(), view) {
-            (Some(BlockView::Charts { charts }), BlockView::Charts { charts: more }) => charts.extend(more),
-            (_, view) => views.push(view),
-        }
+        beside(&mut views, view);
     }
     if let Some(text) = left_out(blocks.len(), limits.items, "blocks") {
         views.push(BlockView::Text { spans: spans(&text, limits.text) });
     }
     views
+}
+
+/// Adds a block, beside the one before it where both are small.
+fn beside(views: &mut Vec<BlockView>, view: BlockView) {
+    const NARROW: usize = 4;
+    let is_narrow = |table: &TableView| table.columns.len() <= NARROW;
+    let cell = |table: TableView| ChartView { table: Some(table), ..ChartView::default() };
+    match (views.pop(), view) {
+        (Some(BlockView::Charts { mut charts }), BlockView::Charts { charts: more }) => {
+            charts.extend(more);
+            views.push(BlockView::Charts { charts });
+        }
+        (Some(BlockView::Charts { mut charts }), BlockView::Table { table }) if is_narrow(&table) => {
+            charts.push(cell(table));
+            views.push(BlockView::Charts { charts });
+        }
+        (Some(BlockView::Table { table }), BlockView::Charts { charts }) if is_narrow(&table) => {
+            views.push(BlockView::Charts { charts: std::iter::once(cell(table)).chain(charts).collect() });
+        }
+        (Some(BlockView::Table { table }), BlockView::Table { table: next }) if is_narrow(&table) && is_narrow(&next) => {
+            views.push(BlockView::Charts { charts: vec![cell(table), cell(next)] });
+        }
+        (before, view) => views.extend(before.into_iter().chain([view])),
+    }
 }
 
 /// Whether a block shows anything; a tab without such a block is not shown.
@@ -260,13 +306,16 @@ pub fn has_content(block: &Block) -> bool {
         Block::Points(chart) => !chart.points.is_empty(),
         Block::Swarm(chart) => !chart.rows.is_empty(),
         Block::Heat(chart) => !chart.counts.is_empty(),
+        Block::Intervals(chart) => !chart.rows.is_empty(),
+        Block::Groups(chart) => !chart.rows.is_empty(),
         Block::Profile(columns) => !columns.is_empty(),
     }
 }
 
 /// Splits a sentence at its back-ticks, if they come in pairs.
 pub fn spans(text: &str, limit: usize) -> Vec<Span> {
-    let text = cut(&visible_lines(text), limit);
+    // A number and its unit stay on one line.
+    let text = cut(&visible_lines(text), limit).replace(" %", "\u{a0}%");
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
         return vec![Span { code: false, text }];
@@ -277,11 +326,24 @@ pub fn spans(text: &str, limit: usize) -> Vec<Span> {
 
 pub fn facts(facts: &[Fact], limits: Limits) -> Vec<FactView> {
     let shown = facts.iter().take(limits.items);
-    shown.map(|fact| FactView { label: cut(&visible(&fact.label), limits.cell), value: cell(&fact.value, limits) }).collect()
+    shown.map(|fact| FactView { label: spans(&fact.label, limits.cell), value: cell(&fact.value, limits) }).collect()
 }
 
 pub fn cell(value: &Cell, limits: Limits) -> CellView {
-    written(format::cell(value), limits)
+    match value {
+        Cell::Text(text) if is_digest(text) => digest(text),
+        _ => written(format::cell(value), limits),
+    }
+}
+
+/// Is it a hash of 256 bits in hexadecimal?
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The first digits of a digest, the whole on hover.
+pub fn digest(text: &str) -> CellView {
+    CellView { text: text.chars().take(12).collect(), title: text.to_owned(), class: "mono" }
 }
 
 /// A name or another piece of text as a cell, cut with the whole on hover.
@@ -295,14 +357,22 @@ pub fn table(table: &Table, limits: Limits) -> TableView {
     let shown = &table.rows[..height];
     let mut rows: Vec<Vec<CellView>> = shown.iter().map(|_| Vec::with_capacity(width)).collect();
     let mut columns = Vec::with_capacity(width);
+    let is_bare = |cell: &Cell| matches!(cell, Cell::Missing) || matches!(cell, Cell::Text(text) if text.is_empty());
     for (i, column) in table.columns.iter().take(width).enumerate() {
         let cells: Vec<&Cell> = shown.iter().map(|row| row.get(i).unwrap_or(&Cell::Missing)).collect();
+        // A column that says nothing in any row is not drawn; what it would have said is in the JSON twin.
+        if limits.sparing && i > 0 && !cells.is_empty() && cells.iter().all(|cell| is_bare(cell)) {
+            continue;
+        }
         let texts = format::cells(&cells);
         let right = texts.iter().all(|text| matches!(text.style, Style::Number | Style::Missing)) && texts.iter().any(|text| text.style == Style::Number);
         let header = name(column, limits);
-        columns.push(HeaderView { text: header.text, title: header.title, right });
-        for (row, text) in rows.iter_mut().zip(texts) {
-            let mut view = written(text, limits);
+        columns.push(HeaderView { text: spans(&header.text, limits.cell), title: header.title, right });
+        for ((row, text), cell) in rows.iter_mut().zip(texts).zip(cells) {
+            let mut view = match cell {
+                Cell::Text(text) if is_digest(text) => digest(text),
+                _ => written(text, limits),
+            };
             if right && view.class == "missing" {
                 view.class = "number missing";
             }
@@ -310,7 +380,12 @@ pub fn table(table: &Table, limits: Limits) -> TableView {
         }
     }
     let notes: Vec<String> = [left_out(table.rows.len(), height, "rows"), left_out(table.columns.len(), width, "columns")].into_iter().flatten().collect();
-    TableView { caption: cut(&visible(&table.caption), limits.cell), columns, rows, note: notes.join(" ") }
+    TableView { caption: spans(&table.caption, limits.cell), label: label(&table.caption, limits), tall: rows.len() > 24, columns, rows, note: notes.join(" ") }
+}
+
+/// A caption without the marks of names.
+fn label(caption: &str, limits: Limits) -> String {
+    cut(&visible(caption), limits.cell).replace('`', "")
 }
 
 fn code(text: &str, limits: Limits) -> BlockView {
@@ -506,7 +581,68 @@ fn heat(chart: &Heat, limits: Limits) -> ChartView {
     let rows = rows.collect();
     let heat = HeatView { columns: (0..size).map(label).collect(), rows, x, y };
     let note = left_out(chart.labels.len(), size, "labels").unwrap_or_default();
-    ChartView { caption: cut(&visible(&chart.caption), limits.cell), heat: Some(heat), note, wide: size > 5, ..ChartView::default() }
+    ChartView { heat: Some(heat), note, wide: size > 5, ..captioned(&chart.caption, limits) }
+}
+
+/// Values with their intervals as a table.
+pub fn intervals_table(chart: &Intervals) -> Table {
+    let row =
+        |row: &IntervalRow| vec![row.name.as_str().into(), row.value.into(), row.range.map(|range| range.0).into(), row.range.map(|range| range.1).into()];
+    let reference = chart.reference.iter().map(|(name, value)| vec![name.as_str().into(), (*value).into(), Cell::Missing, Cell::Missing]);
+    Table {
+        caption: chart.caption.clone(),
+        columns: ["name", if chart.x.is_empty() { "value" } else { &chart.x }, "from", "to"].map(str::to_owned).to_vec(),
+        rows: chart.rows.iter().map(row).chain(reference).collect(),
+    }
+}
+
+fn intervals(chart: &Intervals, limits: Limits) -> ChartView {
+    let most = limits.labels + 10;
+    let short = |row: &IntervalRow| IntervalRow { name: cut(&row.name, limits.cell), ..row.clone() };
+    let shown = Intervals {
+        caption: String::new(),
+        x: cut(&chart.x, limits.cell),
+        rows: chart.rows.iter().take(most).map(short).collect(),
+        reference: chart.reference.as_ref().map(|(name, value)| (cut(name, limits.cell), *value)),
+    };
+    let drawing = svg::intervals(&shown);
+    let mut notes = Vec::new();
+    if drawing.is_none() {
+        notes.push("No values to draw.".to_owned());
+    }
+    notes.extend(shown.reference.iter().map(|(name, value)| format!("Dashed: {}, {}.", visible(name), number(*value))));
+    notes.extend(left_out(chart.rows.len(), most, "rows"));
+    let data = table(&Table { caption: String::new(), ..intervals_table(&shown) }, limits);
+    ChartView { drawing, note: notes.join(" "), ..chart_of(&chart.caption, data, limits) }
+}
+
+/// Counts and shares of values side by side as a table.
+pub fn groups_table(chart: &Groups) -> Table {
+    let totals = chart.totals();
+    let row = |(name, counts): &(String, Vec<u64>)| {
+        let pairs = totals.iter().enumerate().flat_map(|(series, total)| {
+            let count = counts.get(series).copied().unwrap_or(0);
+            [Cell::Count(count), Cell::Share(count as f64 / (*total).max(1) as f64)]
+        });
+        std::iter::once(Cell::Text(name.clone())).chain(pairs).collect()
+    };
+    let heads = chart.series.iter().flat_map(|name| [name.clone(), format!("share of {name}")]);
+    Table { caption: chart.caption.clone(), columns: std::iter::once("value".to_owned()).chain(heads).collect(), rows: chart.rows.iter().map(row).collect() }
+}
+
+fn groups(chart: &Groups, limits: Limits) -> ChartView {
+    let most = limits.labels;
+    let shown = Groups {
+        caption: String::new(),
+        x: cut(&chart.x, limits.cell),
+        series: chart.series.iter().map(|name| cut(name, limits.cell)).collect(),
+        rows: chart.rows.iter().map(|(name, counts)| (cut(name, limits.cell), counts.clone())).collect(),
+    };
+    let data = table(&Table { caption: String::new(), ..groups_table(&shown) }, limits);
+    // Shares are of all rows, also of those that are not drawn.
+    let drawing = svg::groups(&shown, most);
+    let note = if drawing.is_none() { "No values to draw.".to_owned() } else { left_out(chart.rows.len(), most, "values").unwrap_or_default() };
+    ChartView { legend: legend(shown.series.iter().map(String::as_str), limits), drawing, note, ..chart_of(&chart.caption, data, limits) }
 }
 
 fn profile(columns: &[ColumnProfile], limits: Limits) -> ProfileView {
@@ -523,9 +659,18 @@ fn profile_row(column: &ColumnProfile, limits: Limits) -> ProfileRow {
     }
     let (low, high) = column.range.clone().unwrap_or_default();
     let histogram = column.histogram.as_ref().filter(|chart| chart.series.iter().any(|series| !series.counts.is_empty()));
-    let drawn: Vec<u64> = match histogram {
-        Some(chart) => coarser(chart, Limits { bins: limits.bins.min(40), ..limits }).series.first().map(|series| series.counts.clone()).unwrap_or_default(),
+    let drawn_chart = histogram.map(|chart| coarser(chart, Limits { bins: limits.bins.min(40), ..limits }));
+    let drawn: Vec<u64> = match &drawn_chart {
+        Some(chart) => chart.series.first().map(|series| series.counts.clone()).unwrap_or_default(),
         None => column.top.iter().take(20).map(|(_, value)| *value).collect(),
+    };
+    let slots = if histogram.is_some() { 1 } else { 8 };
+    // In a profile of very many columns the counts are in the words for each chart alone.
+    let hovers: Vec<String> = match &drawn_chart {
+        _ if limits.profiles < Limits::FULL.profiles => Vec::new(),
+        Some(_) if column.range.is_some() => Vec::new(),
+        Some(chart) => drawn.iter().enumerate().map(|(bin, rows)| format!("{}: {}", svg::bin(&chart.edges, bin), count(*rows))).collect(),
+        None => column.top.iter().take(20).map(|(value, rows)| format!("{}: {}", cut(&visible(value), 60), count(*rows))).collect(),
     };
     let spark_title = match (histogram, column.range.is_some()) {
         (Some(_), true) => format!("{} bins from {} to {}", drawn.len(), visible(&low), visible(&high)),
@@ -553,7 +698,8 @@ fn profile_row(column: &ColumnProfile, limits: Limits) -> ProfileRow {
         kind: [visible(&column.kind), visible(&column.role)].iter().filter(|text| !text.is_empty()).map(|text| cut(text, 40)).collect::<Vec<_>>().join(" · "),
         alerts: column.alerts.iter().take(limits.items.min(8)).map(|alert| cut(&visible(alert), 120)).collect(),
         remarks: remarks.join(", "),
-        spark: svg::sparkline(&drawn, if histogram.is_some() { 1 } else { 8 }).unwrap_or_default(),
+        spark: svg::sparkline(&drawn, slots).unwrap_or_default(),
+        spark_hits: svg::spark_hits(hovers, slots),
         spark_title,
         spark_counts: drawn.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
         missing: CellView {
@@ -576,8 +722,12 @@ fn profile_row(column: &ColumnProfile, limits: Limits) -> ProfileRow {
     }
 }
 
+fn captioned(caption: &str, limits: Limits) -> ChartView {
+    ChartView { caption: spans(caption, limits.cell), label: label(caption, limits), ..ChartView::default() }
+}
+
 fn chart_of(caption: &str, data: TableView, limits: Limits) -> ChartView {
-    ChartView { caption: cut(&visible(caption), limits.cell), data: (!data.rows.is_empty()).then_some(data), ..ChartView::default() }
+    ChartView { data: (!data.rows.is_empty()).then_some(data), ..captioned(caption, limits) }
 }
 
 /// Names for the legend; none where a single line needs none.

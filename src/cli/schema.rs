@@ -7,15 +7,19 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Program, out};
+use crate::card::twin;
 use crate::error::{Error, Result, shorten};
 use crate::recipe::compose::compose;
 use crate::recipe::schema::{File, text};
 use crate::value::{Value, suggest};
 
+/// The form of the JSON twins of cards.
+const CARD: &str = "card";
+
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// regression/v1, classification/v1 or profile; without it the template of the recipe here.
-    #[arg(value_name = "TEMPLATE | profile")]
+    /// regression/v1, classification/v1, profile, or card for the JSON twin of a card; without it the template of the recipe here.
+    #[arg(value_name = "TEMPLATE | profile | card")]
     file: Option<String>,
     /// Write it to FILE.
     #[arg(short, long, value_name = "FILE")]
@@ -23,8 +27,12 @@ pub struct SchemaArgs {
 }
 
 pub fn schema(program: &Program, args: &SchemaArgs) -> Result<ExitCode> {
-    let names = File::ALL.map(File::name);
+    let mut names = File::ALL.map(File::name).to_vec();
+    names.push(CARD);
     let file = if let Some(name) = &args.file {
+        if name == CARD {
+            return write(program, args, &format!("{:#}\n", twin::schema()));
+        }
         File::of_name(name).ok_or_else(|| Error::usage(format!("no schema is called `{}`", shorten(name))).hint(suggest(name, &names)))?
     } else {
         let template = compose(&program.selection(&[])).ok().and_then(|composed| composed.document.value.get("recipe").and_then(Value::text));
@@ -33,14 +41,18 @@ pub fn schema(program: &Program, args: &SchemaArgs) -> Result<ExitCode> {
             Error::usage("no recipe here says which template is meant").hint(format!("say it: {}", said.join(", ")))
         })?
     };
+    write(program, args, &text(file))
+}
+
+fn write(program: &Program, args: &SchemaArgs, text: &str) -> Result<ExitCode> {
     match &args.output {
-        None => out(&text(file))?,
+        None => out(text)?,
         Some(output) => {
             let path = program.directory.join(output);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, &error))?;
             }
-            fs::write(&path, text(file)).map_err(|error| Error::io("write", &path, &error))?;
+            fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -48,6 +48,26 @@ pub fn pick(table: &Table, positions: &[usize]) -> Result<DataFrame> {
     Ok(whole)
 }
 
+/// How many values of a column of numbers lie between neighbouring edges, which rise; the last edge belongs to the last bin.
+///
+/// # Errors
+/// Where the table cannot be read.
+pub fn count_between(table: &Table, name: &str, edges: &[f64]) -> Result<Vec<u64>> {
+    let mut counts = vec![0_u64; edges.len().saturating_sub(1)];
+    let Some((last, inner)) = edges.split_last() else { return Ok(counts) };
+    for batch in Table::from_query(table.lazy().select([super::column(name)]))?.batches()? {
+        let numbers = batch?.column(name)?.cast(&DataType::Float64)?;
+        for value in numbers.f64()?.iter().flatten().filter(|value| value <= last) {
+            // The number of edges at or below it.
+            let place = inner.partition_point(|edge| *edge <= value);
+            if let Some(count) = place.checked_sub(1).and_then(|bin| counts.get_mut(bin)) {
+                *count += 1;
+            }
+        }
+    }
+    Ok(counts)
+}
+
 /// At most `most` rows, spread evenly over the table, in its order.
 ///
 /// # Errors

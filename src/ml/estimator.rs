@@ -137,6 +137,14 @@ pub trait Predict: Serialize + DeserializeOwned + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// What it says after fewer rounds, for at most `most` numbers of rounds, the last of them all; nothing where it does not learn in rounds.
+    ///
+    /// # Errors
+    /// As [`Predict::predict`].
+    fn staged(&self, _features: &Matrix, _most: usize) -> Result<Option<Vec<(usize, Predictions)>>> {
+        Ok(None)
+    }
+
     /// One line for the terminal: `ridge, 9 coefficients`.
     fn describe(&self) -> String;
 }
@@ -177,6 +185,11 @@ pub trait FittedEstimator: Send + Sync {
     /// # Errors
     /// As there.
     fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>>;
+    /// See [`Predict::staged`].
+    ///
+    /// # Errors
+    /// As there.
+    fn staged(&self, features: &Matrix, most: usize) -> Result<Option<Vec<(usize, Predictions)>>>;
     fn describe(&self) -> String;
     /// The fitted state, to be read back by [`EstimatorEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -241,6 +254,10 @@ impl<E: Estimator> FittedEstimator for Fitted<E> {
 
     fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>> {
         self.0.contributions(features)
+    }
+
+    fn staged(&self, features: &Matrix, most: usize) -> Result<Option<Vec<(usize, Predictions)>>> {
+        self.0.staged(features, most)
     }
 
     fn describe(&self) -> String {

@@ -56,6 +56,7 @@ pub mod metric;
 pub mod model;
 pub mod probe;
 pub mod reduce;
+pub mod rounds;
 pub mod selector;
 pub mod slices;
 pub mod sparse;

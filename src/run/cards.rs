@@ -1,22 +1,24 @@
 //! Writes the pages of a recipe: a card a step, its JSON twin, and the index.
 //!
-//! A page is drawn again only when the result it shows is another one.
+//! A page is drawn again only when the result it shows is another one. What belongs to the moment, such as why the step ran, is on the page
+//! alone; the twin is the same for the same result.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
+use super::since::since;
 use super::{Session, State, StepDone};
 use crate::card::html::{self, Artifact, Change, ConfigLine, Index, IndexStep, Page, PageState, StepLink, StepState};
-use crate::card::{Card, Cell, Fact};
+use crate::card::twin::{self, Twin};
+use crate::card::{Block, Card, Cell, Fact, Tab, Table};
 use crate::error::{Error, Result};
-use crate::steps::{ARTIFACTS, SCORING_STEPS, Step, TRAINING_STEPS};
+use crate::ml::metric;
+use crate::steps::{ARTIFACTS, Report, SCORING_STEPS, Step, TRAINING_STEPS};
 use crate::store::{Entry, Stale};
 use crate::value::{Path as KeyPath, Value, display_path};
 
 /// Raised when pages are drawn differently.
-const DRAWING: u32 = 2;
+const DRAWING: u32 = 3;
 
 /// The page of a step.
 #[must_use]
@@ -30,31 +32,28 @@ pub fn index_path(session: &Session<'_>) -> PathBuf {
     session.store.cards_dir(&session.recipe.name).join("index.html")
 }
 
-/// The JSON twin of a page.
-#[derive(Serialize)]
-struct Twin<'a> {
-    schema: u32,
-    recipe: &'a str,
-    step: &'a str,
-    state: &'a str,
-    /// The key of the result that is shown.
-    result: String,
-    drawing: u32,
-    seconds: f64,
-    run: &'a str,
-    why: Vec<String>,
-    metrics: &'a BTreeMap<String, f64>,
-    card: &'a Card,
+/// A step that failed.
+pub(super) struct Failed<'a> {
+    pub step: &'static str,
+    pub error: &'a Error,
+    pub why: &'a [Stale],
+    pub seconds: f64,
 }
 
 /// Writes what is new; gives the index.
 ///
 /// # Errors
 /// Where a page cannot be written.
-pub(super) fn write(session: &Session<'_>, steps: &[&dyn Step], done: &[StepDone], entries: &BTreeMap<&'static str, Entry>) -> Result<PathBuf> {
+pub(super) fn write(
+    session: &Session<'_>,
+    steps: &[&dyn Step],
+    done: &[StepDone],
+    entries: &BTreeMap<&'static str, Entry>,
+    failed: Option<&Failed<'_>>,
+) -> Result<PathBuf> {
     let dir = session.store.cards_dir(&session.recipe.name);
-    let links = links(session, done, None);
-    let mut is_changed = false;
+    let links = links(session, done, failed.map(|failed| failed.step));
+    let mut is_changed = failed.is_some();
     for step in done {
         let mark = format!("{} {DRAWING} {} {}", step.key, session.recipe.primary_metric, session.recipe.profile.as_deref().unwrap_or_default());
         let twin = dir.join(format!("{}.json", step.step));
@@ -71,10 +70,7 @@ pub(super) fn write(session: &Session<'_>, steps: &[&dyn Step], done: &[StepDone
                     needs.as_ref().and_then(|n| n.files.iter().find(|f| f.name == *name)).and_then(|f| std::fs::metadata(&f.path).ok()).map(|m| m.len());
                 inputs.push(Artifact { name: name.clone(), rows: None, columns: None, bytes, digest: digest.to_string() });
             }
-            for name in entry.key.inputs.keys() {
-                let made_by = ARTIFACTS.iter().find(|slot| slot.artifact == name).map_or("", |slot| slot.step);
-                inputs.extend(artifact(name, entries.get(made_by), done.iter().find(|d| d.step == made_by)));
-            }
+            inputs.extend(entry.key.inputs.keys().filter_map(|name| made(name, done, entries)));
             for name in entry.outputs.keys() {
                 outputs.extend(artifact(name, Some(entry), Some(step)));
             }
@@ -95,30 +91,72 @@ pub(super) fn write(session: &Session<'_>, steps: &[&dyn Step], done: &[StepDone
             outputs,
             config: config_lines(session, step.step),
             changes: changes(&step.why),
+            moment: step.before.iter().filter_map(|before| since(before, &step.report)).chain(versions(session, step.step)).collect(),
             steps: links.clone(),
         })?;
         session.store.write(&page, html.as_bytes())?;
-        let twin_text = serde_json::to_vec(&Twin {
-            schema: 1,
-            recipe: &session.recipe.name,
-            step: step.step,
-            state: "ok",
-            result: mark,
-            drawing: DRAWING,
-            seconds: step.seconds,
-            run: &step.run,
-            why: step.why.iter().map(ToString::to_string).collect(),
-            metrics: &step.report.metrics,
-            card: &step.report.card,
-        })
-        .map_err(|error| Error::bug(error.to_string()))?;
-        session.store.write(&twin, &twin_text)?;
+        let found = Twin { metrics: step.report.metrics.clone(), card: step.report.card.clone(), ..twin_of(session, step.step, twin::State::Ok, mark) };
+        session.store.write(&twin, &bytes(&found)?)?;
+    }
+    if let Some(failed) = failed {
+        failure(session, steps, done, entries, &links, failed)?;
     }
     let index = dir.join("index.html");
     if is_changed || !index.exists() {
-        session.store.write(&index, html::index(&index_page(session, done)?)?.as_bytes())?;
+        session.store.write(&index, html::index(&index_page(session, done, failed)?)?.as_bytes())?;
     }
     Ok(index)
+}
+
+fn twin_of(session: &Session<'_>, step: &str, state: twin::State, result: String) -> Twin {
+    Twin {
+        schema: twin::VERSION,
+        recipe: session.recipe.name.clone(),
+        template: session.recipe.template.clone(),
+        step: step.to_owned(),
+        state,
+        result,
+        metrics: BTreeMap::new(),
+        problems: Vec::new(),
+        card: Card::default(),
+    }
+}
+
+fn bytes(twin: &Twin) -> Result<Vec<u8>> {
+    serde_json::to_vec(twin).map_err(|error| Error::bug(error.to_string()))
+}
+
+/// The registered versions beside a model that is evaluated or registered, with what each reached when it was trained.
+fn versions(session: &Session<'_>, step: &str) -> Option<Tab> {
+    const SHOWN: usize = 10;
+    if !matches!(step, "evaluate" | "register") {
+        return None;
+    }
+    let tracker = &session.around.tracker;
+    let versions = tracker.versions(Some(&session.recipe.model_name)).ok().filter(|versions| !versions.is_empty())?;
+    let primary = format!("test_{}", session.recipe.primary_metric);
+    let row = |version: &crate::tracking::VersionRow| {
+        let value = tracker.metrics(&version.run).ok().and_then(|metrics| metrics.get(&primary).copied());
+        let this = if version.run == session.around.run { "this one" } else { "" };
+        vec![format!("v{}", version.version).into(), version.aliases.join(", ").into(), value.into(), version.run.as_str().into(), this.into()]
+    };
+    let short = metric::short_name(&session.recipe.primary_metric);
+    Some(Tab::new(
+        "versions",
+        "Versions",
+        vec![
+            Block::Text(format!(
+                "`{}` in the registry when this page was drawn, the latest first. Each test {short} is that of the version's own run, maybe on other \
+                 test rows; a criterion with `baseline: champion` holds both models against the same rows.",
+                session.recipe.model_name
+            )),
+            Block::Table(Table {
+                caption: "Registered versions".to_owned(),
+                columns: ["version".to_owned(), "aliases".to_owned(), format!("test {short}"), "run".to_owned(), String::new()].to_vec(),
+                rows: versions.iter().rev().take(SHOWN).map(row).collect(),
+            }),
+        ],
+    ))
 }
 
 /// The card with what belongs to the moment: how many rows a second went through, where rows are what it is about.
@@ -136,34 +174,52 @@ fn has_mark(twin: &[u8], mark: &str) -> bool {
 }
 
 /// The card of a step that failed.
-///
-/// # Errors
-/// Where the page cannot be written.
-pub(super) fn failure(session: &Session<'_>, step: &'static str, error: &Error, done: &[StepDone]) -> Result<()> {
+fn failure(
+    session: &Session<'_>,
+    steps: &[&dyn Step],
+    done: &[StepDone],
+    entries: &BTreeMap<&'static str, Entry>,
+    links: &[StepLink],
+    failed: &Failed<'_>,
+) -> Result<()> {
+    let name = failed.step;
+    let needs = steps.iter().find(|step| step.name() == name).and_then(|step| step.needs(&session.around).ok()).unwrap_or_default();
+    let files = needs.files.iter().map(|file| Artifact {
+        name: file.name.clone(),
+        bytes: std::fs::metadata(&file.path).ok().map(|found| found.len()),
+        ..Artifact::default()
+    });
     let card = Card::default();
     let html = html::failure(
         &Page {
             recipe: &session.recipe.name,
             template: &session.recipe.template,
             profile: session.recipe.profile.as_deref(),
-            step,
+            step: name,
             state: PageState::Failed,
             card: &card,
-            why: "",
-            seconds: 0.0,
+            why: &why_it_ran(failed.why),
+            seconds: failed.seconds,
             run: &session.around.run,
-            inputs: Vec::new(),
+            inputs: files.chain(needs.reads.iter().filter_map(|slot| made(slot.artifact, done, entries))).collect(),
             outputs: Vec::new(),
-            config: config_lines(session, step),
-            changes: Vec::new(),
-            steps: links(session, done, Some(step)),
+            config: config_lines(session, name),
+            changes: changes(failed.why),
+            moment: Vec::new(),
+            steps: links.to_vec(),
         },
-        error,
+        failed.error,
     )?;
     let dir = session.store.cards_dir(&session.recipe.name);
-    session.store.write(&dir.join(format!("{step}.html")), html.as_bytes())?;
-    let twin = serde_json::json!({ "schema": 1, "recipe": session.recipe.name, "step": step, "state": "failed", "result": "", "error": error.to_string() });
-    session.store.write(&dir.join(format!("{step}.json")), twin.to_string().as_bytes())
+    session.store.write(&dir.join(format!("{name}.html")), html.as_bytes())?;
+    let twin = Twin { problems: twin::problems(failed.error), ..twin_of(session, name, twin::State::Failed, String::new()) };
+    session.store.write(&dir.join(format!("{name}.json")), &bytes(&twin)?)
+}
+
+/// An artifact that an earlier step made.
+fn made(name: &str, done: &[StepDone], entries: &BTreeMap<&'static str, Entry>) -> Option<Artifact> {
+    let step = ARTIFACTS.iter().find(|slot| slot.artifact == name).map_or("", |slot| slot.step);
+    artifact(name, entries.get(step), done.iter().find(|done| done.step == step))
 }
 
 fn artifact(name: &str, entry: Option<&Entry>, done: Option<&StepDone>) -> Option<Artifact> {
@@ -178,9 +234,16 @@ fn artifact(name: &str, entry: Option<&Entry>, done: Option<&StepDone>) -> Optio
     })
 }
 
+fn why_it_ran(why: &[Stale]) -> String {
+    match why {
+        [Stale::NeverRun] => "it ran for the first time".to_owned(),
+        why => Stale::summary(why),
+    }
+}
+
 fn why(step: &StepDone) -> String {
     match step.state {
-        State::Executed => Stale::summary(&step.why),
+        State::Executed => why_it_ran(&step.why),
         State::Cached => format!("it did not: nothing it depends on has changed since run {}", step.run),
     }
 }
@@ -254,27 +317,49 @@ fn links(session: &Session<'_>, done: &[StepDone], failed: Option<&str>) -> Vec<
         .collect()
 }
 
-fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone]) -> Result<Index<'a>> {
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What of a step the index shows.
+struct Shown {
+    report: Report,
+    seconds: f64,
+    why: String,
+}
+
+fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone], failed: Option<&Failed<'_>>) -> Result<Index<'a>> {
     let mut steps = Vec::new();
     let mut verdict = None;
+    let mut said = String::new();
     let mut headline: Vec<Fact> = Vec::new();
     let mut seconds = 0.0;
-    for link in links(session, done, None) {
+    for link in links(session, done, failed.map(|failed| failed.step)) {
         let name = link.name.clone();
         // A step of the other chain, or one the gate stopped, shows its last result if there is one.
-        let found: Option<(crate::steps::Report, f64, String)> = match done.iter().find(|d| d.step == name) {
-            Some(d) => {
+        let found = match (done.iter().find(|d| d.step == name), failed.filter(|failed| failed.step == name)) {
+            (Some(d), _) => {
                 if d.state == State::Executed {
                     seconds += d.seconds;
                 }
-                Some((d.report.clone(), d.seconds, why(d)))
+                Some(Shown { report: d.report.clone(), seconds: d.seconds, why: why(d) })
             }
-            None => session.latest(&name)?.map(|(entry, report)| (report, entry.seconds, String::new())),
+            (None, Some(failed)) => {
+                let summary = failed.error.problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+                let report = Report { card: Card { summary, ..Card::default() }, ..Report::default() };
+                Some(Shown { report, seconds: failed.seconds, why: why_it_ran(failed.why) })
+            }
+            (None, None) => session.latest(&name)?.map(|(entry, report)| Shown { report, seconds: entry.seconds, why: String::new() }),
         };
-        let report = found.as_ref().map(|(report, ..)| report);
-        if let Some(found) = report.and_then(|r| r.verdict.as_ref()).filter(|_| !SCORING_STEPS.contains(&name.as_str())) {
-            verdict = Some(if found.validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) });
-            headline = report.map(|r| r.card.headline.iter().skip(1).cloned().collect()).unwrap_or_default();
+        let report = found.as_ref().map(|found| &found.report);
+        if let Some((verdict_of, report)) =
+            report.and_then(|report| Some((report.verdict.as_ref()?, report))).filter(|_| !SCORING_STEPS.contains(&name.as_str()))
+        {
+            verdict = Some(if verdict_of.validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) });
+            headline = report.card.headline.iter().filter(|fact| fact.label != "verdict").cloned().collect();
+            // The verdict stands above it.
+            said = report.card.summary.split_once(": ").map_or_else(String::new, |(_, rest)| capitalised(rest));
         }
         let written = session.recipe.step(&name).map(super::super::steps::Step::writes).unwrap_or_default();
         let shape = report.and_then(|r| written.iter().find_map(|slot| r.shapes.get(slot.artifact)).copied());
@@ -285,11 +370,11 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone]) -> Result<Index<'
             state,
             rows: shape.map(|s| s.0),
             columns: shape.map(|s| s.1),
-            seconds: found.as_ref().map(|f| f.1),
+            seconds: found.as_ref().map(|found| found.seconds),
             summary: report.map(|r| r.card.summary.clone()).unwrap_or_default(),
             headline: report.and_then(|r| r.card.headline.first().cloned()),
             warnings: report.map_or(0, |r| r.card.warnings.len()),
-            why: found.as_ref().map(|f| f.2.clone()).unwrap_or_default(),
+            why: found.as_ref().map(|found| found.why.clone()).unwrap_or_default(),
             name,
         });
     }
@@ -298,6 +383,7 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone]) -> Result<Index<'
         template: &session.recipe.template,
         profile: session.recipe.profile.as_deref(),
         description: session.recipe.description.as_deref().unwrap_or_default(),
+        said,
         run: &session.around.run,
         seconds,
         verdict,

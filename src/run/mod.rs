@@ -8,6 +8,7 @@ mod diff;
 pub mod golden;
 mod grid;
 mod plan;
+mod since;
 mod sweep;
 
 use std::collections::BTreeMap;
@@ -109,6 +110,8 @@ pub struct StepDone {
     /// The run that computed it.
     pub run: String,
     pub key: Digest,
+    /// What the step found the time before, where it ran now.
+    pub before: Option<Box<Report>>,
 }
 
 /// A finished run.
@@ -268,16 +271,28 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
     for warning in &recipe.warnings {
         observer(&Event::Warning { text: warning });
     }
-    let mut runner = Runner { session: &session, options, observer, known: BTreeMap::new(), entries: BTreeMap::new(), done: Vec::new(), record: &mut record };
+    let mut runner = Runner {
+        session: &session,
+        options,
+        observer,
+        known: BTreeMap::new(),
+        entries: BTreeMap::new(),
+        done: Vec::new(),
+        why: Vec::new(),
+        seconds: 0.0,
+        record: &mut record,
+    };
     let result = runner.walk(&steps);
     let done = std::mem::take(&mut runner.done);
     let entries = std::mem::take(&mut runner.entries);
+    let (why, seconds) = (std::mem::take(&mut runner.why), runner.seconds);
     drop(runner);
     match result {
         Ok(()) => {}
         Err((step, error)) => {
             if session.store.is_writable() {
-                cards::failure(&session, step, &error, &done).ok();
+                let failed = cards::Failed { step, error: &error, why: &why, seconds };
+                cards::write(&session, &steps, &done, &entries, Some(&failed)).ok();
             }
             record.finish(&session, Status::Failed, &done, Some(&error)).ok();
             return Err(error);
@@ -297,7 +312,7 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
     let stopped = rejected.or(drifted);
     let mut index = None;
     if session.store.is_writable() {
-        index = Some(cards::write(&session, &steps, &done, &entries)?);
+        index = Some(cards::write(&session, &steps, &done, &entries, None)?);
         record.finish(&session, Status::Finished, &done, None)?;
     } else {
         observer(&Event::Warning { text: "the disk cannot be written, so this run is not recorded" });
@@ -313,6 +328,9 @@ struct Runner<'a> {
     known: BTreeMap<&'static str, (Digest, u64)>,
     entries: BTreeMap<&'static str, Entry>,
     done: Vec<StepDone>,
+    /// Why the step that began last ran, and how long the one that failed took.
+    why: Vec<Stale>,
+    seconds: f64,
     record: &'a mut Record,
 }
 
@@ -328,8 +346,10 @@ impl Runner<'_> {
             if !allows {
                 return Ok(());
             }
+            self.why.clear();
             let done = self.step(*step).map_err(|error| {
-                (self.observer)(&Event::StepFailed { step: name, seconds: start.elapsed().as_secs_f64() });
+                self.seconds = start.elapsed().as_secs_f64();
+                (self.observer)(&Event::StepFailed { step: name, seconds: self.seconds });
                 (name, error)
             })?;
             (self.observer)(&Event::StepDone { done: &done });
@@ -366,6 +386,9 @@ impl Runner<'_> {
         }
         self.record.start(session)?;
         (self.observer)(&Event::StepStarted { step: name });
+        self.why.clone_from(&why);
+        // A report of another version that cannot be read is no reason to stop.
+        let before = session.latest(name).ok().flatten().map(|(_, report)| Box::new(report));
         let start = Instant::now();
         // A result that another run made while this one waited will do, unless it was asked for anew.
         let reuse =
@@ -424,8 +447,8 @@ impl Runner<'_> {
         if why.is_empty() {
             why.push(Stale::NeverRun);
         }
-        let done =
-            StepDone { step: name, state: State::Executed, why, seconds, report: step.present(report), run: session.around.run.clone(), key: entry.digest };
+        let (report, run) = (step.present(report), session.around.run.clone());
+        let done = StepDone { step: name, state: State::Executed, why, seconds, report, run, key: entry.digest, before };
         self.learn(step, entry);
         Ok(done)
     }
@@ -451,6 +474,7 @@ impl Runner<'_> {
             report: step.present(report),
             run: entry.run.clone(),
             key: entry.digest,
+            before: None,
         };
         self.learn(step, entry.clone());
         Ok(Hit::Good(Box::new(done)))

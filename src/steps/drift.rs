@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::card::format::number;
-use crate::card::{Block, Cell, Counts as CardCounts, Histogram, Tab, Table as CardTable};
+use crate::card::{Block, Cell, Counts as CardCounts, Groups, Histogram, Tab, Table as CardTable};
 use crate::data::ParquetSink;
 use crate::data::rows::unknown;
 use crate::error::{Error, Result, counted, shorten};
@@ -262,8 +262,14 @@ impl<'a> Drift<'a> {
                 rows: self.columns.iter().map(row).collect(),
             }),
         ];
-        blocks.extend(self.columns.iter().take(DRAWN).filter_map(|column| sketch(column)));
+        blocks.extend(self.columns.iter().filter(|column| !column.is_prediction).take(DRAWN).filter_map(|column| sketch(column)));
         Tab::new("drift", "Drift", blocks)
+    }
+
+    /// The predictions beside those on validation rows.
+    #[must_use]
+    pub fn predictions(&self) -> Option<Block> {
+        self.columns.iter().find(|column| column.is_prediction).and_then(sketch)
     }
 }
 
@@ -299,19 +305,19 @@ fn sketch(column: &Compared) -> Option<Block> {
                 vec![CardCounts { name: column.before().to_owned(), counts: count(before) }, CardCounts { name: "scored".to_owned(), counts: count(now) }];
             let drawn_rows: u64 = series[1].counts.iter().sum();
             let outside = now.present().saturating_sub(drawn_rows);
-            let caption = if outside > 0 { format!("{name}; {} lie outside of what is drawn", counted(outside, "scored row")) } else { name.clone() };
+            let outside = if outside > 0 { format!("; {} lie outside of what is drawn", counted(outside, "scored row")) } else { String::new() };
+            let caption = format!("`{name}`{outside}");
             (drawn.len() > 1).then(|| Block::Histogram(Histogram { caption, x: name, edges: drawn.clone(), series }))
         }
         Ruler::Categories { names, .. } => {
-            let share = |counts: &Counts, count: u64| Cell::Share(count as f64 / counts.rows.max(1) as f64);
             let pairs: Vec<(u64, u64)> = before.cells.iter().copied().zip(now.cells.iter().copied()).collect();
             let listed = names.len().min(LISTED);
-            let mut rows: Vec<Vec<Cell>> =
-                names.iter().zip(&pairs).take(listed).map(|(name, (old, new))| vec![shorten(name).into(), share(before, *old), share(now, *new)]).collect();
+            let mut rows: Vec<(String, Vec<u64>)> = names.iter().zip(&pairs).take(listed).map(|(name, (old, new))| (shorten(name), vec![*old, *new])).collect();
             let (old, new) = pairs.iter().skip(listed).fold((0, 0), |sums, pair| (sums.0 + pair.0, sums.1 + pair.1));
-            rows.push(vec!["all others".into(), share(before, old), share(now, new)]);
-            rows.push(vec!["missing".into(), share(before, before.missing), share(now, now.missing)]);
-            Some(Block::Table(CardTable { caption: name, columns: ["value", column.before(), "scored"].map(str::to_owned).to_vec(), rows }))
+            let others = [("all others", old, new), ("missing", before.missing, now.missing)];
+            rows.extend(others.into_iter().filter(|(_, old, new)| old + new > 0).map(|(name, old, new)| (name.to_owned(), vec![old, new])));
+            let series = vec![column.before().to_owned(), "scored".to_owned()];
+            Some(Block::Groups(Groups { caption: format!("`{name}`"), x: "share of the rows".to_owned(), series, rows }))
         }
         Ruler::Untold => None,
     }

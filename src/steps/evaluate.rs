@@ -10,12 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::explain::EvaluateExplain;
-use super::gate::{Baseline, FIGURES, Measured, Rival, criteria_table, sentence, sure};
+use super::gate::{Baseline, FIGURES, Measured, Rival, against_champion, criteria_table, sentence, sure};
 pub use super::gate::{Criterion, Outcome, Severity};
 use super::slices::{Sets, SliceBy, SliceRows, SliceSearch, Sliced, column_of, slice};
 use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
-use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::card::format::{number, share};
+use crate::card::{Block, Card, Cell, Fact, IntervalRow, Intervals, Tab};
 use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 use crate::ml::adjust::Adjustments;
@@ -236,43 +237,22 @@ impl Step for Evaluate {
         let primary = format!("test_{}", self.primary_metric);
         let short = metric::short_name(&self.primary_metric);
         let interval = intervals.get(&self.primary_metric);
-        let percent = crate::card::format::number(100.0 * self.bootstrap.ci);
+        let percent = number(100.0 * self.bootstrap.ci);
         warnings.extend(self.doubts(on_training, on_test, &metrics, interval, against_dummy));
         let value = metrics.get(&primary).copied();
         let dummy_value = dummy.get(&primary).copied();
-        let shown = value.map_or_else(|| "—".to_owned(), crate::card::format::number);
+        let shown = value.map_or_else(|| "—".to_owned(), number);
         let passed = outcomes.iter().filter(|o| o.passed).count();
-        let dummy_text = dummy_value.map_or_else(String::new, |d| format!(", dummy {}", crate::card::format::number(d)));
-        let range = interval.map(|i| format!("{} – {}", crate::card::format::number(i.low), crate::card::format::number(i.high)));
-        let range_text = range.as_ref().map_or_else(String::new, |range| format!(" ({percent} %: {range})"));
-        let worst_text = sliced.worst(&self.primary_metric).map(|worst| format!("; worst slice: {worst}")).unwrap_or_default();
-        let mut tabs = vec![
-            Tab::new(
-                "criteria",
-                "Criteria",
-                vec![
-                    Block::Text(format!("{}: the model {reason}.", if validated { "VALIDATED" } else { "REJECTED" })),
-                    Block::Table(criteria_table(&outcomes)),
-                ],
-            ),
-            Tab::new(
-                "metrics",
-                "Metrics",
-                vec![Block::Table(metric::table(
-                    &self.primary_metric,
-                    &[
-                        ("test", &metrics, "test_"),
-                        ("validation", &metrics, "val_"),
-                        ("training", &metrics, "training_"),
-                        ("dummy on test", &dummy, "test_"),
-                        ("champion on test", &champion_metrics, "test_"),
-                    ][..if champion_metrics.is_empty() { 4 } else { 5 }],
-                ))],
-            ),
-        ];
-        if let Some(tab) = tabs.last_mut().filter(|_| !intervals.is_empty()) {
-            tab.blocks.extend(interval_blocks(&self.primary_metric, &percent, &metrics, &intervals, against_dummy));
-        }
+        let dummy_text = dummy_value.map_or_else(String::new, |d| format!(", dummy {}", number(d)));
+        let range = interval.map(|i| format!("{} – {}", number(i.low), number(i.high)));
+        let standing = self.standing(value, dummy_value, &shown);
+        let beside = against_champion(criteria, &outcomes).map(|said| format!("; {said}")).unwrap_or_default();
+        let worst_text = sliced.worst(&self.primary_metric).map(|worst| format!(" Worst slice: {worst}.")).unwrap_or_default();
+        let verdict = if validated { "VALIDATED" } else { "REJECTED" };
+        let mut tabs =
+            vec![Tab::new("criteria", "Criteria", vec![Block::Text(format!("{verdict}: the model {reason}.")), Block::Table(criteria_table(&outcomes))])];
+        let figures = Figures { metrics: &metrics, intervals: &intervals, dummy: &dummy, champion: &champion_metrics };
+        tabs.push(Tab::new("metrics", "Metrics", figures.blocks(&self.primary_metric, &percent, against_dummy)));
         tabs.extend(sliced.tabs(&self.primary_metric, &self.slice_search, &percent));
         tabs.extend(metric::plots::tabs(on_test));
         let predicted = scored.iter().map(Scored::rows).sum();
@@ -287,21 +267,20 @@ impl Step for Evaluate {
             line: format!("test {short} {shown}"),
             note: format!("{passed}/{} criteria{dummy_text}", outcomes.len()),
             card: Card {
-                summary: format!(
-                    "{}: test {short} {shown}{range_text}{dummy_text}; the model {reason}{worst_text}.",
-                    if validated { "VALIDATED" } else { "REJECTED" }
-                ),
-                headline: vec![
-                    Fact::new("verdict", if validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) }),
-                    Fact::new(format!("test {short}"), value),
-                    Fact::new(format!("validation {short}"), metrics.get(&format!("val_{}", self.primary_metric)).copied()),
-                    Fact::new(format!("dummy {short}"), dummy_value),
-                    Fact::new("test rows", on_test.rows()),
-                ]
-                .into_iter()
-                .chain(range.map(|range| Fact::new(format!("{percent} % interval"), range)))
-                .chain(metrics.get("test_interval_coverage").map(|share| Fact::new("interval coverage", Cell::Share(*share))))
-                .collect(),
+                summary: format!("{verdict}: {standing}{beside}. The model {reason}.{worst_text}"),
+                headline: std::iter::once(Fact::new(format!("test {short}"), value))
+                    .chain(range.map(|range| Fact::new(format!("{percent} % interval"), range)))
+                    .chain([
+                        Fact::new("verdict", if validated { Cell::Good(verdict.to_owned()) } else { Cell::Bad(verdict.to_owned()) }),
+                        Fact::new(format!("dummy {short}"), dummy_value),
+                    ])
+                    .chain(champion_metrics.get(&primary).map(|value| Fact::new(format!("champion {short}"), *value)))
+                    .chain([
+                        Fact::new(format!("validation {short}"), metrics.get(&format!("val_{}", self.primary_metric)).copied()),
+                        Fact::new("test rows", on_test.rows()),
+                    ])
+                    .chain(metrics.get("test_interval_coverage").map(|share| Fact::new("interval coverage", Cell::Share(*share))))
+                    .collect(),
                 warnings: warnings.clone(),
                 tabs,
             },
@@ -315,6 +294,21 @@ impl Step for Evaluate {
 }
 
 impl Evaluate {
+    /// How the primary metric stands to the dummy's, in half a sentence.
+    fn standing(&self, value: Option<f64>, dummy: Option<f64>, shown: &str) -> String {
+        let short = metric::short_name(&self.primary_metric);
+        let (Some(value), Some(dummy)) = (value, dummy) else { return format!("test {short} {shown}") };
+        let greater = self.greater_is_better(&self.primary_metric);
+        let by = if greater { value - dummy } else { dummy - value };
+        let against = format!("test {short} {shown} against {}", number(dummy));
+        if by <= 0.0 {
+            return format!("does not beat the dummy, {against}");
+        }
+        // A share of an error is gone; of a score that grows, such a share says nothing.
+        let by = if !greater && value >= 0.0 { share(by / dummy) } else { number(by) };
+        format!("beats the dummy by {by}, {against}")
+    }
+
     fn names_champion(&self) -> bool {
         self.criteria.iter().any(|criterion| criterion.baseline == Some(Baseline::Champion))
     }
@@ -433,7 +427,6 @@ impl Evaluate {
         interval: Option<&Interval>,
         against_dummy: Option<Compared>,
     ) -> Vec<String> {
-        let number = crate::card::format::number;
         let short = metric::short_name(&self.primary_metric);
         let mut doubts = Vec::new();
         if let (Some(interval), Some(value)) = (interval, metrics.get(&format!("test_{}", self.primary_metric)))
@@ -524,41 +517,72 @@ fn dummy_scored(training: &Scored, test: &Scored) -> Scored {
     dummy
 }
 
-/// Where the metrics lie, and how far the model is from the dummy.
-fn interval_blocks(
-    primary: &str,
-    percent: &str,
-    metrics: &BTreeMap<String, f64>,
-    intervals: &BTreeMap<String, Interval>,
-    against_dummy: Option<Compared>,
-) -> Vec<Block> {
-    let mut names: Vec<&String> = intervals.keys().collect();
-    names.sort_by_key(|name| (*name != primary, metric::METRICS.iter().position(|entry| entry.name == *name)));
-    let row = |name: &&String| {
-        let interval = intervals.get(*name)?;
-        Some(vec![
-            name.as_str().into(),
-            metrics.get(&format!("test_{name}")).copied().into(),
-            interval.low.into(),
-            interval.high.into(),
-            interval.method.name().into(),
-        ])
-    };
-    let mut blocks = vec![Block::Table(CardTable {
-        caption: format!("{percent} % intervals on the test split"),
-        columns: ["metric", "value", "from", "to", "by"].map(str::to_owned).to_vec(),
-        rows: names.iter().filter_map(row).collect(),
-    })];
-    if let Some(compared) = against_dummy {
-        let number = crate::card::format::number;
-        blocks.push(Block::Text(format!(
-            "Against the dummy in {}, on the same rows: {}, by {} ({percent} %: {} – {}).",
-            metric::short_name(primary),
-            compared.verdict(),
-            number(compared.better_by),
-            number(compared.low),
-            number(compared.high)
-        )));
+/// What was measured, as the card shows it.
+struct Figures<'a> {
+    metrics: &'a BTreeMap<String, f64>,
+    intervals: &'a BTreeMap<String, Interval>,
+    dummy: &'a BTreeMap<String, f64>,
+    champion: &'a BTreeMap<String, f64>,
+}
+
+impl Figures<'_> {
+    /// The primary metric drawn, then every metric with its interval beside the splits, the dummy and the champion.
+    fn blocks(&self, primary: &str, percent: &str, against_dummy: Option<Compared>) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        if let Some(compared) = against_dummy {
+            blocks.push(Block::Text(format!(
+                "Against the dummy in {}, on the same rows: {}, by {} ({percent} %: {} – {}).",
+                metric::short_name(primary),
+                compared.verdict(),
+                number(compared.better_by),
+                number(compared.low),
+                number(compared.high)
+            )));
+        }
+        blocks.extend(self.drawn(primary, percent).map(Block::Intervals));
+        let columns = [
+            ("test", self.metrics, "test_"),
+            ("validation", self.metrics, "val_"),
+            ("training", self.metrics, "training_"),
+            ("dummy on test", self.dummy, "test_"),
+            ("champion on test", self.champion, "test_"),
+        ];
+        let mut table = metric::table(primary, &columns[..if self.champion.is_empty() { 4 } else { 5 }]);
+        if !self.intervals.is_empty() {
+            table.caption = format!("Metrics, with {percent} % intervals on the test split");
+            table.columns.splice(2..2, ["from".to_owned(), "to".to_owned()]);
+            for row in &mut table.rows {
+                let interval = if let Some(Cell::Text(name)) = row.first() { self.intervals.get(name) } else { None };
+                row.splice(2..2, [interval.map(|interval| interval.low).into(), interval.map(|interval| interval.high).into()]);
+            }
+            table.columns.push("interval by".to_owned());
+            for row in &mut table.rows {
+                let interval = if let Some(Cell::Text(name)) = row.first() { self.intervals.get(name) } else { None };
+                row.push(interval.map(|interval| interval.method.name()).into());
+            }
+        }
+        blocks.push(Block::Table(table));
+        blocks
     }
-    blocks
+
+    /// The primary metric on the splits and of the champion; the dummy where it is not so far away that the rest would be one dot.
+    fn drawn(&self, primary: &str, percent: &str) -> Option<Intervals> {
+        const NEAR: f64 = 6.0;
+        let (test, dummy) = (self.metrics.get(&format!("test_{primary}"))?, self.dummy.get(&format!("test_{primary}")));
+        let range = self.intervals.get(primary).map(|interval| (interval.low, interval.high));
+        let row = |name: &str, value: Option<&f64>, range| value.map(|value| IntervalRow { name: name.to_owned(), value: *value, range });
+        let rows = [
+            row("test", Some(test), range),
+            row("validation", self.metrics.get(&format!("val_{primary}")), None),
+            row("training", self.metrics.get(&format!("training_{primary}")), None),
+            row("champion on test", self.champion.get(&format!("test_{primary}")), None),
+        ];
+        let short = metric::short_name(primary);
+        Some(Intervals {
+            caption: if range.is_some() { format!("{short}, on test rows with its {percent} % interval") } else { short.to_owned() },
+            x: short.to_owned(),
+            rows: rows.into_iter().flatten().collect(),
+            reference: dummy.filter(|dummy| dummy.abs() <= NEAR * test.abs()).map(|dummy| ("the dummy".to_owned(), *dummy)),
+        })
+    }
 }

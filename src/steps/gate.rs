@@ -419,6 +419,24 @@ fn in_words(compared: &Compared) -> String {
     }
 }
 
+/// How the model stands to the champion, where a criterion names it and there is one: `not worse than the champion, 95 % sure`.
+#[must_use]
+pub fn against_champion(criteria: &[Criterion], outcomes: &[Outcome]) -> Option<String> {
+    let (criterion, outcome) = criteria.iter().zip(outcomes).find(|(criterion, _)| criterion.baseline == Some(Baseline::Champion))?;
+    let compared = outcome.compared?;
+    let sure = criterion.confidence.map(|confidence| format!(", {} % sure", number(100.0 * confidence))).unwrap_or_default();
+    let name = metric::short_name(&criterion.metric);
+    Some(match (compared.verdict(), criterion.not_worse_than) {
+        ("better", _) => format!("better than the champion by {} to {} in {name}", number(compared.low), number(compared.high)),
+        (_, Some(share)) if outcome.passed => {
+            let share = if share > 0.0 { format!(" by more than {} %", number(100.0 * share)) } else { String::new() };
+            format!("not worse than the champion{share} in {name}{sure}")
+        }
+        ("worse", _) => format!("worse than the champion by {} to {} in {name}", number(-compared.high), number(-compared.low)),
+        _ => format!("a tie with the champion in {name}"),
+    })
+}
+
 /// Outcomes as a table.
 #[must_use]
 pub fn criteria_table(outcomes: &[Outcome]) -> CardTable {

@@ -2,19 +2,20 @@
 //!
 //! Both run the same code; scoring data has no target, and its contract is the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType, Expr, lit};
 
 use super::{Context, Goal, Heads, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings};
-use crate::card::{Block, Card, Cell, Counts, Fact, Histogram, Tab, Table as CardTable};
+use crate::card::{Block, Card, Cell, Counts, Fact, Groups, Histogram, Tab, Table as CardTable};
+use crate::data::rows::count_between;
 use crate::data::source::{self, Reject, SourceConfig};
-use crate::data::{Contract, DataTest, Outcome, Profile, Roles, Table, absent, check, preview, profile};
+use crate::data::{CheckReport, Contract, DataTest, Outcome, Profile, ProfiledColumn, Roles, Table, absent, check, preview, profile};
 use crate::error::{Error, Kind, Place, Problem, Result, counted, nearest, shorten, thousands};
 use crate::ml::model::classes;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const PREVIEW_ROWS: usize = 20;
 const REJECTS_SHOWN: usize = 20;
 /// So many classes are learned from any number of rows; more need two rows each.
@@ -180,14 +181,13 @@ impl Step for Ingest {
             line: format!("{} × {width}", thousands(rows)),
             note: note.join(", "),
             card: Card {
-                summary: format!("{} rows × {width} columns were read from {} ({}).", thousands(rows), files_in_words(cx.files), read.formats),
-                headline: vec![
-                    Fact::new("rows", rows),
-                    Fact::new("columns", width),
-                    Fact::new("checks passed", format!("{} of {}", report.passed(), report.total())),
-                    Fact::new("rows left out", left_out + read.rejected),
-                    Fact::new("duplicate rows", profile.as_ref().map(|p| p.duplicates.rows)),
-                ],
+                summary: summary(rows, width, &files_in_words(cx.files), &read.formats, &report),
+                headline: [Fact::new("rows", rows), Fact::new("columns", width)]
+                    .into_iter()
+                    .chain((report.total() > 0).then(|| Fact::new("checks passed", format!("{} of {}", report.passed(), report.total()))))
+                    .chain([Fact::new("rows left out", left_out + read.rejected)])
+                    .chain(profile.iter().map(|p| Fact::new(p.duplicates.label(), p.duplicates.rows)))
+                    .collect(),
                 warnings: warnings.clone(),
                 tabs,
             },
@@ -286,6 +286,16 @@ fn missing_in(name: &str, dtype: &DataType) -> Expr {
     absent.sum().cast(DataType::UInt64)
 }
 
+/// What was read, and how it stands to its contract.
+fn summary(rows: u64, width: u64, files: &str, formats: &str, report: &CheckReport) -> String {
+    let read = format!("{} rows × {width} columns were read from {files} ({formats})", thousands(rows));
+    match (report.total(), report.passed()) {
+        (0, _) => format!("{read}. No contract says what they should hold."),
+        (total, passed) if passed == total => format!("{read} and hold all {total} checks of the contract."),
+        (total, passed) => format!("{read}; {} of {total} checks only warn.", total - passed),
+    }
+}
+
 /// A number that never varies leaves nothing to learn.
 fn refuse_constant(table: &Table, target: &str) -> Result<()> {
     let end_of = |expr: Expr, name: &str| expr.cast(DataType::Float64).alias(name);
@@ -340,57 +350,64 @@ fn alerts_table(alerts: Vec<(String, String)>) -> CardTable {
     }
 }
 
-/// The target's distribution in several parts, side by side.
-#[must_use]
-pub fn compare_target(target: &str, names: &[&str], profiles: &[Profile], is_classification: bool) -> Vec<Block> {
-    let columns: Vec<_> = profiles.iter().map(|p| p.column(target).map(|c| &c.summary)).collect();
-    let mut blocks = Vec::new();
-    if is_classification {
-        let mut labels: Vec<String> = columns.iter().flatten().flat_map(|c| c.top.iter().map(|(label, _)| label.clone())).collect();
-        labels.sort();
-        labels.dedup();
-        let rows = labels
-            .iter()
-            .map(|label| {
-                let mut row: Vec<Cell> = vec![label.as_str().into()];
-                for column in &columns {
-                    let count = column.and_then(|c| c.top.iter().find(|(l, _)| l == label)).map_or(0, |(_, n)| *n);
-                    row.push(Cell::Count(count));
-                    row.push(Cell::Share(count as f64 / column.map_or(1, |c| (c.rows - c.missing).max(1)) as f64));
-                }
-                row
-            })
-            .collect();
-        let mut head = vec!["class".to_owned()];
-        head.extend(names.iter().flat_map(|name| [(*name).to_owned(), format!("share of {name}")]));
-        blocks.push(Block::Table(CardTable { caption: format!("Classes of {target} in each split"), columns: head, rows }));
-    } else {
-        let rows = names
-            .iter()
-            .zip(&columns)
-            .filter_map(|(name, column)| {
-                let column = (*column)?;
-                let q = column.quantiles?;
-                let mut row: Vec<Cell> = vec![(*name).into(), column.mean.into(), column.deviation.into()];
-                row.extend(q.iter().map(|v| Cell::Number(*v)));
-                Some(row)
-            })
-            .collect();
-        blocks.push(Block::Table(CardTable {
-            caption: format!("{target} in each split"),
-            columns: ["split", "mean", "deviation", "minimum", "5 %", "25 %", "median", "75 %", "95 %", "maximum"].map(str::to_owned).to_vec(),
-            rows,
-        }));
-        for (name, column) in names.iter().zip(&columns) {
-            if let Some(histogram) = column.and_then(|c| c.histogram.clone()) {
-                blocks.push(Block::Histogram(Histogram {
-                    caption: format!("{target} in {name}"),
-                    x: target.to_owned(),
-                    edges: histogram.edges,
-                    series: histogram.series.into_iter().map(|s| Counts { name: (*name).to_owned(), counts: s.counts }).collect(),
-                }));
-            }
-        }
+/// The target's distribution in several parts, on the same edges or by the same classes.
+///
+/// # Errors
+/// Where the rows cannot be read.
+pub fn compare_target(target: &str, parts: &[(&str, Table)], profiles: &[Profile], is_classification: bool) -> Result<Vec<Block>> {
+    /// Classes that are listed.
+    const CLASSES: usize = 30;
+    const BINS: usize = 30;
+    let columns: Vec<&ProfiledColumn> = profiles.iter().filter_map(|profile| profile.column(target)).collect();
+    if columns.len() != parts.len() {
+        return Ok(Vec::new());
     }
-    blocks
+    let series = || parts.iter().map(|(name, _)| (*name).to_owned());
+    if is_classification {
+        let classes = |column: &ProfiledColumn| if column.categories.is_empty() { column.summary.top.clone() } else { column.categories.clone() };
+        let counts: Vec<BTreeMap<String, u64>> = columns.iter().map(|column| classes(column).into_iter().collect()).collect();
+        let labels: BTreeSet<&String> = counts.iter().flat_map(BTreeMap::keys).collect();
+        let rows_of = |label: &str| counts.iter().map(|counts| counts.get(label).copied().unwrap_or(0)).collect::<Vec<u64>>();
+        let mut rows: Vec<(String, Vec<u64>)> = labels.iter().take(CLASSES).map(|label| ((*label).clone(), rows_of(label))).collect();
+        let rest: Vec<u64> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| (column.summary.rows - column.summary.missing).saturating_sub(rows.iter().map(|(_, n)| n[i]).sum()))
+            .collect();
+        if rest.iter().any(|count| *count > 0) {
+            rows.push(("all others".to_owned(), rest));
+        }
+        let groups =
+            Groups { caption: format!("Classes of `{}` in each split", shorten(target)), x: "share of the split".to_owned(), series: series().collect(), rows };
+        let head = std::iter::once("class".to_owned()).chain(parts.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("share of {name}")]));
+        let totals = groups.totals();
+        let row = |(label, counts): &(String, Vec<u64>)| {
+            let pairs = counts.iter().zip(&totals).flat_map(|(count, total)| [Cell::Count(*count), Cell::Share(*count as f64 / (*total).max(1) as f64)]);
+            std::iter::once(Cell::Text(label.clone())).chain(pairs).collect()
+        };
+        let table = CardTable { caption: "Rows of each class".to_owned(), columns: head.collect(), rows: groups.rows.iter().map(row).collect() };
+        return Ok(vec![Block::Groups(groups), Block::Table(table)]);
+    }
+    let row = |(name, column): (String, &&ProfiledColumn)| {
+        let figures = [column.summary.mean.into(), column.summary.deviation.into()];
+        let quantiles = column.summary.quantiles.map_or([None; 7], |quantiles| quantiles.map(Some));
+        std::iter::once(Cell::Text(name)).chain(figures).chain(quantiles.map(Cell::from)).collect()
+    };
+    let table = CardTable {
+        caption: format!("`{}` in each split", shorten(target)),
+        columns: ["split", "mean", "deviation", "minimum", "5 %", "25 %", "median", "75 %", "95 %", "maximum"].map(str::to_owned).to_vec(),
+        rows: series().zip(&columns).map(row).collect(),
+    };
+    let ends = || columns.iter().filter_map(|column| column.summary.quantiles);
+    let low = ends().map(|quantiles| quantiles[0]).fold(f64::INFINITY, f64::min);
+    let high = ends().map(|quantiles| quantiles[6]).fold(f64::NEG_INFINITY, f64::max);
+    let mut blocks = Vec::new();
+    if low < high && (high - low).is_finite() {
+        let edges: Vec<f64> = (0..BINS).map(|i| low + (high - low) * i as f64 / BINS as f64).chain([high]).collect();
+        let counts = parts.iter().map(|(name, table)| Ok(Counts { name: (*name).to_owned(), counts: count_between(table, target, &edges)? }));
+        let series = counts.collect::<Result<Vec<Counts>>>()?;
+        blocks.push(Block::Histogram(Histogram { caption: format!("`{}` in each split", shorten(target)), x: target.to_owned(), edges, series }));
+    }
+    blocks.push(Block::Table(table));
+    Ok(blocks)
 }

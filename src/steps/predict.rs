@@ -22,7 +22,7 @@ use crate::ml::explain::{self, EXPLAINABLE, Explainer};
 use crate::ml::model::Model;
 use crate::tracking::bundle;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// More reasons than this nobody reads.
 pub const MOST_REASONS: usize = 100;
 
@@ -270,7 +270,8 @@ impl Step for Predict {
         let names = model.output.columns(&model.task);
         let said = scored.select(names.iter().take(1).map(String::as_str))?;
         let said = profile(&said, &self.roles)?.columns.into_iter().map(|column| column.summary).collect();
-        tabs.push(Tab::new("predictions", "Predictions", vec![Block::Profile(said)]));
+        let beside = drift.as_ref().and_then(Drift::predictions);
+        tabs.push(Tab::new("predictions", "Predictions", beside.into_iter().chain([Block::Profile(said)]).collect()));
         if let Some(explainer) = &explainer {
             tabs.push(reasons_tab(&model, explainer, self.reasons, &first_reasons)?);
         }

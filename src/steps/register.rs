@@ -14,7 +14,7 @@ use crate::ml::drift::{self, ColumnReference, Reference};
 use crate::ml::model::Model;
 use crate::tracking::bundle::{self, BundleParts};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const EXAMPLE_ROWS: usize = 5;
 
 /// The register step.
@@ -116,8 +116,8 @@ impl Step for Register {
             card: Card {
                 summary: format!("{} version {} is in the registry ({note}).", registered.name, registered.version),
                 headline: vec![
+                    Fact::new("version", format!("v{}", registered.version)),
                     Fact::new("model", registered.name.as_str()),
-                    Fact::new("version", registered.version),
                     Fact::new("gate", if evaluation.validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) }),
                     Fact::new("use it as", format!("models:/{}/{}", registered.name, registered.version)),
                 ],

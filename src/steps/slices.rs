@@ -10,7 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::card::format::number;
-use crate::card::{Block, Cell, Fact, Tab, Table as CardTable};
+use crate::card::{Block, Cell, Fact, IntervalRow, Intervals, Tab, Table as CardTable};
 use crate::data::rows::{spread, stride};
 use crate::data::{Role, Roles, RowExpression, Table, Wanted};
 use crate::error::{Error, Problem, Result, counted, nearest, shorten};
@@ -430,11 +430,13 @@ impl Sliced {
                     row.pop();
                     row.push(found.times.into());
                 }
+                blocks.extend(drawn("Slices in which the model is worse", percent, primary, &slices).map(Block::Intervals));
                 blocks.push(Block::Table(table));
             }
         }
         if !self.named.is_empty() {
             let slices: Vec<&Slice> = self.named.iter().collect();
+            blocks.extend(drawn("Slices of the test rows", percent, primary, &slices).map(Block::Intervals));
             blocks.push(Block::Table(slice_table("Slices of the test rows", percent, primary, &slices)));
             blocks.extend(other_metrics(primary, &slices).map(Block::Table));
         }
@@ -489,6 +491,19 @@ fn slice_table(caption: &str, percent: &str, primary: &str, slices: &[&Slice]) -
     }
 }
 
+/// The metric that is compared in each slice, where it has one.
+fn drawn(caption: &str, percent: &str, primary: &str, slices: &[&Slice]) -> Option<Intervals> {
+    let row = |slice: &&Slice| {
+        let range = slice.interval.map(|interval| (interval.low, interval.high));
+        Some(IntervalRow { name: slice.name.clone(), value: *slice.metrics.get(primary)?, range })
+    };
+    let rows: Vec<IntervalRow> = slices.iter().filter_map(row).collect();
+    let short = metric::short_name(primary);
+    let has_intervals = rows.iter().any(|row| row.range.is_some());
+    let caption = if has_intervals { format!("{caption}: {short} with {percent} % intervals") } else { format!("{caption}: {short}") };
+    (rows.len() > 1).then(|| Intervals { caption, x: short.to_owned(), rows, reference: None })
+}
+
 /// Every other metric that a slice has.
 fn other_metrics(primary: &str, slices: &[&Slice]) -> Option<CardTable> {
     let has = |entry: &&MetricEntry| entry.name != primary && slices.iter().any(|slice| slice.metrics.contains_key(entry.name));
@@ -502,6 +517,19 @@ fn other_metrics(primary: &str, slices: &[&Slice]) -> Option<CardTable> {
     })
 }
 
+/// A figure's name, as a sentence has it.
+fn in_words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// The groups with the least and the most of a figure.
+fn ends(fair: &Fairness, name: &str) -> Option<String> {
+    let mut groups: Vec<(&str, f64)> = fair.groups.iter().filter_map(|group| Some((group.name.as_str(), group.figure(name)?.value))).collect();
+    groups.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let [(least, low), .., (most, high)] = groups[..] else { return None };
+    Some(format!("The {} is least for `{}`, {}, and most for `{}`, {}.", in_words(name), shorten(least), number(low), shorten(most), number(high)))
+}
+
 fn fairness_blocks(fair: &Fairness, percent: &str) -> Vec<Block> {
     let mut names: Vec<&str> = Vec::new();
     for figure in fair.groups.iter().flat_map(|group| &group.figures) {
@@ -510,24 +538,27 @@ fn fairness_blocks(fair: &Fairness, percent: &str) -> Vec<Block> {
         }
     }
     let row = |group: &Group| {
-        let mut cells: Vec<Cell> = vec![group.name.as_str().into(), group.rows.into(), Cell::Share(group.share)];
-        for name in &names {
-            let figure = group.figure(name);
-            cells.push(figure.map(|figure| figure.value).into());
-            cells.push(figure.map_or(Cell::Missing, |figure| format!("{} – {}", number(figure.low), number(figure.high)).into()));
-        }
-        cells
+        let figures = names.iter().map(|name| group.figure(name).map(|figure| figure.value).into());
+        [group.name.as_str().into(), group.rows.into(), Cell::Share(group.share)].into_iter().chain(figures).collect()
     };
-    let columns = ["group", "rows", "share"].into_iter().map(str::to_owned).chain(names.iter().flat_map(|name| [(*name).to_owned(), format!("{percent} %")]));
     let mut blocks = vec![Block::Heading(shorten(&fair.column))];
+    if let Some(said) = names.first().and_then(|name| ends(fair, name)) {
+        blocks.push(Block::Text(said));
+    }
     if !fair.apart.is_empty() {
-        blocks.push(Block::Facts(fair.apart.iter().map(|(name, value)| Fact::new(name.as_str(), *value)).collect()));
+        blocks.push(Block::Facts(fair.apart.iter().map(|(name, value)| Fact::new(in_words(name), *value)).collect()));
     }
     blocks.push(Block::Table(CardTable {
-        caption: format!("Groups of {}", shorten(&fair.column)),
-        columns: columns.collect(),
+        caption: format!("Groups of `{}`", shorten(&fair.column)),
+        columns: ["group", "rows", "share"].into_iter().map(str::to_owned).chain(names.iter().map(|name| in_words(name))).collect(),
         rows: fair.groups.iter().map(row).collect(),
     }));
+    for name in &names {
+        let row = |group: &Group| group.figure(name).map(|f| IntervalRow { name: group.name.clone(), value: f.value, range: Some((f.low, f.high)) });
+        let rows: Vec<IntervalRow> = fair.groups.iter().filter_map(row).collect();
+        let caption = format!("{} by group, with {percent} % intervals", in_words(name));
+        blocks.push(Block::Intervals(Intervals { caption, x: in_words(name), rows, reference: None }));
+    }
     let few = fair.groups.iter().filter(|group| group.rows < FEWEST).count();
     if few > 0 {
         blocks.push(Block::Text(format!("{} of fewer than {FEWEST} rows: counted, not compared.", counted(few as u64, "group"))));

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::{Context, Heads, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION};
 use crate::card::format::number;
-use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::rows::require_columns;
-use crate::data::{Overlap, Role, Roles, RowExpression, SplitConfig, SplitMethod, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
+use crate::data::{ColumnDrift, Overlap, Role, Roles, RowExpression, SplitConfig, SplitMethod, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
 use crate::error::{Problem, Result, shorten, thousands};
 use crate::ml::drift::{self as shift, Apart, apart};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The split step.
 pub struct Split {
@@ -73,18 +73,26 @@ impl Step for Split {
                 .map(|((name, _), rows)| vec![(*name).into(), (*rows).into(), Cell::Share(*rows as f64 / kept.max(1) as f64)])
                 .collect(),
         };
-        let mut tabs = vec![Tab::new("sizes", "Sizes", vec![Block::Table(sizes)])];
-        let target: Vec<Block> =
-            crate::steps::ingest::compare_target(&self.target, &parts.iter().map(|(n, _)| *n).collect::<Vec<_>>(), &profiles, self.is_classification);
+        let bars = Bars {
+            caption: "Rows of the splits".to_owned(),
+            x: "rows".to_owned(),
+            bars: parts.iter().zip(&outcome.rows).map(|((name, _), rows)| ((*name).to_owned(), *rows as f64)).collect(),
+        };
+        let mut tabs = vec![Tab::new("sizes", "Sizes", vec![Block::Bars(bars), Block::Table(sizes)])];
+        if let Some(tab) = tabs.first_mut().filter(|_| dropped > 0) {
+            tab.blocks.push(Block::Table(left_out(&outcome)));
+        }
+        let target: Vec<Block> = crate::steps::ingest::compare_target(&self.target, &parts, &profiles, self.is_classification)?;
         if !target.is_empty() {
             tabs.push(Tab::new("target", "Target", target));
         }
         let moved: Vec<Vec<Cell>> = {
             let validation = drift(&profiles[0], &profiles[1]);
             let test = drift(&profiles[0], &profiles[2]);
-            validation
-                .iter()
-                .zip(&test)
+            let mut both: Vec<_> = validation.iter().zip(&test).collect();
+            let size = |(v, t): &(&ColumnDrift, &ColumnDrift)| v.psi.unwrap_or(-1.0).max(t.psi.unwrap_or(-1.0));
+            both.sort_by(|a, b| size(b).total_cmp(&size(a)));
+            both.iter()
                 .map(|(v, t)| vec![v.column.as_str().into(), v.psi.into(), t.psi.into(), v.new_categories.len().into(), t.new_categories.len().into()])
                 .collect()
         };
@@ -105,7 +113,7 @@ impl Step for Split {
         if let Some(apart) = apart(&parts[0].1, &parts[2].1, &columns, self.seed)? {
             let is_meant = matches!(self.config.using, SplitMethod::Time | SplitMethod::Group | SplitMethod::Column);
             if let Some(tab) = tabs.last_mut() {
-                tab.blocks.insert(0, Block::Text(sentence(&apart, is_meant)));
+                tab.blocks.splice(0..0, apart_blocks(&apart, is_meant));
             }
             if apart.is_notable() && !is_meant {
                 warnings.push(sentence(&apart, is_meant));
@@ -113,16 +121,6 @@ impl Step for Split {
         }
         let crossing = crossing(&outcome);
         tabs.push(Tab::new("crossing", "Duplicates and groups", vec![Block::Facts(crossing)]));
-        if dropped > 0 {
-            let rows = outcome
-                .dropped
-                .iter()
-                .filter(|(_, n)| **n > 0)
-                .map(|(reason, n)| vec![reason.as_str().into(), (*n).into(), Cell::Share(*n as f64 / outcome.rows_in.max(1) as f64)])
-                .collect();
-            let table = CardTable { caption: "Rows left out, by reason".to_owned(), columns: ["reason", "rows", "share"].map(str::to_owned).to_vec(), rows };
-            tabs.push(Tab::new("dropped", "Dropped rows", vec![Block::Table(table)]));
-        }
 
         let counts = outcome.rows.map(thousands).join(" / ");
         Ok(Report {
@@ -177,6 +175,32 @@ fn sentence(apart: &Apart, is_meant: bool) -> String {
     let by = apart.telling().iter().map(|name| format!("`{}`", shorten(name))).collect::<Vec<_>>().join(", ");
     let what = format!("a small boosted model tells test rows from training rows, mostly by {by} ({how})");
     if is_meant { format!("{what}, as is to be expected of such a split") } else { format!("{what}: test metrics speak of other rows than those learned from") }
+}
+
+/// What adversarial validation found.
+fn apart_blocks(apart: &Apart, is_meant: bool) -> Vec<Block> {
+    let said = sentence(apart, is_meant);
+    let mut letters = said.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let mut blocks = vec![Block::Text(format!("{first}{}.", letters.as_str()))];
+    if apart.is_notable() {
+        blocks.push(Block::Bars(Bars {
+            caption: "What tells test rows from training rows".to_owned(),
+            x: "share of what the model gained".to_owned(),
+            bars: apart.columns.iter().filter(|(_, share)| *share >= 0.001).take(10).cloned().collect(),
+        }));
+    }
+    blocks
+}
+
+/// Why rows are in no split.
+fn left_out(outcome: &SplitReport) -> CardTable {
+    let row = |(reason, n): (&String, &u64)| vec![reason.as_str().into(), (*n).into(), Cell::Share(*n as f64 / outcome.rows_in.max(1) as f64)];
+    CardTable {
+        caption: "Rows left out, by reason".to_owned(),
+        columns: ["reason", "rows", "share"].map(str::to_owned).to_vec(),
+        rows: outcome.dropped.iter().filter(|(_, n)| **n > 0).map(row).collect(),
+    }
 }
 
 /// Duplicates, groups and times across the splits.

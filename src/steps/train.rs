@@ -14,7 +14,7 @@ use super::{
     BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING,
     TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
 };
-use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
+use crate::card::{Bars, Block, Card, Cell, Fact, Line, Lines, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles, Table};
 use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::adjust::{Adjusted, Adjustments, Plan};
@@ -22,10 +22,11 @@ use crate::ml::explain;
 use crate::ml::leak;
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
+use crate::ml::rounds;
 use crate::ml::target::FittedTarget;
 use crate::ml::{Coefficient, Deadline, FittedChain, TargetKind, Task, TrainingSet, UnfittedEstimator, tune};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const WORST: usize = 10;
 
 /// `class_weight:` of recipe.yaml.
@@ -235,6 +236,7 @@ impl Step for Train {
         // Filled when it is shown: the primary metric comes first.
         let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
+        tabs.extend(curve_tab(&model, &training, &validation, weight)?);
         if let Some((tuning, winner)) = &found {
             let title = if tuning.contest().is_some() { "Leaderboard" } else { "Tuning" };
             tabs.push(Tab::new(tuning.section, title, winner.blocks(tuning)));
@@ -432,6 +434,27 @@ pub fn prefixed(prefix: &str, metrics: BTreeMap<String, f64>) -> BTreeMap<String
 /// A parameter as text.
 fn text_of(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The loss after more and more rounds, where the model learns in rounds.
+fn curve_tab(model: &Model, training: &Table, validation: &Table, weight: Option<&str>) -> Result<Option<Tab>> {
+    let mut series = Vec::new();
+    for (name, table) in [("training", training), ("validation", validation)] {
+        if let Some(points) = rounds::curve(model, table, weight)? {
+            series.push(Line { name: name.to_owned(), points: points.into_iter().map(|(round, loss)| (round as f64, loss)).collect() });
+        }
+    }
+    let Some(end) = series.last().and_then(|line| line.points.last()).copied() else { return Ok(None) };
+    let best = series.last().and_then(|line| line.points.iter().min_by(|a, b| a.1.total_cmp(&b.1))).copied().unwrap_or(end);
+    let measure = metric::short_name(rounds::measure(&model.task));
+    let said = if best.0 < end.0 {
+        format!("On validation rows {measure} was least after about {} of {} rounds.", best.0, end.0)
+    } else {
+        format!("On validation rows {measure} still fell in the last of {} rounds.", end.0)
+    };
+    let lines = Lines { caption: "Learning curve".to_owned(), x: "rounds".to_owned(), y: measure.to_owned(), series, diagonal: false };
+    let sample = "Of at most 1,000 rows of each, spread over the split.".to_owned();
+    Ok(Some(Tab::new("curve", "Learning curve", vec![Block::Text(format!("{said} {sample}")), Block::Lines(lines)])))
 }
 
 fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {

@@ -14,7 +14,7 @@ use crate::ml::selector::column;
 use crate::ml::sparse::Csr;
 use crate::ml::{Chain, Fit, FittedChain, TargetKind};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const TRACED_ROWS: usize = 5;
 
 /// The transform step.
@@ -99,8 +99,8 @@ impl Step for Transform {
                     thousands(rows)
                 ),
                 headline: vec![
-                    Fact::new("input columns", raw_features),
                     Fact::new("features", features),
+                    Fact::new("input columns", raw_features),
                     Fact::new("transforms", names.len()),
                     Fact::new("training rows", rows),
                 ]
@@ -200,8 +200,9 @@ fn learned_blocks(fitted: &FittedChain) -> Vec<Block> {
 fn changed_blocks(before: &Profile, after: &Profile) -> Vec<Block> {
     const SHOWN: usize = 8;
     let histogram = |profile: &Profile, name: &str, when: &str| {
-        let found = profile.column(name)?.summary.histogram.clone()?;
-        Some(Histogram { caption: format!("{name}, {when}"), ..found })
+        // The edges of dates are numbers that nobody reads.
+        let found = profile.column(name).filter(|column| column.summary.range.is_none())?.summary.histogram.clone()?;
+        Some(Histogram { caption: format!("`{}`, {when}", shorten(name)), ..found })
     };
     let changed = before.columns.iter().map(|column| column.summary.name.as_str()).filter_map(|name| {
         let pair = (histogram(before, name, "before")?, histogram(after, name, "after")?);

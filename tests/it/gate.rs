@@ -175,9 +175,13 @@ fn slices_and_groups_have_their_figures_and_may_decide() {
     let overall = found["metrics"]["test_mean_absolute_error"].as_f64().unwrap();
     assert!((total / all as f64 / overall - 1.0).abs() < 1e-9);
     let card = project.ok(&["inspect", "evaluate"]).stdout;
-    for said in
-        ["Slices of the test rows, with 95 % intervals", "80 ≤ area < 120", "Groups of town", "mean_error_difference", "is worse than the others beyond chance"]
-    {
+    for said in [
+        "Slices of the test rows, with 95 % intervals",
+        "80 ≤ area < 120",
+        "Groups of `town`",
+        "mean error difference",
+        "is worse than the others beyond chance",
+    ] {
         assert!(card.contains(said), "{said}\n{card}");
     }
     for (criterion, said) in [

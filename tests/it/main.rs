@@ -7,6 +7,7 @@ mod applied;
 mod automl;
 mod bad_inputs;
 mod cache;
+mod cards;
 mod commands;
 mod config;
 mod diff;

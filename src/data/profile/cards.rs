@@ -2,7 +2,10 @@
 
 use polars::prelude::*;
 
-use super::Profile;
+use super::counter::SAMPLED;
+use super::sampler::SAMPLED_ROWS;
+use super::{Profile, QUANTILE_ROWS, QUANTILE_VALUES};
+use crate::card::format::share;
 use crate::card::{Block, Cell, ColumnProfile, Fact, Table as CardTable};
 use crate::data::Table;
 use crate::data::canonical::{Cells, Values, View};
@@ -10,6 +13,8 @@ use crate::error::{Result, shorten};
 
 /// Columns that a card shows; it must stay below 1 MB.
 const COLUMNS: usize = 200;
+/// The relative standard error of estimated distinct values, times the root of what is held (see `sampler.rs`).
+const DISTINCT_ERROR: f64 = 1.2;
 /// Above as many columns each shows fewer values.
 const ROOMY: usize = 60;
 const PREVIEW_COLUMNS: usize = 60;
@@ -23,8 +28,7 @@ impl Profile {
         let cells = self.rows * self.columns.len() as u64;
         let mut facts = vec![Fact::new("rows", self.rows), Fact::new("columns", self.columns.len())];
         facts.push(Fact::new("missing cells", if cells == 0 { Cell::Missing } else { Cell::Share(missing as f64 / cells as f64) }));
-        let about = if self.duplicates.estimated { "duplicate rows (estimate)" } else { "duplicate rows" };
-        facts.push(Fact::new(about, self.duplicates.rows));
+        facts.push(Fact::new(self.duplicates.label(), self.duplicates.rows));
         facts.push(Fact::new("alerts", self.alerts().count()));
         let mut blocks = vec![Block::Facts(facts)];
         let notes = self.notes();
@@ -42,12 +46,25 @@ impl Profile {
             notes.push(format!("{COLUMNS} of {} columns are shown: target first, then those with alerts.", self.columns.len()));
         }
         if self.columns.iter().any(|column| column.numbers.as_ref().is_some_and(|numbers| numbers.estimated)) {
-            notes.push("Quantiles are those of a sample of rows.".to_owned());
+            notes.push(format!(
+                "Quantiles are those of a sample of rows: their ranks are off by less than {} of the rows, 95 % sure.",
+                share(self.rank_error())
+            ));
         }
         if self.columns.iter().any(|column| column.categories_estimated) {
-            notes.push("Where distinct values are marked as estimated, the counts of frequent values are estimates too.".to_owned());
+            notes.push(format!(
+                "Where distinct values are marked as estimated, they are off by less than {}, 95 % sure, and the counts of frequent values are estimates too.",
+                share(2.0 * DISTINCT_ERROR / (SAMPLED as f64).sqrt())
+            ));
         }
         notes
+    }
+
+    /// By how much the rank of a sampled median may be off, as a share of the rows: 1.96 standard errors with as few rows as a sample may have.
+    fn rank_error(&self) -> f64 {
+        let numeric = self.columns.iter().filter(|column| column.numbers.is_some()).count().max(1);
+        let most = (QUANTILE_VALUES / numeric).clamp(10_000, QUANTILE_ROWS).min(SAMPLED_ROWS);
+        1.96 * 0.5 / (most as f64 / 2.0).sqrt()
     }
 
     fn shown(&self) -> Vec<ColumnProfile> {

@@ -4,7 +4,7 @@ use polars::prelude::Column;
 
 use super::alerts::alerts;
 use super::counter::Counter;
-use super::numbers::Numbers;
+use super::numbers::{Dyadic, Numbers};
 use super::sampler::Turn;
 use super::text::Strings;
 use super::{CATEGORIES, NumberProfile, ProfiledColumn};
@@ -26,6 +26,8 @@ pub(super) struct Gatherer {
     numbers: Option<Numbers>,
     strings: Option<Strings>,
     ordinals: Option<(i64, i64)>,
+    /// Dates and times, in the unit that they are stored in.
+    moments: Dyadic,
     digest: u64,
     scratch: Vec<f64>,
 }
@@ -42,6 +44,7 @@ impl Gatherer {
             numbers: kind.is_number().then(Numbers::default),
             strings: (kind == Kind::Text).then(Strings::default),
             ordinals: None,
+            moments: Dyadic::default(),
             digest: 0,
             scratch: Vec::new(),
         }
@@ -72,10 +75,13 @@ impl Gatherer {
             let joining = turn.rows.iter().map(|row| view.number(*row).filter(|number| number.is_finite()).unwrap_or(f64::NAN));
             numbers.follow(turn.keep.as_deref(), joining);
         } else if let Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) = view.values {
-            for (_, value) in values.iter().enumerate().filter(|(row, _)| view.is_present(*row)) {
-                let (first, last) = self.ordinals.get_or_insert((*value, *value));
-                *first = (*first).min(*value);
-                *last = (*last).max(*value);
+            let present = || values.iter().enumerate().filter(|(row, _)| view.is_present(*row)).map(|(_, value)| *value);
+            if let (Some(least), Some(most)) = (present().min(), present().max()) {
+                let (first, last) = self.ordinals.get_or_insert((least, most));
+                (*first, *last) = ((*first).min(least), (*last).max(most));
+                self.scratch.clear();
+                self.scratch.extend(present().map(|value| value as f64));
+                self.moments.add(&self.scratch, least as f64, most as f64);
             }
         }
         Ok(())
@@ -127,6 +133,9 @@ impl Gatherer {
                 summary.quantiles = Some([0, 5, 25, 50, 75, 95, 100].map(|percent| percentiles.get(percent).copied().unwrap_or_default()));
                 column.numbers = Some(NumberProfile { percentiles, estimated: quantiles_are_estimates });
             }
+        }
+        if self.ordinals.is_some_and(|(first, last)| first < last) {
+            summary.histogram = Some(self.moments.drawn(&self.name, true));
         }
         column.summary = summary;
         column.summary.alerts = alerts(&column, self.kind, most, self.counter.is_unique());

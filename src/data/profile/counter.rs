@@ -6,7 +6,7 @@ use super::sampler::{ByHash, Sampler};
 use crate::data::canonical::{MISSING, Values, View, show_float};
 
 /// Distinct values held once a column has too many for exact counting.
-const SAMPLED: usize = 1 << 14;
+pub(super) const SAMPLED: usize = 1 << 14;
 /// Candidates for the most frequent values held then.
 const CANDIDATES: usize = 1024;
 /// Then one row in so many, chosen by a hash of its number, is looked at for them.

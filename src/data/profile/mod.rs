@@ -61,6 +61,14 @@ pub struct Duplicates {
     pub estimated: bool,
 }
 
+impl Duplicates {
+    /// What the number is called.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        if self.estimated { "duplicate rows (estimate)" } else { "duplicate rows" }
+    }
+}
+
 /// A column's profile: what a card shows, and what [`drift`] needs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProfiledColumn {

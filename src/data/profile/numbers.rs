@@ -148,11 +148,7 @@ impl Numbers {
             let edges = vec![(least - half).max(f64::MIN), (least + half).min(f64::MAX)];
             return Some(Histogram { caption: String::new(), x: name.to_owned(), edges, series: vec![Counts { name: name.to_owned(), counts }] });
         }
-        while !self.not_whole && self.histogram.exponent < 0 {
-            self.histogram.coarsen();
-        }
-        let (edges, counts) = self.histogram.bins();
-        Some(Histogram { caption: String::new(), x: name.to_owned(), edges, series: vec![Counts { name: name.to_owned(), counts }] })
+        Some(self.histogram.drawn(name, !self.not_whole))
     }
 }
 
@@ -168,14 +164,15 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
 
 /// Counts in bins `[k·2ᵉ, (k+1)·2ᵉ)` for k from `first`.
 #[derive(Default)]
-struct Dyadic {
+pub(super) struct Dyadic {
     exponent: i32,
     first: i64,
     counts: Vec<u64>,
 }
 
 impl Dyadic {
-    fn add(&mut self, values: &[f64], least: f64, most: f64) {
+    /// Counts finite values that are not below `least` or above `most`.
+    pub(super) fn add(&mut self, values: &[f64], least: f64, most: f64) {
         self.cover(least, most);
         let scale = 2f64.powi(-self.exponent);
         let first = self.first;
@@ -228,6 +225,15 @@ impl Dyadic {
         }
         self.first = first;
         self.counts = counts;
+    }
+
+    /// As a card has it; bins of whole numbers are not narrower than one.
+    pub(super) fn drawn(&mut self, name: &str, is_whole: bool) -> Histogram {
+        while is_whole && self.exponent < 0 {
+            self.coarsen();
+        }
+        let (edges, counts) = self.bins();
+        Histogram { caption: String::new(), x: name.to_owned(), edges, series: vec![Counts { name: name.to_owned(), counts }] }
     }
 
     /// Edges and counts without empty bins at the ends.

@@ -72,7 +72,7 @@ impl Sampler {
 }
 
 /// Rows held once there are too many to hold all; their quantiles are good to about 0.1 % of the rows.
-const SAMPLED_ROWS: usize = 250_000;
+pub(super) const SAMPLED_ROWS: usize = 250_000;
 
 /// A sample of rows, the same rows for every column: all while they fit, then those whose number hashes to enough zero bits.
 pub(super) struct RowSample {

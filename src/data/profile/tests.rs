@@ -58,6 +58,9 @@ fn strings_dates_and_booleans_have_range_lengths_and_top_values() {
     assert_eq!(text.summary.top, [("b".to_owned(), 2), (String::new(), 1), ("a".to_owned(), 1)]);
     assert_eq!((text.lengths, text.categories_complete), (Some(Lengths { shortest: 0, mean: 0.75, longest: 1 }), true));
     let date = single(Column::new("d".into(), [Some(0i32), None, Some(31)]).cast(&DataType::Date).unwrap());
+    let histogram = date.summary.histogram.as_ref().unwrap();
+    assert_eq!((histogram.edges.len(), histogram.edges[0], histogram.edges[32]), (33, 0.0, 32.0));
+    assert_eq!(histogram.series[0].counts.iter().sum::<u64>(), 2);
     assert_eq!((date.summary.kind.as_str(), date.summary.range), ("date", Some(("1970-01-01".to_owned(), "1970-02-01".to_owned()))));
     let flag = single(Column::new("b".into(), [true, false, true]));
     assert_eq!(flag.summary.top, [("true".to_owned(), 2), ("false".to_owned(), 1)]);

@@ -537,22 +537,47 @@ impl TryFrom<Saved> for FittedGradientBoosting {
     }
 }
 
-impl Predict for FittedGradientBoosting {
-    fn predict(&self, features: &Matrix) -> Result<Predictions> {
-        require_width(&self.features, features)?;
-        refuse_infinite(GradientBoosting::NAME, &self.features, features)?;
-        let mut found = self.link.predictions(self.boosted.scores(&features.columns, features.rows));
+impl FittedGradientBoosting {
+    /// Scores as predictions; a class that training rows did not have scores 0.
+    fn said(&self, scores: Vec<Vec<f64>>, rows: usize) -> Predictions {
+        let mut found = self.link.predictions(scores);
         if self.classes == 0 {
-            return Ok(Predictions::Values(found.swap_remove(0)));
+            return Predictions::Values(found.swap_remove(0));
         }
         let mut scores = vec![Vec::new(); self.classes];
         for (class, shares) in self.present.iter().zip(found) {
             scores[*class] = shares;
         }
         for scores in &mut scores {
-            scores.resize(features.rows, 0.0);
+            scores.resize(rows, 0.0);
         }
-        Ok(Predictions::Scores(scores))
+        Predictions::Scores(scores)
+    }
+}
+
+impl Predict for FittedGradientBoosting {
+    fn predict(&self, features: &Matrix) -> Result<Predictions> {
+        require_width(&self.features, features)?;
+        refuse_infinite(GradientBoosting::NAME, &self.features, features)?;
+        Ok(self.said(self.boosted.scores(&features.columns, features.rows), features.rows))
+    }
+
+    fn staged(&self, features: &Matrix, most: usize) -> Result<Option<Vec<(usize, Predictions)>>> {
+        require_width(&self.features, features)?;
+        refuse_infinite(GradientBoosting::NAME, &self.features, features)?;
+        let outputs = self.boosted.start.len().max(1);
+        let rounds = self.boosted.trees.len() / outputs;
+        let count = most.min(rounds);
+        let mut scores: Vec<Vec<f64>> = self.boosted.start.iter().map(|start| vec![*start; features.rows]).collect();
+        let (mut stages, mut before) = (Vec::new(), 0);
+        for stage in 1..=count {
+            let round = rounds * stage / count;
+            let more = self.boosted.trees.sums_of(before * outputs..round * outputs, &features.columns, features.rows, outputs);
+            scores.iter_mut().flatten().zip(more.iter().flatten()).for_each(|(score, more)| *score += more);
+            stages.push((round, self.said(scores.clone(), features.rows)));
+            before = round;
+        }
+        Ok((count > 1).then_some(stages))
     }
 
     fn importances(&self) -> Vec<Coefficient> {

@@ -22,19 +22,17 @@ pub fn tabs(scored: &Scored) -> Vec<Tab> {
             let mut tabs =
                 vec![Tab::new("confusion", "Confusion matrix", vec![Block::Heat(confusion_heat(scored, classes)), Block::Table(class_table(scored, classes))])];
             let shown: Vec<usize> = positive.map_or_else(|| (0..classes.len().min(8)).collect(), |p| vec![p]);
-            tabs.push(Tab::new(
-                "curves",
-                "ROC and precision–recall",
-                vec![Block::Lines(roc(scored, classes, &shown)), Block::Lines(precision_recall(scored, classes, &shown))],
-            ));
+            let mut curves = vec![Block::Lines(roc(scored, classes, &shown)), Block::Lines(precision_recall(scored, classes, &shown))];
+            curves.extend(positive.map(|positive| Block::Lines(lift(scored, positive))));
+            tabs.push(Tab::new("curves", if positive.is_some() { "ROC, precision–recall, lift" } else { "ROC and precision–recall" }, curves));
             tabs.push(Tab::new(
                 "calibration",
                 "Calibration",
                 vec![Block::Lines(calibration(scored, classes, &shown)), score_histogram(scored, classes, &shown)],
             ));
             if let Some(positive) = positive {
-                tabs.push(Tab::new("lift", "Lift", vec![Block::Lines(lift(scored, *positive))]));
-                tabs.push(Tab::new("thresholds", "Thresholds", vec![Block::Table(thresholds(scored, *positive))]));
+                let table = thresholds(scored, *positive);
+                tabs.push(Tab::new("thresholds", "Thresholds", vec![Block::Lines(threshold_lines(&table)), Block::Table(table)]));
             }
             tabs
         }
@@ -271,6 +269,22 @@ fn thresholds(scored: &Scored, positive: usize) -> Table {
     }
 }
 
+/// Precision, recall and F1 of the table, against the threshold.
+fn threshold_lines(table: &Table) -> Lines {
+    let value = |row: &[Cell], column: usize| if let Some(Cell::Number(value)) = row.get(column) { Some(*value) } else { None };
+    let line = |column: usize| Line {
+        name: table.columns.get(column).cloned().unwrap_or_default(),
+        points: table.rows.iter().filter_map(|row| Some((value(row, 0)?, value(row, column)?))).collect(),
+    };
+    Lines {
+        caption: "Precision, recall and F1 by threshold".to_owned(),
+        x: "threshold".to_owned(),
+        y: String::new(),
+        series: [2, 3, 4].into_iter().map(line).collect(),
+        diagonal: false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,7 +405,7 @@ mod tests {
     fn every_tab_can_be_made_of_no_rows() {
         assert_eq!(tabs(&regressed(&[], &[])).len(), 2);
         let mut none = Scored::empty(&Task::Classification { classes: vec!["no".to_owned(), "yes".to_owned()], positive: Some(1) });
-        assert_eq!(tabs(&none).len(), 5);
+        assert_eq!(tabs(&none).len(), 4);
         none.task = Task::Classification { classes: Vec::new(), positive: None };
         none.scores = Vec::new();
         assert_eq!(tabs(&none).len(), 3);

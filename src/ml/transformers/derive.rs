@@ -118,7 +118,9 @@ impl Apply for FittedDerive {
     }
 
     fn learned(&self) -> Vec<card::Table> {
-        let row = |(name, derived): (&String, &Derived)| vec![shorten(name).into(), derived.expression.text().into(), derived.kind.as_str().into()];
+        let row = |(name, derived): (&String, &Derived)| {
+            vec![shorten(name).into(), derived.expression.text().split_whitespace().collect::<Vec<_>>().join(" ").into(), derived.kind.as_str().into()]
+        };
         vec![card::Table {
             caption: "Derived columns".to_owned(),
             columns: ["column", "expression", "type"].map(str::to_owned).to_vec(),

@@ -4,6 +4,8 @@
 //! a question that always leads back to itself. So several rows go down a tree in step and without branches. Every
 //! node keeps its cover, the weight of the training rows that came by, which is what exact SHAP values need.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -271,6 +273,11 @@ impl Trees {
 
     /// For each output the sum of the trees' values in each row; `columns` are features × rows.
     pub fn sums(&self, columns: &[Vec<f64>], rows: usize, outputs: usize) -> Vec<Vec<f64>> {
+        self.sums_of(0..self.len(), columns, rows, outputs)
+    }
+
+    /// As [`Trees::sums`], over some of the trees only.
+    pub fn sums_of(&self, trees: Range<usize>, columns: &[Vec<f64>], rows: usize, outputs: usize) -> Vec<Vec<f64>> {
         let stride = self.features.max(1);
         let blocks: Vec<Vec<f64>> = (0..rows.div_ceil(BLOCK))
             .into_par_iter()
@@ -285,7 +292,7 @@ impl Trees {
                         }
                     }
                     let mut sums = vec![0.0; count * outputs];
-                    for (t, root) in self.roots.iter().enumerate() {
+                    for (t, root) in self.roots.iter().enumerate().take(trees.end).skip(trees.start) {
                         let at = &mut at[..count];
                         at.fill(*root);
                         if self.sets.is_empty() {

@@ -237,7 +237,7 @@ impl Winner {
             cells.push(trial.score().into());
             cells.extend(with_folds.then(|| trial.deviation().into()));
             cells.extend(with_shares.then_some(Cell::Share(trial.proposal.share)));
-            cells.extend(names.iter().map(|name| value(tuning, trial, name).into()));
+            cells.extend(names.iter().map(|name| parameter(value(tuning, trial, name))));
             cells
         };
         let rows = order.iter().take(SHOWN).map(row).collect();
@@ -261,6 +261,14 @@ impl Winner {
 /// A parameter of a trial, as it was set or as it is written.
 fn value(tuning: &Tuning, trial: &Trial, name: &str) -> Option<String> {
     trial.proposal.parameters.get(name).or_else(|| tuning.written(&trial.proposal.candidate, name)).map(shown)
+}
+
+/// A parameter's value, a number where it is one.
+fn parameter(value: Option<String>) -> Cell {
+    match value {
+        None => Cell::Missing,
+        Some(text) => text.parse().ok().filter(|number: &f64| number.is_finite()).map_or_else(|| text.into(), Cell::Number),
+    }
 }
 
 /// A trial's number as a name.
