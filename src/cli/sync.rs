@@ -29,7 +29,9 @@ pub fn sync(program: &Program, args: &SyncArgs) -> Result<ExitCode> {
     let session = Session::open(&recipe, if args.dry_run { Access::Read } else { Access::Write })?;
     let waiting = session.around.tracker.waiting()?;
     if let Some(unknown) = args.runs.iter().find(|run| run.len() < 4 || !waiting.iter().any(|waiting| waiting.run.starts_with(run.as_str()))) {
-        return Err(Error::usage(format!("no run that begins with `{}` waits to be sent", shorten(unknown))).hint("`recipe sync --dry-run` lists those that do"));
+        return Err(
+            Error::usage(format!("no run that begins with `{}` waits to be sent", shorten(unknown))).hint("`recipe sync --dry-run` lists those that do")
+        );
     }
     let is_meant = |waiting: &Waiting| args.runs.is_empty() || args.runs.iter().any(|run| waiting.run.starts_with(run.as_str()));
     if !waiting.iter().any(is_meant) {

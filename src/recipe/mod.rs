@@ -218,7 +218,14 @@ impl Builder {
         }
     }
 
-    fn build(mut self, default_name: String, profile: Option<String>, cache_dir: Option<PathBuf>, credentials: Credentials, mut warnings: Vec<String>) -> Result<Recipe> {
+    fn build(
+        mut self,
+        default_name: String,
+        profile: Option<String>,
+        cache_dir: Option<PathBuf>,
+        credentials: Credentials,
+        mut warnings: Vec<String>,
+    ) -> Result<Recipe> {
         let whole = self.document.value.clone();
         let later = sections::later(&whole);
         let later_paths: BTreeSet<KeyPath> = later.iter().map(|fault| fault.path.clone()).collect();
@@ -764,7 +771,14 @@ impl Builder {
         }
     }
 
-    fn register(&mut self, steps: &mut Value, name: &str, registry_uri: Option<&str>, registry_name: Option<String>, description: Option<String>) -> Option<Register> {
+    fn register(
+        &mut self,
+        steps: &mut Value,
+        name: &str,
+        registry_uri: Option<&str>,
+        registry_name: Option<String>,
+        description: Option<String>,
+    ) -> Option<Register> {
         let section = steps.take("register").unwrap_or(Value::Null);
         let section: RegisterSection = self.section(&["steps", "register"], &section)?;
         let path: KeyPath = if registry_name.is_some() {
@@ -782,7 +796,13 @@ impl Builder {
             Some(alias) => Some(alias.to_owned()),
             None => Some("champion".to_owned()),
         };
-        Some(Register { registry_uri: registry_uri.map(str::to_owned), model_name, allow_non_validated_model: section.allow_non_validated_model, alias, description })
+        Some(Register {
+            registry_uri: registry_uri.map(str::to_owned),
+            model_name,
+            allow_non_validated_model: section.allow_non_validated_model,
+            alias,
+            description,
+        })
     }
 
     fn predict(&mut self, steps: &mut Value, model_name: &str, roles: &Roles) -> Option<Predict> {

@@ -61,7 +61,7 @@ pub(super) fn deliver(session: &Session<'_>, observer: Observer<'_>) -> Option<E
             sent.notes.iter().for_each(|text| observer(&Event::Warning { text }));
             let others = session.around.tracker.waiting().map_or(0, |waiting| waiting.len());
             if others > 0 {
-                observer(&Event::Warning { text: &format!("{} still to be sent: `recipe sync` sends them", counted(others as u64, "earlier run")) });
+                observer(&Event::Warning { text: &format!("{} still to be sent: `recipe sync`", counted(others as u64, "earlier run")) });
             }
             None
         }
@@ -165,7 +165,8 @@ fn pages<'a>(session: &Session<'_>, steps: impl Iterator<Item = &'a str>) -> BTr
 /// A page without links to its neighbours, which lie elsewhere on a server. No value in a page holds a bare quotation mark.
 fn alone(page: Vec<u8>, path: &Path) -> Vec<u8> {
     let neighbours = std::fs::read_dir(path.parent().unwrap_or(path)).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let names: Vec<String> = neighbours.map(|name| name.to_string_lossy().into_owned()).chain(["index.html".to_owned()]).filter(|name| name.ends_with(".html")).collect();
+    let names: Vec<String> =
+        neighbours.map(|name| name.to_string_lossy().into_owned()).chain(["index.html".to_owned()]).filter(|name| name.ends_with(".html")).collect();
     match String::from_utf8(page) {
         Ok(text) => names.iter().fold(text, |text, name| text.replace(&format!(" href=\"{name}\""), "")).into_bytes(),
         Err(error) => error.into_bytes(),

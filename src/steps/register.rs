@@ -43,8 +43,7 @@ impl Step for Register {
 
     fn needs(&self, around: &Surroundings) -> Result<Needs> {
         // A version is one registry's own, and several registries may share a cache of results.
-        let mut config =
-            serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias });
+        let mut config = serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias });
         if let (Some(uri), Some(config)) = (&self.registry_uri, config.as_object_mut()) {
             config.insert("registry_uri".to_owned(), uri.as_str().into());
         }

@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn mlmodel_is_filled_in_as_json_and_as_yaml() {
         let said = [("run_id", "r1"), ("model_id", "m-2")];
-        assert_eq!(fill("run_id: old\nsignature:\n  inputs: '[]'\nrun_id_x: 1\n", &said), "signature:\n  inputs: '[]'\nrun_id_x: 1\nrun_id: \"r1\"\nmodel_id: \"m-2\"\n");
+        assert_eq!(
+            fill("run_id: old\nsignature:\n  inputs: '[]'\nrun_id_x: 1\n", &said),
+            "signature:\n  inputs: '[]'\nrun_id_x: 1\nrun_id: \"r1\"\nmodel_id: \"m-2\"\n"
+        );
         let json: Value = serde_json::from_str(&fill(r#"{"flavors": {"recipe": {}}, "run_id": "old"}"#, &said)).unwrap();
         assert_eq!(json, serde_json::json!({ "flavors": { "recipe": {} }, "run_id": "r1", "model_id": "m-2" }));
     }

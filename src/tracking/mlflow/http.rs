@@ -10,8 +10,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use reqwest::redirect::Policy;
 pub use reqwest::Method;
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Request, Response, Url, header};
 use tokio::runtime::{Builder, Runtime};
 
@@ -170,7 +170,9 @@ impl Failure {
         let remote = |message: String| Error::new(Kind::Remote, message);
         match self {
             Self::Here(error) => error,
-            Self::Absent(why) | Self::Down(why) => remote(format!("the MLflow server `{uri}` does not answer: {why}")).hint("check its address, and that it runs"),
+            Self::Absent(why) | Self::Down(why) => {
+                remote(format!("the MLflow server `{uri}` does not answer: {why}")).hint("check its address, and that it runs")
+            }
             Self::Nonsense(why) => remote(format!("`{uri}` does not answer as an MLflow server: {why}")).hint("check its address; MLflow 2.22 and 3 are known"),
             Self::Refused { status: status @ (401 | 403), message, .. } => remote(format!("the MLflow server `{uri}` lets nobody in: {status}, {message}"))
                 .hint("set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"),

@@ -190,7 +190,8 @@ fn is_digest(text: &str) -> bool {
 /// The version that `models:/NAME/VERSION`, `models:/NAME@ALIAS` or `models:/NAME/latest` names.
 fn find(api: &Api<'_>, uri: &str) -> Result<(String, Version), Failure> {
     let rest = uri.trim_start_matches("models:/");
-    let missing = |what: String| Failure::Here(Error::model(format!("{what} on the MLflow server `{}`", api.uri)).hint("`recipe sync` sends what was not sent yet"));
+    let missing =
+        |what: String| Failure::Here(Error::model(format!("{what} on the MLflow server `{}`", api.uri)).hint("`recipe sync` sends what was not sent yet"));
     let (name, wanted) = match rest.split_once("/@").or_else(|| rest.split_once('@')) {
         Some((name, alias)) => (name, Err(alias)),
         None => rest.split_once('/').map_or((rest, Err("champion")), |(name, version)| (name, Ok(version))),

@@ -18,8 +18,8 @@ use std::time::Duration;
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 
-use super::super::outbox::{Dataset, Journal, Shipment};
 use super::super::Tracker;
+use super::super::outbox::{Dataset, Journal, Shipment};
 use super::api::{Api, Line, Version, pair, pairs, text, wanted};
 use super::artifacts::Root;
 use super::http::{Body, Credentials, Failure, Http, Patience};
@@ -75,7 +75,6 @@ struct Model {
 /// The run on the server.
 struct There {
     id: String,
-    artifacts: Root,
     artifact_uri: String,
     params: BTreeMap<String, String>,
     metrics: BTreeSet<String>,
@@ -147,13 +146,21 @@ impl<'a> Sender<'a> {
             _ => None,
         };
         self.metrics(&there, id.as_deref())?;
-        self.files(&there)?;
+        let root = match Root::of(self.asked, &there.artifact_uri) {
+            Ok(root) => root,
+            Err(failure) => {
+                // The figures are there, and the run has ended.
+                self.end(&there)?;
+                return Err(failure);
+            }
+        };
+        self.files(&root)?;
         let mut version = None;
         if let Some(model) = &model {
             let source = match (&known, &id) {
                 (Some(_), _) => String::new(),
                 (None, Some(id)) => self.upload_model(model, id, &there)?,
-                (None, None) => self.upload_into_run(model, &there)?,
+                (None, None) => self.upload_into_run(model, &root, &there)?,
             };
             if let Some(id) = &id {
                 self.output(id, &there)?;
@@ -194,7 +201,9 @@ impl<'a> Sender<'a> {
         };
         let (id, tags) = found.ok_or_else(|| Failure::Nonsense(format!("experiment `{}` is there and is not", target.experiment)))?;
         let better = if target.greater_is_better { "True" } else { "False" };
-        for (key, value) in [("mlflow.experiment.primaryMetric.name", target.primary_metric.as_str()), ("mlflow.experiment.primaryMetric.greaterIsBetter", better)] {
+        for (key, value) in
+            [("mlflow.experiment.primaryMetric.name", target.primary_metric.as_str()), ("mlflow.experiment.primaryMetric.greaterIsBetter", better)]
+        {
             if tags.get(key).map(String::as_str) != Some(value) {
                 api.post("experiments/set-experiment-tag", &json!({ "experiment_id": id, "key": key, "value": value }))?;
             }
@@ -207,7 +216,7 @@ impl<'a> Sender<'a> {
         let api = self.api();
         if let Some(id) = self.journal.answer("run").map(str::to_owned) {
             match api.get("runs/get", &[("run_id", &id)]) {
-                Ok(answer) => return there(self.asked, &answer["run"]),
+                Ok(answer) => return there(&answer["run"]),
                 // A server that was set up anew knows nothing of what it confirmed.
                 Err(failure) if failure.says("RESOURCE_DOES_NOT_EXIST") => self.journal.clear()?,
                 Err(failure) => return Err(failure),
@@ -218,11 +227,11 @@ impl<'a> Sender<'a> {
         let name = format!("{}-{}", self.run.recipe, self.run.run);
         let tags: Vec<Value> = batch::tags(&tags(self.run, &name)).iter().map(|(key, value)| pair(key, value)).collect();
         let body = json!({ "experiment_id": experiment, "start_time": self.run.started_ms, "run_name": name, "tags": tags });
-        let run = self.http.again(|_| match api.post_once("runs/search", &search)?.pointer("/runs/0") {
+        let run = self.http.again(|_| match api.post("runs/search", &search)?.pointer("/runs/0") {
             Some(run) => Ok(run.clone()),
             None => api.post_once("runs/create", &body).map(|answer| answer["run"].clone()),
         })?;
-        let there = there(self.asked, &run)?;
+        let there = there(&run)?;
         self.journal.note("run", &there.id)?;
         Ok(there)
     }
@@ -257,9 +266,7 @@ impl<'a> Sender<'a> {
         let api = self.api();
         for (number, mut body) in batch::batches(items).into_iter().enumerate() {
             self.once(&format!("{name} {number}"), || {
-                api.http.again(|tried| {
-                    let now = if tried > 0 { Some(self::there(api.uri, &api.get("runs/get", &[("run_id", &there.id)])?["run"])?) } else { None };
-                    let have = now.as_ref().unwrap_or(there);
+                anew(api, there, |have| {
                     for (kind, list) in &mut body {
                         let is_there = |key: &str| if kind == "metrics" { have.metrics.contains(key) } else { have.params.contains_key(key) };
                         if let Value::Array(list) = list {
@@ -270,7 +277,7 @@ impl<'a> Sender<'a> {
                         body.insert("run_id".to_owned(), there.id.as_str().into());
                         api.post_once("runs/log-batch", &Value::Object(body.clone()))?;
                     }
-                    Ok(String::new())
+                    Ok(())
                 })
             })?;
         }
@@ -279,26 +286,29 @@ impl<'a> Sender<'a> {
 
     fn datasets(&mut self, there: &There) -> Result<(), Failure> {
         let api = self.api();
-        let new = self.run.parcel.datasets.iter().filter(|dataset| !there.datasets.contains(&(dataset.name.clone(), dataset.digest.clone())));
-        let new: Vec<Value> = new.map(dataset).collect();
+        let run = self.run;
         self.once("datasets", || {
-            if !new.is_empty() {
-                api.post("runs/log-inputs", &json!({ "run_id": there.id, "datasets": new }))?;
-            }
-            Ok(String::new())
+            anew(api, there, |have| {
+                let new = run.parcel.datasets.iter().filter(|dataset| !have.datasets.contains(&(dataset.name.clone(), dataset.digest.clone())));
+                let new: Vec<Value> = new.map(dataset).collect();
+                if !new.is_empty() {
+                    api.post_once("runs/log-inputs", &json!({ "run_id": there.id, "datasets": new }))?;
+                }
+                Ok(())
+            })
         })
         .map(|_| ())
     }
 
     /// Cards and the configuration.
-    fn files(&mut self, there: &There) -> Result<(), Failure> {
+    fn files(&mut self, root: &Root) -> Result<(), Failure> {
         let http = self.http;
         let run = self.run;
         (self.progress)("cards");
-        self.once("file config.resolved.yaml", || there.artifacts.put(http, "config.resolved.yaml", Body::Bytes(run.config.as_bytes())).map(|()| String::new()))?;
+        self.once("file config.resolved.yaml", || root.put(http, "config.resolved.yaml", Body::Bytes(run.config.as_bytes())).map(|()| String::new()))?;
         for path in &run.paths {
             let bytes = self.journal.file(path)?;
-            self.once(&format!("file {path}"), || there.artifacts.put(http, path, Body::Bytes(&bytes)).map(|()| String::new()))?;
+            self.once(&format!("file {path}"), || root.put(http, path, Body::Bytes(&bytes)).map(|()| String::new()))?;
         }
         Ok(())
     }
@@ -343,7 +353,7 @@ impl<'a> Sender<'a> {
         let kind = run.params.get("train.using").cloned().unwrap_or_default();
         let body = json!({ "experiment_id": experiment, "name": name, "model_type": kind, "source_run_id": there.id, "params": params, "tags": tags });
         let id = self.once("model", || {
-            api.http.again(|_| match api.post_once("logged-models/search", &search)?.pointer("/models/0") {
+            api.http.again(|_| match api.post("logged-models/search", &search)?.pointer("/models/0") {
                 Some(found) => wanted(found, "/info/model_id"),
                 None => wanted(&api.post_once("logged-models", &body)?, "/model/info/model_id"),
             })
@@ -363,10 +373,10 @@ impl<'a> Sender<'a> {
     }
 
     /// Puts the bundle's files into the run, as MLflow 2 has it; gives the version's source.
-    fn upload_into_run(&mut self, model: &Model, there: &There) -> Result<String, Failure> {
+    fn upload_into_run(&mut self, model: &Model, root: &Root, there: &There) -> Result<String, Failure> {
         let api = self.api();
         let amended = files::amend(&model.dir, &[("run_id", &there.id), ("artifact_path", MODEL_FOLDER)])?;
-        self.upload(model, &amended, &there.artifacts.below(MODEL_FOLDER))?;
+        self.upload(model, &amended, &root.below(MODEL_FOLDER))?;
         let said: Value = serde_json::from_slice(&amended.mlmodel).unwrap_or_default();
         let flavors = said.get("flavors").cloned().unwrap_or_else(|| json!({ "recipe": {} }));
         let made = chrono::DateTime::<Utc>::from_timestamp_millis(self.run.finished_ms.unwrap_or(self.run.started_ms)).unwrap_or_default();
@@ -398,12 +408,11 @@ impl<'a> Sender<'a> {
         let api = self.api();
         let body = json!({ "run_id": there.id, "models": [{ "model_id": id, "step": 0 }] });
         self.once("output", || {
-            api.http.again(|tried| {
-                let now = if tried > 0 { Some(self::there(api.uri, &api.get("runs/get", &[("run_id", &there.id)])?["run"])?) } else { None };
-                if !now.as_ref().unwrap_or(there).outputs.contains(id) {
+            anew(api, there, |have| {
+                if !have.outputs.contains(id) {
                     api.post_once("runs/outputs", &body)?;
                 }
-                Ok(String::new())
+                Ok(())
             })
         })
         .map(|_| ())
@@ -466,6 +475,18 @@ impl<'a> Sender<'a> {
     }
 }
 
+/// Adds something to a run that must not be there twice: before each further attempt it is looked what is there by now.
+fn anew(api: Api<'_>, there: &There, mut add: impl FnMut(&There) -> Result<(), Failure>) -> Result<String, Failure> {
+    api.http.again(|tried| {
+        if tried == 0 {
+            add(there)?;
+        } else {
+            add(&self::there(&api.get("runs/get", &[("run_id", &there.id)])?["run"])?)?;
+        }
+        Ok(String::new())
+    })
+}
+
 /// The version that has this model's digest; the oldest, where several programs made one each at the same moment.
 fn known(registry: Api<'_>, model: &Model) -> Result<Option<Version>, Failure> {
     let filter = format!("name = '{}' AND tags.`{MODEL_TAG}` = '{}'", model.name, model.digest);
@@ -473,13 +494,12 @@ fn known(registry: Api<'_>, model: &Model) -> Result<Option<Version>, Failure> {
 }
 
 /// What a server says of a run.
-fn there(server: &str, run: &Value) -> Result<There, Failure> {
+fn there(run: &Value) -> Result<There, Failure> {
     let id = wanted(run, "/info/run_id")?;
     let artifact_uri = wanted(run, "/info/artifact_uri")?;
     let list = |pointer: &str| run.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     let key = |item: &Value, pointer: &str| text(item.pointer(pointer)).unwrap_or_default();
     Ok(There {
-        artifacts: Root::of(server, &artifact_uri)?,
         params: pairs(run.pointer("/data/params")),
         metrics: list("/data/metrics").iter().map(|item| key(item, "/key")).collect(),
         datasets: list("/inputs/dataset_inputs").iter().map(|item| (key(item, "/dataset/name"), key(item, "/dataset/digest"))).collect(),
