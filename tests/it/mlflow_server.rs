@@ -348,7 +348,7 @@ impl World {
                 found.map(|version| json!({ "model_version": version })).ok_or_else(|| invalid("Registered model alias x not found."))
             }
             ("POST", "model-versions/create") => {
-                assert!(self.registered.contains_key(&said("name")));
+                self.registered.get(&said("name")).ok_or_else(|| missing("model"))?;
                 let number = self.versions.iter().filter(|version| version["name"] == body["name"]).count() + 1;
                 let version = json!({ "name": body["name"], "version": number.to_string(), "source": body["source"], "run_id": body["run_id"], "status": "READY", "tags": body["tags"] });
                 self.versions.push(version.clone());

@@ -37,7 +37,10 @@ impl Root {
                 }
                 None => rest.trim_start_matches('/'),
             };
-            return Ok(Self::Proxied(format!("{server}/api/2.0/mlflow-artifacts/artifacts/{}", path.trim_end_matches('/'))));
+            return Ok(Self::Proxied(format!("{}/{}", proxy(server), path.trim_end_matches('/'))));
+        }
+        if uri.strip_prefix(&proxy(server)).is_some_and(|rest| rest.starts_with('/')) {
+            return Ok(Self::Proxied(uri.trim_end_matches('/').to_owned()));
         }
         let folder = match uri.strip_prefix("file://") {
             Some(rest) => decode(rest.strip_prefix("localhost").unwrap_or(rest)),
@@ -53,6 +56,15 @@ impl Root {
         match self {
             Self::Proxied(url) => Self::Proxied(format!("{url}/{}", encode(name))),
             Self::Folder(path) => Self::Folder(path.join(name)),
+        }
+    }
+
+    /// Its name among servers: one knows no other's `mlflow-artifacts:`.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match self {
+            Self::Proxied(url) => url.clone(),
+            Self::Folder(path) => path.display().to_string(),
         }
     }
 
@@ -93,6 +105,11 @@ impl Root {
     }
 }
 
+/// The address below which a server takes and gives files.
+fn proxy(server: &str) -> String {
+    format!("{server}/api/2.0/mlflow-artifacts/artifacts")
+}
+
 /// A path as part of a URL: all but letters, digits and `-._~/` as `%` and two digits.
 fn encode(path: &str) -> String {
     path.bytes()
@@ -127,6 +144,8 @@ mod tests {
             ("mlflow-artifacts:///1/r", proxied("1/r")),
             ("mlflow-artifacts://mlflow.example:8443/1/r/", proxied("1/r")),
             ("mlflow-artifacts://elsewhere/1/r", None),
+            ("https://mlflow.example:8443/prefix/api/2.0/mlflow-artifacts/artifacts/1/r", proxied("1/r")),
+            ("https://elsewhere/prefix/api/2.0/mlflow-artifacts/artifacts/1/r", None),
             ("file:///srv/a%20b/1", Some(Root::Folder("/srv/a b/1".into()))),
             ("/srv/1", Some(Root::Folder("/srv/1".into()))),
             ("./mlruns/1", None),

@@ -133,6 +133,11 @@ impl<'a> Sender<'a> {
         Api { http: self.http, uri: self.target().registry() }
     }
 
+    /// Another registry knows nothing of this server's runs and models, only where their files lie.
+    fn is_one_server(&self) -> bool {
+        self.target().registry() == self.target().tracking_uri
+    }
+
     fn all(&mut self) -> Result<Sent, Failure> {
         let line = self.api().line()?;
         let experiment = self.experiment()?;
@@ -366,17 +371,18 @@ impl<'a> Sender<'a> {
         let api = self.api();
         let uri = self.once("model root", || wanted(&api.get(&format!("logged-models/{id}"), &[])?, "/model/info/artifact_uri"))?;
         let amended = files::amend(&model.dir, &[("run_id", &there.id), ("model_id", id), ("artifact_path", &uri)])?;
-        self.upload(model, &amended, &Root::of(self.asked, &uri)?)?;
+        let place = Root::of(self.asked, &uri)?;
+        self.upload(model, &amended, &place)?;
         self.once("ready", || api.patch(&format!("logged-models/{id}"), &json!({ "model_id": id, "status": "LOGGED_MODEL_READY" })).map(|_| String::new()))?;
-        // Another registry knows nothing of this server's models, only where their files lie.
-        Ok(if self.target().registry() == self.target().tracking_uri { format!("models:/{id}") } else { uri })
+        Ok(if self.is_one_server() { format!("models:/{id}") } else { place.source() })
     }
 
     /// Puts the bundle's files into the run, as MLflow 2 has it; gives the version's source.
     fn upload_into_run(&mut self, model: &Model, root: &Root, there: &There) -> Result<String, Failure> {
         let api = self.api();
         let amended = files::amend(&model.dir, &[("run_id", &there.id), ("artifact_path", MODEL_FOLDER)])?;
-        self.upload(model, &amended, &root.below(MODEL_FOLDER))?;
+        let place = root.below(MODEL_FOLDER);
+        self.upload(model, &amended, &place)?;
         let said: Value = serde_json::from_slice(&amended.mlmodel).unwrap_or_default();
         let flavors = said.get("flavors").cloned().unwrap_or_else(|| json!({ "recipe": {} }));
         let made = chrono::DateTime::<Utc>::from_timestamp_millis(self.run.finished_ms.unwrap_or(self.run.started_ms)).unwrap_or_default();
@@ -384,7 +390,7 @@ impl<'a> Sender<'a> {
             "utc_time_created": made.format("%Y-%m-%d %H:%M:%S%.6f").to_string() }]);
         let body = json!({ "run_id": there.id, "key": "mlflow.log-model.history", "value": history.to_string() });
         self.once("history", || api.post("runs/set-tag", &body).map(|_| String::new()))?;
-        Ok(format!("{}/{MODEL_FOLDER}", there.artifact_uri))
+        Ok(if self.is_one_server() { format!("{}/{MODEL_FOLDER}", there.artifact_uri) } else { place.source() })
     }
 
     fn upload(&mut self, model: &Model, amended: &files::Amended, root: &Root) -> Result<(), Failure> {
@@ -431,15 +437,16 @@ impl<'a> Sender<'a> {
             }
             None => {
                 let description = self.target().description.as_deref().unwrap_or_default();
-                self.once("registered", || match registry.post("registered-models/create", &json!({ "name": model.name, "description": description })) {
-                    Err(failure) if !failure.says("RESOURCE_ALREADY_EXISTS") => Err(failure),
-                    _ => Ok(String::new()),
-                })?;
+                match registry.post("registered-models/create", &json!({ "name": model.name, "description": description })) {
+                    Err(failure) if !failure.says("RESOURCE_ALREADY_EXISTS") => return Err(failure),
+                    _ => {}
+                }
                 let bundle = self.journal.answer("bundle").unwrap_or_default().to_owned();
                 let tags: Vec<Value> = batch::tags(&version_tags(run, model, &bundle)).iter().map(|(key, value)| pair(key, value)).collect();
-                let mut body = json!({ "name": model.name, "source": source, "run_id": there.id, "tags": tags });
-                if let (Some(id), Value::Object(body)) = (id.filter(|_| source.starts_with("models:/")), &mut body) {
-                    body.insert("model_id".to_owned(), id.into());
+                let mut body = json!({ "name": model.name, "source": source, "tags": tags });
+                if let (true, Value::Object(body)) = (self.is_one_server(), &mut body) {
+                    body.insert("run_id".to_owned(), there.id.as_str().into());
+                    body.extend(id.map(|id| ("model_id".to_owned(), id.into())));
                 }
                 let number = self.once("version", || {
                     registry.http.again(|tried| match if tried > 0 { self::known(registry, model)? } else { None } {
