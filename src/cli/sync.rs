@@ -35,7 +35,7 @@ pub fn sync(program: &Program, args: &SyncArgs) -> Result<ExitCode> {
     }
     let is_meant = |waiting: &Waiting| args.runs.is_empty() || args.runs.iter().any(|run| waiting.run.starts_with(run.as_str()));
     if !waiting.iter().any(is_meant) {
-        out("every run was sent\n")?;
+        out("nothing waits to be sent\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.dry_run {

@@ -3,7 +3,6 @@
 //! Sending takes a bounded time and breaks nothing: what was not sent stays in the outbox, and `recipe sync` goes on with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use crate::data::Table;
 use crate::data::rows::kind_name;
 use crate::error::{Error, Kind, Result, counted};
 use crate::recipe::{environment, git};
-use crate::steps::{INGESTED_SCORING, SlotId, TEST, TRAINING, VALIDATION};
+use crate::steps::{INGESTED_SCORING, SCORING_STEPS, SlotId, TEST, TRAINING, TRAINING_STEPS, VALIDATION};
 use crate::store::{Entry, Wait};
 use crate::tracking::mlflow::{Credentials, NotSent, Sent};
 use crate::tracking::{Dataset, Parcel, Waiting};
@@ -107,7 +106,7 @@ pub fn sync(session: &Session<'_>, wanted: &dyn Fn(&Waiting) -> bool, each: &mut
 /// One program sends at a time; what another has sent meanwhile is looked up again and left alone.
 fn send(session: &Session<'_>, run: &str, credentials: &Credentials, total: Option<Duration>, progress: &dyn Fn(&str)) -> Result<Sent, NotSent> {
     let start = Instant::now();
-    let longest = total.unwrap_or(Duration::from_secs(600));
+    let longest = total.unwrap_or(Duration::from_mins(10));
     let busy = || Error::new(Kind::Busy, "another program sends runs of this project").hint("wait for it to end");
     let mut on_wait = |waited: Duration| if waited < longest { Ok(()) } else { Err(busy()) };
     let _held = session.store.hold("outbox", Wait::Block(&mut on_wait))?;
@@ -156,19 +155,17 @@ fn pages<'a>(session: &Session<'_>, steps: impl Iterator<Item = &'a str>) -> BTr
         let page = cards::card_path(session, step);
         for extension in ["html", "json"] {
             let Ok(bytes) = std::fs::read(page.with_extension(extension)) else { continue };
-            files.insert(format!("{step}/card.{extension}"), if extension == "html" { alone(bytes, &page) } else { bytes });
+            files.insert(format!("{step}/card.{extension}"), if extension == "html" { alone(bytes) } else { bytes });
         }
     }
     files
 }
 
 /// A page without links to its neighbours, which lie elsewhere on a server. No value in a page holds a bare quotation mark.
-fn alone(page: Vec<u8>, path: &Path) -> Vec<u8> {
-    let neighbours = std::fs::read_dir(path.parent().unwrap_or(path)).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let names: Vec<String> =
-        neighbours.map(|name| name.to_string_lossy().into_owned()).chain(["index.html".to_owned()]).filter(|name| name.ends_with(".html")).collect();
+fn alone(page: Vec<u8>) -> Vec<u8> {
+    let names = TRAINING_STEPS.iter().chain(&SCORING_STEPS).chain(&["index"]);
     match String::from_utf8(page) {
-        Ok(text) => names.iter().fold(text, |text, name| text.replace(&format!(" href=\"{name}\""), "")).into_bytes(),
+        Ok(text) => names.fold(text, |text, name| text.replace(&format!(" href=\"{name}.html\""), "")).into_bytes(),
         Err(error) => error.into_bytes(),
     }
 }

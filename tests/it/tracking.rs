@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -128,7 +129,7 @@ fn a_run_is_on_the_server_with_all_that_belongs_to_it() {
         project.ok(&["run", "-p", "prod", "evaluate.bootstrap.samples=0"]);
         let world = server.world();
         assert_eq!((world.runs.len(), world.models.len(), world.versions.len()), (2, usize::from(version.starts_with('3')), 1));
-        assert_eq!(project.ok(&["sync"]).stdout, "every run was sent\n");
+        assert_eq!(project.ok(&["sync"]).stdout, "nothing waits to be sent\n");
     }
 }
 
@@ -372,6 +373,19 @@ struct RealServer {
     dir: tempfile::TempDir,
 }
 
+/// Does a server say its version?
+fn answers(port: u16) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "GET /version HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        let mut said = String::new();
+        stream.read_to_string(&mut said)?;
+        Ok(said)
+    };
+    ask().is_ok_and(|said| said.contains(" 200 "))
+}
+
 impl RealServer {
     fn start(name: &str, artifacts: &[&str]) -> Option<Self> {
         let place =
@@ -396,7 +410,7 @@ impl RealServer {
             .unwrap();
         let server = Self { child, uri: format!("http://127.0.0.1:{port}"), python, dir };
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while !answers(port) {
             assert!(start.elapsed() < Duration::from_secs(240), "{name} does not start");
             std::thread::sleep(Duration::from_millis(100));
         }

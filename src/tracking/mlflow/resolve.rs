@@ -23,7 +23,7 @@ use crate::store::fault::{Op, point};
 const MAX_FILE: u64 = 4 << 30;
 const MAX_LINEAGE: u64 = 16 << 20;
 /// To fetch a model may take this long.
-const FETCH: Duration = Duration::from_secs(3600);
+const FETCH: Duration = Duration::from_hours(1);
 
 /// May the network be used?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -191,19 +191,15 @@ impl<'a> Sender<'a> {
 
     fn experiment(&mut self) -> Result<String, Failure> {
         let (api, target) = (self.api(), self.target());
-        let found = match api.experiment(&target.experiment)? {
-            Some(found) => Some(found),
-            None => {
-                let mut body = Map::from_iter([("name".to_owned(), Value::from(target.experiment.as_str()))]);
-                if let Some(location) = &target.artifact_location {
-                    body.insert("artifact_location".to_owned(), location.as_str().into());
-                }
-                match api.create_experiment(&Value::Object(body))? {
-                    Some(id) => Some((id, BTreeMap::new())),
-                    None => api.experiment(&target.experiment)?,
-                }
-            }
-        };
+        let mut found = api.experiment(&target.experiment)?;
+        if found.is_none() {
+            let mut body = Map::from_iter([("name".to_owned(), Value::from(target.experiment.as_str()))]);
+            body.extend(target.artifact_location.as_ref().map(|location| ("artifact_location".to_owned(), location.as_str().into())));
+            found = match api.create_experiment(&Value::Object(body))? {
+                Some(id) => Some((id, BTreeMap::new())),
+                None => api.experiment(&target.experiment)?,
+            };
+        }
         let (id, tags) = found.ok_or_else(|| Failure::Nonsense(format!("experiment `{}` is there and is not", target.experiment)))?;
         let better = if target.greater_is_better { "True" } else { "False" };
         for (key, value) in
@@ -429,33 +425,30 @@ impl<'a> Sender<'a> {
         let registry = self.registry();
         let run = self.run;
         // Is it this run's own?
-        let (number, is_own) = match known {
-            Some(known) => {
-                let is_own = known.tags.get(RUN_TAG) == Some(&run.run);
-                self.journal.note("version", &known.number)?;
-                (known.number, is_own)
+        let (number, is_own) = if let Some(known) = known {
+            let is_own = known.tags.get(RUN_TAG) == Some(&run.run);
+            self.journal.note("version", &known.number)?;
+            (known.number, is_own)
+        } else {
+            let description = self.target().description.as_deref().unwrap_or_default();
+            match registry.post("registered-models/create", &json!({ "name": model.name, "description": description })) {
+                Err(failure) if !failure.says("RESOURCE_ALREADY_EXISTS") => return Err(failure),
+                _ => {}
             }
-            None => {
-                let description = self.target().description.as_deref().unwrap_or_default();
-                match registry.post("registered-models/create", &json!({ "name": model.name, "description": description })) {
-                    Err(failure) if !failure.says("RESOURCE_ALREADY_EXISTS") => return Err(failure),
-                    _ => {}
-                }
-                let bundle = self.journal.answer("bundle").unwrap_or_default().to_owned();
-                let tags: Vec<Value> = batch::tags(&version_tags(run, model, &bundle)).iter().map(|(key, value)| pair(key, value)).collect();
-                let mut body = json!({ "name": model.name, "source": source, "tags": tags });
-                if let (true, Value::Object(body)) = (self.is_one_server(), &mut body) {
-                    body.insert("run_id".to_owned(), there.id.as_str().into());
-                    body.extend(id.map(|id| ("model_id".to_owned(), id.into())));
-                }
-                let number = self.once("version", || {
-                    registry.http.again(|tried| match if tried > 0 { self::known(registry, model)? } else { None } {
-                        Some(known) => Ok(known.number),
-                        None => wanted(&registry.post_once("model-versions/create", &body)?, "/model_version/version"),
-                    })
-                })?;
-                (number, true)
+            let bundle = self.journal.answer("bundle").unwrap_or_default().to_owned();
+            let tags: Vec<Value> = batch::tags(&version_tags(run, model, &bundle)).iter().map(|(key, value)| pair(key, value)).collect();
+            let mut body = json!({ "name": model.name, "source": source, "tags": tags });
+            if let (true, Value::Object(body)) = (self.is_one_server(), &mut body) {
+                body.insert("run_id".to_owned(), there.id.as_str().into());
+                body.extend(id.map(|id| ("model_id".to_owned(), id.into())));
             }
+            let number = self.once("version", || {
+                registry.http.again(|tried| match if tried > 0 { self::known(registry, model)? } else { None } {
+                    Some(known) => Ok(known.number),
+                    None => wanted(&registry.post_once("model-versions/create", &body)?, "/model_version/version"),
+                })
+            })?;
+            (number, true)
         };
         for look in 0..LOOKS {
             let status = registry.version(&model.name, &number)?.map(|version| version.status).unwrap_or_default();
