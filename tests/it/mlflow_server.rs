@@ -117,7 +117,7 @@ fn answer(stream: &TcpStream, world: &Mutex<World>) -> std::io::Result<()> {
         let Some((name, value)) = header.trim().split_once(':') else { break };
         match name.to_lowercase().as_str() {
             "content-length" => length = value.trim().parse().unwrap(),
-            "authorization" => caller = value.trim().to_owned(),
+            "authorization" => value.trim().clone_into(&mut caller),
             _ => {}
         }
     }

@@ -161,8 +161,12 @@ fn breaks_at_every_call(version: &str, faults: impl Fn(usize) -> Vec<Fault>) {
     let kept: Vec<(PathBuf, Vec<u8>)> = databases().into_iter().filter_map(|path| Some((path.clone(), fs::read(path).ok()?))).collect();
     // As it was before anything was sent.
     let restore = || {
-        databases().iter().for_each(|path| fs::remove_file(path).unwrap_or(()));
-        kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        for path in databases() {
+            fs::remove_file(path).unwrap_or(());
+        }
+        for (path, bytes) in &kept {
+            fs::write(path, bytes).unwrap();
+        }
     };
     restore();
     server.reset(Fault::Never);
@@ -411,7 +415,7 @@ impl RealServer {
         let server = Self { child, uri: format!("http://127.0.0.1:{port}"), python, dir };
         let start = Instant::now();
         while !answers(port) {
-            assert!(start.elapsed() < Duration::from_secs(240), "{name} does not start");
+            assert!(start.elapsed() < Duration::from_mins(4), "{name} does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
         Some(server)
