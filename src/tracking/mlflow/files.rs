@@ -71,8 +71,8 @@ fn fill(text: &str, said: &[(&str, &str)]) -> String {
         map.extend(said.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))));
         return serde_json::to_string_pretty(&map).unwrap_or_else(|_| text.to_owned());
     }
-    let is_said = |line: &&str| !said.iter().any(|(key, _)| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
-    let kept = text.lines().filter(is_said).map(|line| format!("{line}\n"));
+    let is_kept = |line: &&str| !said.iter().any(|(key, _)| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    let kept = text.lines().filter(is_kept).map(|line| format!("{line}\n"));
     // A text in double quotes is the same in JSON and in YAML.
     kept.chain(said.iter().map(|(key, value)| format!("{key}: {}\n", Value::from(*value)))).collect()
 }
