@@ -6,16 +6,19 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Program, out};
+use super::{Program, events, out};
 use crate::error::{Error, Result, shorten};
 use crate::recipe::compose::compose;
 use crate::recipe::schema::{File, text};
 use crate::value::{Value, suggest};
 
+/// The lines of `recipe run --json`, which are no file.
+const EVENTS: &str = "events";
+
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// regression/v1, classification/v1 or profile; without it the template of the recipe here.
-    #[arg(value_name = "TEMPLATE | profile")]
+    /// regression/v1, classification/v1 or profile, or events for `recipe run --json`; without it the template of the recipe here.
+    #[arg(value_name = "TEMPLATE | profile | events")]
     file: Option<String>,
     /// Write it to FILE.
     #[arg(short, long, value_name = "FILE")]
@@ -23,24 +26,31 @@ pub struct SchemaArgs {
 }
 
 pub fn schema(program: &Program, args: &SchemaArgs) -> Result<ExitCode> {
-    let names = File::ALL.map(File::name);
+    let names: Vec<&str> = File::ALL.map(File::name).into_iter().chain([EVENTS]).collect();
+    if args.file.as_deref() == Some(EVENTS) {
+        return put(program, args, &events::schema());
+    }
     let file = if let Some(name) = &args.file {
         File::of_name(name).ok_or_else(|| Error::usage(format!("no schema is called `{}`", shorten(name))).hint(suggest(name, &names)))?
     } else {
         let template = compose(&program.selection(&[])).ok().and_then(|composed| composed.document.value.get("recipe").and_then(Value::text));
         template.as_deref().and_then(File::of_name).filter(|file| *file != File::Profile).ok_or_else(|| {
-            let said: Vec<String> = names.iter().map(|name| format!("`recipe schema {name}`")).collect();
+            let said: Vec<String> = File::ALL.map(File::name).iter().map(|name| format!("`recipe schema {name}`")).collect();
             Error::usage("no recipe here says which template is meant").hint(format!("say it: {}", said.join(", ")))
         })?
     };
+    put(program, args, &text(file))
+}
+
+fn put(program: &Program, args: &SchemaArgs, text: &str) -> Result<ExitCode> {
     match &args.output {
-        None => out(&text(file))?,
+        None => out(text)?,
         Some(output) => {
             let path = program.directory.join(output);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, &error))?;
             }
-            fs::write(&path, text(file)).map_err(|error| Error::io("write", &path, &error))?;
+            fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -151,7 +151,7 @@ impl Step for Evaluate {
         let mut metrics = BTreeMap::new();
         let mut scored = Vec::new();
         for (name, prefix, table) in &splits {
-            (cx.progress)(name);
+            cx.doing(name);
             let (split, custom) = self.score(cx, &model, table, weight, name)?;
             metrics.extend(prefixed(prefix, metric::compute_all(&split)));
             metrics.extend(prefixed(prefix, custom));
@@ -184,7 +184,7 @@ impl Step for Evaluate {
         };
         let intervals = draws.as_ref().filter(|_| self.bootstrap.samples > 0).map(interval_of).unwrap_or_default();
         let against_dummy = measured.against_dummy(&self.primary_metric);
-        (cx.progress)("slices");
+        cx.doing("slices");
         let sets = Sets { validation: &splits[1].2, on_validation: &scored[1], test: &splits[2].2, on_test };
         let sliced = slice(&slice_rows, &self.slice_search, &self.roles, &sets, &self.primary_metric, self.bootstrap, self.seed)?;
         let failed: Vec<&Outcome> = outcomes.iter().filter(|o| !o.passed && o.severity == Severity::Error).collect();
@@ -304,7 +304,7 @@ impl Evaluate {
             return Ok(None);
         }
         let Some(rival) = cx.around.tracker.rival(&self.model_name, &bundle::digest(model))? else { return Ok(None) };
-        (cx.progress)("champion");
+        cx.doing("champion");
         let mut champion = bundle::load(&rival.path)?.model;
         let cannot = |kind: Kind, why: String| {
             Error::new(kind, format!("the champion `{}` cannot be held against this model: {why}", rival.uri))
@@ -326,8 +326,15 @@ impl Evaluate {
     }
 
     fn score(&self, cx: &Context<'_>, model: &Model, table: &Table, weight: Option<&str>, name: &str) -> Result<(Scored, BTreeMap<String, f64>)> {
+        let all = table.rows()?;
         if self.custom_metrics.is_empty() {
-            return Ok((model.score_known(table, weight)?, BTreeMap::new()));
+            let mut scored = model.unscored();
+            model.score(table, |frame, predictions| {
+                scored.add(&frame, &self.target, weight, &predictions)?;
+                cx.rows(name, scored.rows(), all);
+                Ok(())
+            })?;
+            return Ok((scored, BTreeMap::new()));
         }
         // Custom metrics are queries over the rows with their predictions.
         let path = cx.scratch.join(format!("scored_{name}.parquet"));
@@ -335,6 +342,7 @@ impl Evaluate {
         let mut scored = model.unscored();
         model.score(table, |frame, predictions| {
             scored.add(&frame, &self.target, weight, &predictions)?;
+            cx.rows(name, scored.rows(), all);
             let columns = metric_columns(model, &frame, weight, &predictions)?;
             let free = frame.drop_many(columns.iter().map(|column| column.name().clone()));
             sink.write(&with_columns(free, columns)?)

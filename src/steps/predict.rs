@@ -200,7 +200,10 @@ impl Step for Predict {
             }
             _ => None,
         };
+        let (all, mut done) = (table.rows()?, 0);
         model.score(&table, |frame, predictions| {
+            done += frame.height();
+            cx.rows("", done, all);
             let mut columns = model.prediction_columns(&predictions)?;
             if let Some(explainer) = &explainer {
                 let reasons = explain::reasons::reasons(explainer, &frame, &predictions, self.reasons)?;

@@ -16,10 +16,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::error::{Error, Kind, Result};
 
 pub use registry::{Account, AliasRow, Event, HistoryRow, Registration, Resolved, VersionRow, check_name};
-pub use runs::{Contender, Finished, Member, RunRow, Started, Status, StepRow};
+pub use runs::{Contender, Details, Finished, InputRow, Look, Member, OutputRow, RunRow, Started, Status, StepRow};
 
 /// Raised with each change of the tables; an older program refuses a newer database.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// The runs and models of a project.

@@ -19,6 +19,7 @@ mod gate;
 mod golden;
 mod lags;
 mod leaks;
+mod look;
 mod project;
 mod reference;
 mod schema;
