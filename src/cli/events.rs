@@ -26,7 +26,7 @@ pub enum Line<'a> {
     StepStarted {
         step: &'a str,
     },
-    /// What the running step does, at most ten times a second.
+    /// What the running step does; rows and rounds at most ten times a second.
     Progress {
         step: &'a str,
         doing: &'a str,

@@ -86,7 +86,7 @@ fn drawn(recipe: &crate::recipe::Recipe, lines: &[PlanLine], edges: &[Edge], wid
         let joint = if lines.get(i + 1).is_some_and(|next| next.step != "ingest_scoring") { "│" } else { " " };
         let mut below: Vec<String> = Vec::new();
         if format::width(&begin) + 2 + format::width(shape) <= width {
-            text.push_str(&format!("{begin}  {shape}").trim_end());
+            text.push_str(format!("{begin}  {shape}").trim_end());
         } else {
             text.push_str(begin.trim_end());
             below.push(shape.to_owned());

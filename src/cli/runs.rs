@@ -119,15 +119,14 @@ struct Whole {
 pub fn runs(program: &Program, args: &RunsArgs) -> Result<ExitCode> {
     let recipe = program.load(&[])?;
     let session = Session::open(&recipe, Access::Read)?;
-    let text = match &args.run {
-        Some(run) => one(args, &session, find_run(&session, run)?)?,
-        None => {
-            let runs = chosen(args, &session)?;
-            if args.is_final {
-                program.looked_at(&session)?;
-            }
-            if args.json { format!("{:#}\n", serde_json::json!(runs)) } else { list(args, &session, &runs) }
+    let text = if let Some(run) = &args.run {
+        one(args, &session, find_run(&session, run)?)?
+    } else {
+        let runs = chosen(args, &session)?;
+        if args.is_final {
+            program.looked_at(&session)?;
         }
+        if args.json { format!("{:#}\n", serde_json::json!(runs)) } else { list(args, &session, &runs) }
     };
     out(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -231,16 +231,16 @@ impl<'a> Narrator<'a> {
         let begin = format!("  {} {name}", self.terminal.paint(mark, style));
         let dim = |text: &str| self.terminal.paint(text, Style::Dim);
         let fits = columns_of(&report.line) <= room;
-        let beside = 4 + columns_of(&name) + 2 + room + 1 + 8 + 2 + columns_of(&note) <= self.width;
+        let is_beside = fits && 4 + columns_of(&name) + 2 + room + 1 + 8 + 2 + columns_of(&note) <= self.width;
         let mut text = format!("{begin}  {:room$} {time:>8}", if fits { report.line.as_str() } else { "" });
-        if fits && beside && !note.is_empty() {
+        if is_beside && !note.is_empty() {
             text.push_str(&format!("  {}", dim(&note)));
         }
         let below = |text: &str| wrap(text, self.width.saturating_sub(6)).into_iter().map(|part| format!("\n      {part}")).collect::<String>();
         if !fits {
             text.push_str(&below(&report.line));
         }
-        if !note.is_empty() && !(fits && beside) {
+        if !is_beside && !note.is_empty() {
             text.push_str(&dim(&below(&note)));
         }
         text

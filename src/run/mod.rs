@@ -23,7 +23,9 @@ use serde::Deserialize;
 use crate::data::source::SourceFile;
 use crate::error::{Error, Kind, Result};
 use crate::recipe::{Recipe, git};
-use crate::steps::{ARTIFACTS, Context, MODEL, Needs, Progress, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
+use crate::steps::{
+    ARTIFACTS, Context, Count, MODEL, Needs, Progress, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path,
+};
 use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, Stale, StepKey, Store, Wait};
 use crate::tracking::{Finished, InputRow, Member, OutputRow, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
@@ -45,7 +47,7 @@ pub enum Force {
     Step(String),
 }
 
-/// Counted progress is told at most this often.
+/// Progress in rows and rounds is told at most this often.
 const TELL: Duration = Duration::from_millis(100);
 
 /// How to run.
@@ -442,7 +444,7 @@ impl Runner<'_> {
         let report = {
             let told: Mutex<Option<Instant>> = Mutex::new(None);
             let progress = |progress: Progress<'_>| {
-                if let Some(count) = progress.count {
+                if let Some(count) = progress.count.filter(Count::is_quick) {
                     let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     if count.of != Some(count.done) && told.is_some_and(|told| told.elapsed() < TELL) {
                         return;

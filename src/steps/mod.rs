@@ -289,6 +289,14 @@ pub struct Count {
     pub what: &'static str,
 }
 
+impl Count {
+    /// Are there so many that not each one is worth telling? A trial is.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.what != "trials"
+    }
+}
+
 impl Context<'_> {
     /// Says what goes on.
     pub fn doing(&self, doing: &str) {
