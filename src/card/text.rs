@@ -1,8 +1,8 @@
 //! A card for the terminal: plain text without colour codes, never wider than asked.
 //!
-//! The same values in the same words as on the page. Histograms are rows of block characters, wide tables
-//! are continued below with their first column repeated, nothing is lost except rows beyond a few dozen,
-//! which are counted. Whether to colour or page is `cli/`'s business.
+//! The same values in the same words as on the page. Histograms are rows of block characters, long cells are
+//! wrapped, wide tables are continued below with their first column repeated, nothing is lost except rows beyond a
+//! few dozen, which are counted. Whether to colour or page is `cli/`'s business.
 
 use super::format::{self, Style, count, number, shape, share, shorten, visible, visible_lines, width as columns_of};
 use super::{Bars, Block, Card, Cell, ColumnProfile, Fact, Heat, Histogram, Lines, Points, Swarm, SwarmRow, Tab, Table};
@@ -11,6 +11,8 @@ use super::{Bars, Block, Card, Cell, ColumnProfile, Fact, Heat, Histogram, Lines
 const ROWS: usize = 30;
 /// Widest sparkline.
 const SPARK: usize = 30;
+/// Lines of a cell that is wrapped; a longer one is cut.
+const LINES: usize = 12;
 
 /// The card as text, every line at most `width` columns (at least 40 are taken), ending with a line end.
 #[must_use]
@@ -138,9 +140,14 @@ impl Page {
         }
     }
 
-    /// Columns side by side; those that do not fit go below, beside the first column again.
+    /// Columns side by side, long cells wrapped; columns that do not fit go below, beside the first one again.
     fn grid(&mut self, columns: &[Column], rows: usize) {
-        let most = |i: usize| if i == 0 { (self.width * 2 / 5).max(12) } else { (self.width / 2).max(16) };
+        let natural: usize = columns.iter().map(|column| column.width + 2).sum();
+        let most = |i: usize| match i {
+            _ if natural <= self.width + 2 => self.width,
+            0 => (self.width * 2 / 5).max(12),
+            _ => (self.width / 2).max(16),
+        };
         let widths: Vec<usize> = columns.iter().enumerate().map(|(i, column)| column.width.min(most(i))).collect();
         let mut next = 1;
         let mut first_part = true;
@@ -149,23 +156,34 @@ impl Page {
                 self.gap();
             }
             first_part = false;
-            let mut chosen = vec![0];
+            let mut chosen = vec![(0, widths[0])];
             let mut used = widths[0];
             while next < columns.len() && (chosen.len() == 1 || used + 2 + widths[next] <= self.width) {
-                used += 2 + widths[next];
-                chosen.push(next);
+                let room = widths[next].min(self.width.saturating_sub(used + 2));
+                used += 2 + room;
+                chosen.push((next, room));
                 next += 1;
             }
-            let room = |i: usize| widths[i].min(self.width.saturating_sub(if i == 0 { 0 } else { widths[0] + 2 }));
-            let write = |cells: &dyn Fn(usize) -> String| {
-                chosen.iter().map(|i| pad(&shorten(&cells(*i), room(*i)), room(*i), columns[*i].right)).collect::<Vec<_>>().join("  ")
+            // What is left over goes to those that were cut short.
+            for (i, room) in &mut chosen {
+                let more = self.width.saturating_sub(used).min(columns[*i].width.saturating_sub(*room));
+                *room += more;
+                used += more;
+            }
+            let write = |cell: &dyn Fn(usize) -> String| -> Vec<String> {
+                let cells: Vec<Vec<String>> = chosen.iter().map(|(i, room)| cell_lines(&cell(*i), *room)).collect();
+                let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+                let one = |line: usize| {
+                    let parts = chosen.iter().zip(&cells).map(|((i, room), cell)| pad(cell.get(line).map_or("", String::as_str), *room, columns[*i].right));
+                    parts.collect::<Vec<_>>().join("  ")
+                };
+                (0..height).map(one).collect()
             };
-            let heading = write(&|i| columns[i].name.clone());
-            let rule = chosen.iter().map(|i| "─".repeat(room(*i))).collect::<Vec<_>>().join("  ");
-            let body: Vec<String> = (0..rows).map(|row| write(&|i| columns[i].cells[row].clone())).collect();
-            self.line(&heading);
-            self.line(&rule);
-            for line in body {
+            let rule = chosen.iter().map(|(_, room)| "─".repeat(*room)).collect::<Vec<_>>().join("  ");
+            let mut lines = write(&|i| columns[i].name.clone());
+            lines.push(rule);
+            lines.extend((0..rows).flat_map(|row| write(&|i| columns[i].cells[row].clone())));
+            for line in lines {
                 self.line(&line);
             }
         }
@@ -401,8 +419,22 @@ fn pad(text: &str, to: usize, right: bool) -> String {
     if right { format!("{space}{text}") } else { format!("{text}{space}") }
 }
 
-/// Lines of at most `limit` columns, broken at spaces, inside a word only where it is longer than a line.
-fn wrap(text: &str, limit: usize) -> Vec<String> {
+/// A cell as one line where it fits, else wrapped.
+fn cell_lines(text: &str, room: usize) -> Vec<String> {
+    if columns_of(text) <= room {
+        return vec![text.to_owned()];
+    }
+    let mut lines = wrap(text, room);
+    if lines.len() > LINES {
+        let rest = lines.split_off(LINES - 1).join(" ");
+        lines.push(shorten(&rest, room).into_owned());
+    }
+    lines
+}
+
+/// Lines of at most `limit` columns, broken at spaces; a word that is longer than a line is broken behind what joins its parts, such as
+/// `_`, and elsewhere where there is nothing of the kind.
+pub(crate) fn wrap(text: &str, limit: usize) -> Vec<String> {
     let limit = limit.max(8);
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -413,11 +445,18 @@ fn wrap(text: &str, limit: usize) -> Vec<String> {
         if !line.is_empty() {
             line.push(' ');
         }
-        for c in word.chars() {
-            if columns_of(&line) + columns_of(c.encode_utf8(&mut [0; 4])) > limit {
+        let is_long = columns_of(word) > limit;
+        let parts: Vec<&str> = if is_long { word.split_inclusive(['_', '.', '/', '=', ',', '-', ':']).collect() } else { vec![word] };
+        for part in parts {
+            if is_long && !line.is_empty() && columns_of(&line) + columns_of(part) > limit {
                 lines.push(std::mem::take(&mut line));
             }
-            line.push(c);
+            for c in part.chars() {
+                if columns_of(&line) + columns_of(c.encode_utf8(&mut [0; 4])) > limit {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(c);
+            }
         }
     }
     if !line.is_empty() || lines.is_empty() {
@@ -494,6 +533,24 @@ hour      1  ██████▊
         let card = Card { tabs: vec![Tab::new("t", "T", vec![Block::Table(Table { columns, rows, ..Table::default() })])], ..Card::default() };
         let text = text(&card, 40);
         assert!(text.matches("column_0").count() > 1 && (0..9).all(|i| text.contains(&format!("value_{i}"))));
+    }
+
+    #[test]
+    fn a_long_cell_is_wrapped_and_whole_where_the_table_fits() {
+        let rows = vec![vec!["root_mean_squared_error ≤ 145067 (dummy)".into(), 33151.0.into(), Cell::Good("pass".into())]];
+        let columns = ["criterion", "value", "verdict"].map(str::to_owned).to_vec();
+        let drawn = |width| super::table(&Table { columns: columns.clone(), rows: rows.clone(), ..Table::default() }, width);
+        let narrow = "\
+criterion                 value  verdict
+───────────────────────  ──────  ───────
+root_mean_squared_error  33,151  pass
+≤ 145067 (dummy)
+";
+        assert_eq!(drawn(40), narrow);
+        assert!(drawn(80).contains("root_mean_squared_error ≤ 145067 (dummy)  33,151  pass"));
+        let long = Table { columns: vec!["a".into(), "b".into()], rows: vec![vec!["x".into(), "word ".repeat(400).into()]], ..Table::default() };
+        let text = super::table(&long, 40);
+        assert!(text.lines().count() == 2 + LINES && text.matches('…').count() == 1 && text.lines().all(|line| columns_of(line) <= 40), "{text}");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::store::Access;
 
 #[derive(Debug, Args)]
 pub struct ArtifactArgs {
-    /// `ingested_data`, `training_data`, `model`, …
+    /// `ingested_data`, `training_data`, `model`, …, or that of an earlier run: `7f3a:model`.
+    #[arg(value_name = "ARTIFACT | RUN:ARTIFACT", add = super::complete::artifacts())]
     name: String,
 }
 

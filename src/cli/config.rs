@@ -16,7 +16,7 @@ use crate::value::{Path, Value, display_path, path_of};
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     /// A KEY such as steps.train, and KEY=VALUE overrides.
-    #[arg(value_name = "KEY | KEY=VALUE")]
+    #[arg(value_name = "KEY | KEY=VALUE", add = super::complete::keys_and_overrides())]
     words: Vec<String>,
     /// Every place that set KEY, which one won, and which steps a change of it reaches.
     #[arg(long, value_name = "KEY", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["diff", "output"])]

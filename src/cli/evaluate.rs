@@ -20,7 +20,7 @@ use crate::value::suggest;
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// The directory of a bundle, or `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` of this project.
-    #[arg(required_unless_present = "predictions", conflicts_with = "predictions")]
+    #[arg(required_unless_present = "predictions", conflicts_with = "predictions", add = super::complete::models())]
     model: Option<String>,
     /// Files, globs or directories with the model's inputs and its target.
     #[arg(value_name = "FILE", required_unless_present = "predictions")]

@@ -9,7 +9,8 @@ use super::terminal::Terminal;
 use super::{Program, StepArg, out, status};
 use crate::card::{format, text};
 use crate::error::{Error, Kind, Result};
-use crate::run::{PlanState, Session, card_path, chain, index_path, plan};
+use crate::run::{Edge, PlanLine, PlanState, Session, card_path, chain, edges, index_path, plan};
+use crate::steps::ARTIFACTS;
 use crate::store::Access;
 
 #[derive(Debug, Args)]
@@ -36,44 +37,77 @@ fn graph(program: &Program, args: &InspectArgs, recipe: &crate::recipe::Recipe) 
     if !recipe.scoring.is_empty() {
         lines.extend(plan(recipe, "predict")?);
     }
-    let mut text = String::new();
-    if args.json {
-        for line in &lines {
-            text.push_str(&format!("{}\n", status::json(line)));
-        }
-    } else {
-        let profile = recipe.profile.as_ref().map_or_else(String::new, |p| format!(" · profile {p}"));
-        text.push_str(&format!("{} · {}{profile} · seed {}\n\n", recipe.name, recipe.template, recipe.seed));
-        for (i, line) in lines.iter().enumerate() {
-            if line.step == "ingest_scoring" {
-                text.push('\n');
-            }
-            let (word, _, why) = status::describe(&line.state);
-            let glyph = match line.state {
-                PlanState::Fresh => "●",
-                PlanState::Stale(_) => "○",
-                PlanState::Waiting(_) => "·",
-                PlanState::Blocked(_) | PlanState::Gated(_) => "✗",
-            };
-            let shape = line.report.as_ref().map_or_else(String::new, |r| r.line.clone());
-            let seconds = line.seconds.map_or_else(String::new, format::seconds);
-            let joint = if lines.get(i + 1).is_some_and(|next| next.step != "ingest_scoring") { "│" } else { " " };
-            text.push_str(&format!("  {glyph} {:<14} {word:<8} {shape:<34} {seconds:>8}\n", line.step));
-            if !why.is_empty() {
-                text.push_str(&format!("  {joint}   {why}\n"));
-            }
-        }
-    }
+    let edges = edges(&lines);
     let session = Session::open(recipe, Access::Read)?;
     let index = index_path(&session);
-    if index.exists() && !args.json {
-        text.push_str(&format!("\ncards: {}\n", shown(program, &index)));
+    if args.json {
+        let whole = serde_json::json!({
+            "recipe": recipe.name,
+            "template": recipe.template,
+            "profile": recipe.profile,
+            "seed": recipe.seed,
+            "steps": lines.iter().map(status::json).collect::<Vec<_>>(),
+            "edges": edges,
+        });
+        out(&format!("{whole:#}\n"))?;
+    } else {
+        let mut text = drawn(recipe, &lines, &edges, Terminal::width());
+        if index.exists() {
+            text.push_str(&format!("\ncards: {}\n", shown(program, &index)));
+        }
+        out(&text)?;
     }
-    out(&text)?;
     if args.open {
         open(&index)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line a step; below it why it is stale, and what goes from it to others.
+fn drawn(recipe: &crate::recipe::Recipe, lines: &[PlanLine], edges: &[Edge], width: usize) -> String {
+    let profile = recipe.profile.as_ref().map_or_else(String::new, |p| format!(" · profile {p}"));
+    let head = format!("{} · {}{profile} · seed {}", recipe.name, recipe.template, recipe.seed);
+    let mut text = text::wrap(&head, width).join("\n") + "\n\n";
+    let names = lines.iter().map(|line| line.step.len()).max().unwrap_or(0);
+    for (i, line) in lines.iter().enumerate() {
+        if line.step == "ingest_scoring" {
+            text.push('\n');
+        }
+        let (word, _, why) = status::describe(&line.state);
+        let glyph = match line.state {
+            PlanState::Fresh => "●",
+            PlanState::Stale(_) => "○",
+            PlanState::Waiting(_) => "·",
+            PlanState::Blocked(_) | PlanState::Gated(_) => "✗",
+        };
+        let seconds = line.seconds.map_or_else(String::new, format::seconds);
+        let begin = format!("  {glyph} {:<names$}  {word:<7}  {seconds:>8}", line.step);
+        let shape = line.report.as_ref().map_or("", |report| report.line.as_str());
+        let joint = if lines.get(i + 1).is_some_and(|next| next.step != "ingest_scoring") { "│" } else { " " };
+        let mut below: Vec<String> = Vec::new();
+        if format::width(&begin) + 2 + format::width(shape) <= width {
+            text.push_str(format!("{begin}  {shape}").trim_end());
+        } else {
+            text.push_str(begin.trim_end());
+            below.push(shape.to_owned());
+        }
+        text.push('\n');
+        below.extend((!why.is_empty()).then_some(why));
+        if let PlanState::Stale(reasons) = &line.state {
+            below.extend(reasons.iter().skip(1).map(ToString::to_string));
+        }
+        for artifact in ARTIFACTS.iter().filter(|slot| slot.step == line.step).map(|slot| slot.artifact) {
+            let own = || edges.iter().filter(|edge| edge.artifact == artifact);
+            let Some(first) = own().next() else { continue };
+            let shape = first.rows.map_or_else(String::new, |rows| format!(" {}", format::shape(Some(rows), first.columns)));
+            let readers = own().map(|edge| edge.to).collect::<Vec<_>>().join(", ");
+            below.push(format!("{artifact}{shape} → {readers}"));
+        }
+        for part in below.iter().flat_map(|part| text::wrap(&format::visible(part), width.saturating_sub(6))) {
+            text.push_str(&format!("  {joint}   {part}\n"));
+        }
+    }
+    text
 }
 
 fn card(program: &Program, args: &InspectArgs, recipe: &crate::recipe::Recipe, step: &str) -> Result<ExitCode> {

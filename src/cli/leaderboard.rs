@@ -1,7 +1,7 @@
 //! `recipe leaderboard`: the models of past runs, the best on validation rows first.
 //!
-//! Runs with the same model are one line. Test scores are hidden until they are asked for: who chooses by
-//! them has none left to trust.
+//! Runs with the same model are one line. Scores have intervals and ties are called ties, from the validation rows that are still in the
+//! cache. Test scores are hidden until they are asked for, and that is remembered: who chooses by them has none left to trust.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -9,15 +9,15 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::terminal::Terminal;
-use super::{Program, out};
-use crate::card::{Cell, Table, text};
+use super::{Program, day_and_time, out};
+use crate::card::{Cell, Table, format, text};
 use crate::error::{Error, Result, counted, shorten};
 use crate::ml::metric::short_name;
 use crate::recipe::document::Document;
 use crate::recipe::explain::one_line;
-use crate::run::Session;
+use crate::run::{Measured, Session, measure};
 use crate::store::Access;
-use crate::tracking::{Contender, Tracker, VersionRow};
+use crate::tracking::{Contender, Look, Tracker, VersionRow};
 use crate::value::{Path, Value, display_path};
 
 #[derive(Debug, Args)]
@@ -28,9 +28,12 @@ pub struct LeaderboardArgs {
     /// How many.
     #[arg(short = 'n', value_name = "COUNT", default_value_t = 20)]
     count: usize,
-    /// Show the test scores too: when the choice is made.
+    /// Show the test scores too: when the choice is made. That is remembered.
     #[arg(long = "final")]
     is_final: bool,
+    /// Leave out what models have to be scored for: intervals, ties and speed.
+    #[arg(long)]
+    quick: bool,
     #[arg(long, conflicts_with = "csv")]
     json: bool,
     #[arg(long)]
@@ -42,6 +45,7 @@ struct Line {
     contender: Contender,
     score: f64,
     version: Option<VersionRow>,
+    measured: Measured,
     /// As many as there are columns.
     parameters: Vec<Option<Value>>,
 }
@@ -66,9 +70,17 @@ pub fn leaderboard(program: &Program, args: &LeaderboardArgs) -> Result<ExitCode
     });
     lines.truncate(args.count);
     let paths = parameters(tracker, &mut lines)?;
+    if !args.quick {
+        let measured = measure(&session, &lines.iter().map(|line| &line.contender).collect::<Vec<_>>())?;
+        lines.iter_mut().zip(measured).for_each(|(line, measured)| line.measured = measured);
+    }
+    if args.is_final && models > 0 {
+        program.looked_at(&session)?;
+    }
+    let looks = tracker.looks(&recipe.name)?;
     if args.json {
         let runs: Vec<serde_json::Value> = lines.iter().map(|line| json(line, &paths, args.is_final)).collect();
-        let whole = serde_json::json!({ "recipe": recipe.name, "sweep": sweep, "metric": metric, "greater_is_better": recipe.greater_is_better, "runs": runs });
+        let whole = serde_json::json!({ "recipe": recipe.name, "sweep": sweep, "metric": metric, "greater_is_better": recipe.greater_is_better, "looks": looks, "runs": runs });
         out(&format!("{whole:#}\n"))?;
     } else if args.csv {
         out(&csv(&lines, &paths, args.is_final)?)?;
@@ -85,12 +97,23 @@ pub fn leaderboard(program: &Program, args: &LeaderboardArgs) -> Result<ExitCode
         if splits.len() > 1 {
             text.push_str(&format!("{} splits: scores are on different rows\n", splits.len()));
         }
-        if !args.is_final {
-            text.push_str("test scores: hidden until `--final`\n");
-        }
+        text.push_str(&told(&looks, args.is_final));
         out(&text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Are test scores hidden, and how often were they looked at?
+fn told(looks: &[Look], is_final: bool) -> String {
+    let hidden = if is_final { None } else { Some("hidden until `--final`".to_owned()) };
+    let seen = looks.last().map(|last| {
+        let times = if looks.len() == 1 { "once".to_owned() } else { format!("{} times", format::count(looks.len() as u64)) };
+        let who = last.who.as_ref().map_or_else(String::new, |who| format!(" by {who}"));
+        let last = if looks.len() == 1 { String::new() } else { "last ".to_owned() } + &day_and_time(last.at_ms);
+        format!("looked at {times}, {last}{who}")
+    });
+    let told: Vec<String> = hidden.into_iter().chain(seen).collect();
+    if told.is_empty() { String::new() } else { text::wrap(&format!("test scores: {}", told.join("; ")), Terminal::width()).join("\n") + "\n" }
 }
 
 fn find_sweep(tracker: &Tracker, recipe: &str, id: &str) -> Result<String> {
@@ -112,10 +135,13 @@ fn distinct(runs: Vec<Contender>, versions: &BTreeMap<String, VersionRow>) -> Ve
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     for contender in runs {
         match (lines.get_mut(&contender.train), contender.validation) {
-            (Some(line), _) => line.contender.test = line.contender.test.or(contender.test),
+            (Some(line), _) => {
+                line.contender.test = line.contender.test.or(contender.test);
+                line.contender.validated = line.contender.validated.or(contender.validated);
+            }
             (None, Some(score)) => {
                 let version = versions.get(&contender.train).cloned();
-                lines.insert(contender.train.clone(), Line { contender, score, version, parameters: Vec::new() });
+                lines.insert(contender.train.clone(), Line { contender, score, version, measured: Measured::default(), parameters: Vec::new() });
             }
             (None, None) => {}
         }
@@ -220,23 +246,48 @@ pub fn direction(greater_is_better: bool) -> &'static str {
 }
 
 fn table(lines: &[Line], paths: &[Path], caption: String, metric: &str, is_final: bool) -> Table {
-    let has_versions = lines.iter().any(|line| line.version.is_some());
+    let has = |of: fn(&Line) -> bool| lines.iter().any(of);
+    let has_versions = has(|line| line.version.is_some());
+    let has_gate = has(|line| line.contender.validated.is_some());
+    let (has_intervals, has_speed) = (has(|line| line.measured.interval.is_some()), has(|line| line.measured.microseconds_per_row.is_some()));
+    let (has_ties, has_sizes) = (has(|line| line.measured.against_best.is_some()), has(|line| line.measured.bytes.is_some()));
     let mut columns = vec!["run".to_owned(), format!("val {metric}")];
+    columns.extend(has_intervals.then(|| "95 %".to_owned()));
+    columns.extend(has_ties.then(|| "is".to_owned()));
     columns.extend(is_final.then(|| format!("test {metric}")));
     columns.extend(column_names(paths));
     columns.push("fit".to_owned());
+    columns.extend(has_speed.then(|| "µs/row".to_owned()));
+    columns.extend(has_sizes.then(|| "size".to_owned()));
+    columns.extend(has_gate.then(|| "gate".to_owned()));
     columns.extend(has_versions.then(|| "model".to_owned()));
-    let row = |line: &Line| {
+    let row = |(place, line): (usize, &Line)| {
+        let measured = &line.measured;
         let mut cells = vec![Cell::from(line.contender.run.as_str()), line.score.into()];
+        let interval = measured.interval.map(|interval| format!("{} – {}", format::number(interval.low), format::number(interval.high)));
+        cells.extend(has_intervals.then(|| interval.into()));
+        cells.extend(has_ties.then(|| standing(place, line).map_or(Cell::Missing, Cell::from)));
         cells.extend(is_final.then(|| line.contender.test.into()));
         cells.extend(line.parameters.iter().map(|value| value.as_ref().map(one_line).into()));
         cells.push(Cell::Seconds(line.contender.fit_seconds));
+        cells.extend(has_speed.then(|| measured.microseconds_per_row.into()));
+        cells.extend(has_sizes.then(|| measured.bytes.map_or(Cell::Missing, Cell::Bytes)));
+        cells.extend(has_gate.then(|| match line.contender.validated {
+            Some(true) => Cell::Good("passed".to_owned()),
+            Some(false) => Cell::Bad("rejected".to_owned()),
+            None => Cell::Missing,
+        }));
         if has_versions {
             cells.push(line.version.as_ref().map(version).into());
         }
         cells
     };
-    Table { caption, columns, rows: lines.iter().map(row).collect() }
+    Table { caption, columns, rows: lines.iter().enumerate().map(row).collect() }
+}
+
+/// `best`, or how the model stands against the best on the same rows: `tie`, `worse`.
+fn standing(place: usize, line: &Line) -> Option<&'static str> {
+    if place == 0 { Some("best") } else { line.measured.against_best.map(|compared| compared.verdict()) }
 }
 
 /// `taxi_fare v2 @champion`
@@ -252,7 +303,13 @@ fn json(line: &Line, paths: &[Path], is_final: bool) -> serde_json::Value {
         "profile": line.contender.profile,
         "sweep": line.contender.sweep,
         "validation": line.score,
+        "interval": line.measured.interval,
+        "against_best": line.measured.against_best,
+        "is_tied_with_best": line.measured.against_best.map(|compared| compared.verdict() == "tie"),
         "fit_seconds": line.contender.fit_seconds,
+        "microseconds_per_row": line.measured.microseconds_per_row,
+        "bytes": line.measured.bytes,
+        "validated": line.contender.validated,
         "model": line.version.as_ref().map(|row| serde_json::json!({ "name": row.name, "version": row.version, "aliases": row.aliases })),
         "parameters": parameters,
     });
@@ -265,15 +322,21 @@ fn json(line: &Line, paths: &[Path], is_final: bool) -> serde_json::Value {
 fn csv(lines: &[Line], paths: &[Path], is_final: bool) -> Result<String> {
     let fail = |error: csv::Error| Error::bug(error.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut head = vec!["run".to_owned(), "validation".to_owned()];
+    let mut head = ["run", "validation", "low", "high", "standing"].map(str::to_owned).to_vec();
     head.extend(is_final.then(|| "test".to_owned()));
-    head.extend(["fit_seconds".to_owned(), "model".to_owned()]);
+    head.extend(["fit_seconds", "microseconds_per_row", "bytes", "validated", "model"].map(str::to_owned));
     head.extend(paths.iter().map(|path| display_path(path)));
     writer.write_record(&head).map_err(fail)?;
-    for line in lines {
-        let mut fields = vec![line.contender.run.clone(), line.score.to_string()];
+    let written = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    for (place, line) in lines.iter().enumerate() {
+        let measured = &line.measured;
+        let (low, high) = measured.interval.map(|interval| (interval.low, interval.high)).unzip();
+        let mut fields = vec![line.contender.run.clone(), line.score.to_string(), written(low), written(high)];
+        fields.push(standing(place, line).unwrap_or_default().to_owned());
         fields.extend(is_final.then(|| line.contender.test.map(|value| value.to_string()).unwrap_or_default()));
-        fields.push(line.contender.fit_seconds.to_string());
+        fields.extend([line.contender.fit_seconds.to_string(), written(measured.microseconds_per_row)]);
+        fields.push(measured.bytes.map(|bytes| bytes.to_string()).unwrap_or_default());
+        fields.push(line.contender.validated.map(|validated| validated.to_string()).unwrap_or_default());
         fields.push(line.version.as_ref().map(|row| format!("{}/{}", row.name, row.version)).unwrap_or_default());
         fields.extend(line.parameters.iter().map(|value| value.as_ref().map(|value| value.text().unwrap_or_else(|| one_line(value))).unwrap_or_default()));
         writer.write_record(&fields).map_err(fail)?;

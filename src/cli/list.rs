@@ -12,11 +12,12 @@ use crate::recipe::{TEMPLATES, project};
 use crate::steps::{ARTIFACTS, SCORING_STEPS, TRAINING_STEPS};
 use crate::value::suggest;
 
-const WHAT: [&str; 8] = ["estimators", "transforms", "metrics", "steps", "artifacts", "templates", "recipes", "profiles"];
+pub const WHAT: [&str; 8] = ["estimators", "transforms", "metrics", "steps", "artifacts", "templates", "recipes", "profiles"];
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// estimators, transforms, metrics, steps, artifacts, templates, recipes, profiles; or a name, for its page.
+    #[arg(add = super::complete::catalogue())]
     what: String,
 }
 

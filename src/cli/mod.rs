@@ -3,11 +3,13 @@
 mod artifact;
 mod cache;
 mod clean;
+mod complete;
 mod config;
 mod deps;
 mod diagnostic;
 mod diff;
 mod evaluate;
+mod events;
 mod inspect;
 mod leaderboard;
 mod list;
@@ -30,10 +32,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::recipe::{Recipe, Selection, environment};
+use crate::run::Session;
 use terminal::Terminal;
 
 /// Declarative machine learning on tables.
@@ -57,10 +61,10 @@ struct Global {
     #[arg(short = 'C', value_name = "DIR", global = true)]
     directory: Option<PathBuf>,
     /// The recipe, where a project has several.
-    #[arg(short = 'r', long, value_name = "NAME", global = true)]
+    #[arg(short = 'r', long, value_name = "NAME", global = true, add = complete::recipes())]
     recipe: Option<String>,
     /// A profile; several go over each other in order (default: `RECIPE_PROFILE`, else `local` if it exists).
-    #[arg(short = 'p', long = "profile", value_name = "NAME", global = true)]
+    #[arg(short = 'p', long = "profile", value_name = "NAME", global = true, add = complete::profiles())]
     profiles: Vec<String>,
     /// Only results and errors.
     #[arg(short, long, global = true)]
@@ -80,7 +84,7 @@ enum Command {
     Status(status::StatusArgs),
     /// The recipe's graph; with STEP, its card as text.
     Inspect(inspect::InspectArgs),
-    /// Why a step would run.
+    /// Why a step would run, or why not.
     Why(status::WhyArgs),
     /// Print an artifact.
     Show(show::ShowArgs),
@@ -104,7 +108,7 @@ enum Command {
     Models(models::ModelsArgs),
     /// A recipe's golden test: run its chain on a few kept rows and compare.
     Test(test::TestArgs),
-    /// Past runs.
+    /// Past runs, and all that is known of one.
     Runs(runs::RunsArgs),
     /// What two runs did differently, and what came of it.
     Diff(diff::DiffArgs),
@@ -120,7 +124,7 @@ enum Command {
     Sync(sync::SyncArgs),
     /// Look after the store.
     Cache(cache::CacheArgs),
-    /// A completion script for a shell.
+    /// A script that makes a shell complete steps, keys, runs and models of this project.
     Completions { shell: clap_complete::Shell },
 }
 
@@ -149,6 +153,20 @@ impl Program {
         Recipe::select(&self.selection(overrides))
     }
 
+    /// Notes that somebody asked for test scores.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn looked_at(&self, session: &Session<'_>) -> Result<()> {
+        let tracker = &session.around.tracker;
+        if tracker.identity()?.is_some()
+            && let Err(error) = tracker.look(&session.recipe.name, Utc::now().timestamp_millis(), user().as_deref())
+        {
+            self.terminal.warn(&format!("that test scores were looked at is not recorded: {error}"));
+        }
+        Ok(())
+    }
+
     /// The same for another recipe of the project.
     fn with_recipe(&self, recipe: Option<String>) -> Self {
         Self { terminal: Terminal { ..self.terminal }, directory: self.directory.clone(), recipe, profiles: self.profiles.clone() }
@@ -159,7 +177,7 @@ impl Program {
 #[derive(Debug, Args)]
 struct StepArg {
     /// A step: ingest, split, transform, train, evaluate, register, `ingest_scoring`, predict.
-    #[arg(value_name = "STEP")]
+    #[arg(value_name = "STEP", add = complete::steps())]
     step: Option<String>,
     #[arg(short = 's', long = "step", value_name = "STEP", hide = true, conflicts_with = "step")]
     step_option: Option<String>,
@@ -175,6 +193,9 @@ impl StepArg {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if complete::answer(arguments.clone()) {
+        return ExitCode::SUCCESS;
+    }
     let terminal = Terminal::plain();
     if let Some(bad) = arguments.iter().find(|argument| argument.to_str().is_none()) {
         return fail(&terminal, &Error::usage(format!("an argument is not UTF-8: `{}`", bad.to_string_lossy())));
@@ -229,9 +250,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Sync(args) => sync::sync(program, args),
         Command::Cache(args) => cache::cache(program, args),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "recipe", &mut script);
-            out(&String::from_utf8_lossy(&script))?;
+            out(&complete::script(*shell)?)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -266,6 +285,17 @@ pub(crate) fn out_from(from: &mut impl std::io::Read) -> Result<()> {
         Err(error) => Err(Error::new(Kind::Io, format!("cannot write to stdout: {error}"))),
         Ok(()) => Ok(()),
     }
+}
+
+/// A moment as lists show it, in UTC.
+fn day_and_time(at_ms: i64) -> String {
+    DateTime::<Utc>::from_timestamp_millis(at_ms).map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M").to_string())
+}
+
+/// Who uses the program, where the environment says so.
+fn user() -> Option<String> {
+    let environment = environment();
+    ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| environment.get(*name)).cloned()
 }
 
 /// A panic is told once, by [`main`], unless a backtrace was asked for.

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use clap::{Args, Subcommand};
 
-use super::{Program, out};
+use super::{Program, complete, day_and_time, out, user};
 use crate::error::{Error, Result};
-use crate::recipe::environment;
 use crate::run::Session;
 use crate::store::Access;
 use crate::tracking::{Account, Event, HistoryRow, Tracker, VersionRow};
@@ -23,10 +22,15 @@ enum ModelsCommand {
     /// Every version of every model (the default).
     List,
     /// A model's versions, and where their bundles lie.
-    Show { name: String },
+    Show {
+        #[arg(add = complete::model_names())]
+        name: String,
+    },
     /// Point an alias at a version.
     Alias {
+        #[arg(add = complete::model_names())]
         name: String,
+        #[arg(add = complete::aliases())]
         alias: String,
         version: u64,
         #[command(flatten)]
@@ -34,20 +38,23 @@ enum ModelsCommand {
     },
     /// Point an alias back at the version that it pointed to before.
     Rollback {
+        #[arg(add = complete::model_names())]
         name: String,
-        #[arg(default_value = "champion")]
+        #[arg(default_value = "champion", add = complete::aliases())]
         alias: String,
         #[command(flatten)]
         why: Why,
     },
     /// Who registered, moved and deleted what, when and why.
     History {
+        #[arg(add = complete::model_names())]
         name: Option<String>,
         #[arg(long)]
         json: bool,
     },
     /// Delete a version that no alias points to, with its bundle.
     Delete {
+        #[arg(add = complete::model_names())]
         name: String,
         version: u64,
         #[command(flatten)]
@@ -66,8 +73,8 @@ pub fn models(program: &Program, args: &ModelsArgs) -> Result<ExitCode> {
     let recipe = program.load(&[])?;
     let session = Session::open(&recipe, Access::Read)?;
     let tracker = &session.around.tracker;
-    let environment = environment();
-    let who = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| environment.get(*name)).map(String::as_str);
+    let user = user();
+    let who = user.as_deref();
     match args.command.as_ref().unwrap_or(&ModelsCommand::List) {
         ModelsCommand::List => {
             let versions = tracker.versions(None)?;
@@ -107,10 +114,6 @@ impl Why {
     }
 }
 
-fn time(at_ms: i64) -> String {
-    DateTime::<Utc>::from_timestamp_millis(at_ms).map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M").to_string())
-}
-
 /// A line of the history.
 fn event(row: &HistoryRow) -> String {
     let version = |version: Option<u64>| version.map_or_else(|| "nothing".to_owned(), |version| format!("v{version}"));
@@ -126,11 +129,11 @@ fn event(row: &HistoryRow) -> String {
         (None, who) => who.clone().unwrap_or_default(),
     };
     let why = row.why.as_ref().map_or_else(String::new, |why| format!("  {why}"));
-    format!("{}  {:<28} {what:<44} {by}{why}", time(row.at_ms), row.name).trim_end().to_owned() + "\n"
+    format!("{}  {:<28} {what:<44} {by}{why}", day_and_time(row.at_ms), row.name).trim_end().to_owned() + "\n"
 }
 
 fn line(row: &VersionRow) -> String {
-    let time = time(row.created_ms);
+    let time = day_and_time(row.created_ms);
     let verdict = if row.validated { "VALIDATED" } else { "REJECTED" };
     let aliases = if row.aliases.is_empty() { String::new() } else { format!("  @{}", row.aliases.join(" @")) };
     format!("{:<28} v{:<5} {verdict:<10} {time}  run {}{aliases}\n", row.name, row.version, row.run)

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Program, out_from};
+use super::{Program, complete, out_from};
 use crate::data::rows::require_columns;
 use crate::error::{Error, Result, shorten, thousands};
 use crate::run::Session;
@@ -18,6 +18,7 @@ use crate::tracking::bundle::{self, Bundle};
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// The directory of a bundle, or `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` of this project.
+    #[arg(add = complete::models())]
     model: String,
     /// Files, globs or directories to score: csv, JSON lines, parquet or Arrow.
     #[arg(required = true, value_name = "FILE")]

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::terminal::{Narrator, Style, json_event};
-use super::{Program, diagnostic, out, status};
-use crate::error::{Error, Result};
+use super::events::Line;
+use super::terminal::{Narrator, Style, Terminal};
+use super::{Program, complete, diagnostic, out, status};
+use crate::card::format::width;
+use crate::error::{Error, Result, shorten};
 use crate::recipe::Recipe;
 use crate::recipe::emit::plain;
-use crate::recipe::overrides::is_override;
+use crate::recipe::overrides::{is_override, quoted};
 use crate::run::{Event, Force, Options, Outcome, Session, run as run_recipe};
 use crate::steps::{Artifact, Json, RUN};
 use crate::store::Access;
@@ -18,10 +20,13 @@ use crate::store::Access;
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// STEP and KEY=VALUE overrides: `recipe run train steps.train.using=ridge`.
-    #[arg(value_name = "STEP | KEY=VALUE")]
+    #[arg(value_name = "STEP | KEY=VALUE", add = complete::steps_and_keys())]
     words: Vec<String>,
     #[arg(short = 's', long = "step", value_name = "STEP", hide = true)]
     step: Option<String>,
+    /// Take a step's result from an earlier run instead: `--use train=run:7f3a`.
+    #[arg(long = "use", value_name = "STEP=run:ID", add = complete::uses())]
+    uses: Vec<String>,
     /// Run although nothing changed: everything, or one step.
     #[arg(long, value_name = "STEP", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     force: Option<String>,
@@ -31,7 +36,7 @@ pub struct RunArgs {
     /// Run every recipe of the project.
     #[arg(long)]
     all: bool,
-    /// Events as JSON, a line each, on stdout.
+    /// Events as JSON, a line each, on stdout; `recipe schema events` says of what form.
     #[arg(long)]
     json: bool,
     /// Fail with exit code 8 instead of waiting for another run.
@@ -51,13 +56,13 @@ pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
     if args.all {
         return run_all(program, args, until, &overrides);
     }
-    let recipe = program.load(&overrides)?;
+    let recipe = program.load(&overrides).inspect_err(|error| failed(args, error))?;
     if args.dry_run {
         return status::print(program, &recipe, until, false).map(|_| ExitCode::SUCCESS);
     }
     let emit = args.emit.as_ref().map(|file| free(program, file, until)).transpose()?;
     on_interrupt();
-    let outcome = one(program, args, &recipe, until)?;
+    let outcome = one(program, args, &recipe, until).inspect_err(|error| failed(args, error))?;
     if let Some(file) = emit {
         let session = Session::open(&recipe, Access::Read)?;
         let Json(run) = Json::read(&session.artifact(RUN.id.artifact)?)?;
@@ -103,7 +108,7 @@ fn run_all(program: &Program, args: &RunArgs, until: &str, overrides: &[String])
     let mut worst = ExitCode::SUCCESS;
     for name in names {
         let each = program.with_recipe(Some(name));
-        let result = each.load(overrides).and_then(|recipe| one(&each, args, &recipe, until));
+        let result = each.load(overrides).and_then(|recipe| one(&each, args, &recipe, until)).inspect_err(|error| failed(args, error));
         let code = match result {
             Ok(outcome) => close(&each, args, &outcome),
             Err(error) => super::fail(&program.terminal, &error),
@@ -121,16 +126,45 @@ fn one(program: &Program, args: &RunArgs, recipe: &Recipe, until: &str) -> Resul
         Some("") => Force::Everything,
         Some(step) => Force::Step(step.to_owned()),
     };
-    let options = Options { force, no_wait: args.no_wait, message: args.message.clone(), ..Options::default() };
+    let uses = args.uses.iter().map(|word| used(word)).collect::<Result<_>>()?;
+    let command = Some(typed(program, args, recipe));
+    let options = Options { force, uses, command, no_wait: args.no_wait, message: args.message.clone(), ..Options::default() };
     let narrator = Narrator::new(&program.terminal);
     let observer = |event: &Event<'_>| {
         if args.json {
-            out(&format!("{}\n", json_event(event))).ok();
+            out(&Line::of(event).text()).ok();
         } else {
             narrator.hear(event);
         }
     };
     run_recipe(recipe, until, &options, &observer)
+}
+
+/// A step and the run that its result comes from.
+fn used(word: &str) -> Result<(String, String)> {
+    match word.split_once("=run:") {
+        Some((step, run)) if !step.is_empty() && !run.is_empty() => Ok((step.to_owned(), run.to_owned())),
+        _ => Err(Error::usage(format!("not a step of an earlier run: `{}`", shorten(word))).hint("write STEP=run:ID, for example `--use train=run:7f3a`")),
+    }
+}
+
+/// What would do the same again.
+fn typed(program: &Program, args: &RunArgs, recipe: &Recipe) -> String {
+    let pairs = |option: &str, values: Vec<String>| values.into_iter().flat_map(|value| [option.to_owned(), value]).collect::<Vec<_>>();
+    let profiles = recipe.profile.iter().flat_map(|names| names.split('+')).map(str::to_owned).collect();
+    let mut words = vec!["recipe".to_owned(), "run".to_owned()];
+    words.extend(args.words.iter().chain(&args.step).cloned());
+    words.extend(pairs("-r", program.recipe.iter().cloned().collect()));
+    words.extend(pairs("-p", profiles));
+    words.extend(pairs("--use", args.uses.clone()));
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// With `--json`, the last line of a run that failed.
+fn failed(args: &RunArgs, error: &Error) {
+    if args.json {
+        out(&Line::failed(error).text()).ok();
+    }
 }
 
 /// The last lines, and the exit code.
@@ -139,15 +173,12 @@ fn close(program: &Program, args: &RunArgs, outcome: &Outcome) -> ExitCode {
     let terminal = &program.terminal;
     let verdict = outcome.verdict.as_ref().map(|v| if v.validated { terminal.paint("VALIDATED", Style::Good) } else { terminal.paint("REJECTED", Style::Bad) });
     if args.json {
-        let verdict = outcome.verdict.as_ref().map(|v| serde_json::json!({ "validated": v.validated, "reason": v.reason }));
-        out(&format!(
-            "{}\n",
-            serde_json::json!({ "event": "finished", "run": outcome.run, "verdict": verdict, "cards": outcome.index.as_ref().map(|p| p.to_string_lossy()) })
-        ))
-        .ok();
+        out(&Line::finished(outcome).text()).ok();
     } else if !terminal.quiet {
         let cards = outcome.index.as_ref().map(|index| format!("cards: {}", shown(program, index)));
-        let line = [verdict, cards].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        let said: Vec<String> = [verdict, cards].into_iter().flatten().collect();
+        let width: usize = said.iter().map(|part| width(&console::strip_ansi_codes(part)) + 3).sum();
+        let line = said.join(if terminal.is_rich && width > Terminal::width_beside() + 3 { "\n" } else { " · " });
         writeln!(std::io::stderr().lock(), "{}{line}", if terminal.is_rich { "\n" } else { "" }).ok();
     }
     match outcome.stopped.as_ref().or(outcome.unsent.as_ref()) {

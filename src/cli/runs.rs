@@ -1,38 +1,316 @@
-//! `recipe runs`: past runs, the newest first.
+//! `recipe runs`: past runs, the newest first, and all that is known of one.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use chrono::{DateTime, Utc};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::Args;
+use serde::Serialize;
 
-use super::{Program, out};
-use crate::card::format;
-use crate::error::Result;
-use crate::run::Session;
+use super::clean::parse_age;
+use super::terminal::Terminal;
+use super::{Program, complete, day_and_time, out};
+use crate::card::{Block, Card, Cell, Fact, Tab, Table, format, text};
+use crate::error::{Error, Result, shorten};
+use crate::ml::metric::{self, short_name};
+use crate::run::{Session, find_run};
 use crate::store::Access;
+use crate::tracking::{Details, RunRow, StepRow, Tracker};
 
 #[derive(Debug, Args)]
 pub struct RunsArgs {
+    /// All of one run: four or more digits of its id, `latest`, `previous`, or a model such as `models:/NAME@champion`.
+    #[arg(add = complete::runs())]
+    run: Option<String>,
     /// How many.
     #[arg(short = 'n', value_name = "COUNT", default_value_t = 20)]
     count: usize,
+    /// Only runs that ended so, or have not ended.
+    #[arg(long, value_name = "STATUS", ignore_case = true, conflicts_with = "run")]
+    status: Vec<StatusName>,
+    /// Only runs that began since: `2h`, `7d`, `2026-11-01` or `2026-11-01 12:00` (UTC).
+    #[arg(long, value_name = "WHEN", conflicts_with = "run")]
+    since: Option<String>,
+    /// Only runs on a git branch.
+    #[arg(long, value_name = "NAME", conflicts_with = "run")]
+    branch: Option<String>,
+    /// Only runs of a git commit; its first digits will do.
+    #[arg(long, value_name = "COMMIT", conflicts_with = "run")]
+    commit: Option<String>,
+    /// Only runs whose message holds a text.
+    #[arg(long, value_name = "TEXT", conflicts_with = "run")]
+    message: Option<String>,
+    /// Only runs of a sweep; the first digits of its id will do.
+    #[arg(long, value_name = "ID", conflicts_with = "run")]
+    sweep: Option<String>,
+    /// Only runs with such a metric: `--where 'val_r2_score>0.8'`.
+    #[arg(long = "where", value_name = "METRIC<VALUE", conflicts_with = "run")]
+    conditions: Vec<Condition>,
+    /// Of every recipe of the project.
+    #[arg(long, conflicts_with = "run")]
+    all: bool,
+    /// The test scores too: when the choice is made.
+    #[arg(long = "final", conflicts_with = "run")]
+    is_final: bool,
+    /// Only the configuration of the run as it was used.
+    #[arg(long, requires = "run", conflicts_with_all = ["patch", "json"])]
+    config: bool,
+    /// Only what the work tree had otherwise than the run's commit, for `git apply`.
+    #[arg(long, requires = "run", conflicts_with = "json")]
+    patch: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum StatusName {
+    Finished,
+    Failed,
+    Killed,
+    Running,
+}
+
+/// `val_r2_score>0.8`
+#[derive(Clone, Debug, PartialEq)]
+struct Condition {
+    metric: String,
+    is_below: bool,
+    value: f64,
+}
+
+impl std::str::FromStr for Condition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || "write METRIC<VALUE or METRIC>VALUE, for example 'val_r2_score>0.8'".to_owned();
+        let at = text.find(['<', '>']).ok_or_else(wanted)?;
+        let value = text[at + 1..].trim().parse().map_err(|_| wanted())?;
+        Ok(Self { metric: text[..at].trim().to_owned(), is_below: text[at..].starts_with('<'), value })
+    }
+}
+
+impl Condition {
+    fn holds(&self, metrics: &BTreeMap<String, f64>) -> bool {
+        metrics.get(&self.metric).is_some_and(|value| if self.is_below { *value < self.value } else { *value > self.value })
+    }
+}
+
+/// A run in a list.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    row: RunRow,
+    metrics: BTreeMap<String, f64>,
+}
+
+/// All that is known of a run.
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    row: RunRow,
+    #[serde(flatten)]
+    details: Details,
+    steps: Vec<StepRow>,
+    params: BTreeMap<String, String>,
+    metrics: BTreeMap<String, f64>,
+    config: Option<String>,
 }
 
 pub fn runs(program: &Program, args: &RunsArgs) -> Result<ExitCode> {
     let recipe = program.load(&[])?;
     let session = Session::open(&recipe, Access::Read)?;
-    let metric = format!("test_{}", recipe.primary_metric);
-    let mut text = String::new();
-    for run in session.around.tracker.runs(Some(&recipe.name), args.count)? {
-        let time = DateTime::<Utc>::from_timestamp_millis(run.started_ms).map_or_else(String::new, |t| t.format("%Y-%m-%d %H:%M:%S").to_string());
-        let seconds = run.finished_ms.map_or_else(String::new, |end| format::seconds((end - run.started_ms) as f64 / 1000.0));
-        let value = session.around.tracker.metrics(&run.id)?.get(&metric).map_or_else(String::new, |v| format!("{metric} {}", format::number(*v)));
-        let message = run.message.map_or_else(String::new, |m| format!("  {m}"));
-        text.push_str(&format!("{}  {time}  {:<9} {:<10} {seconds:>8}  {value}{message}\n", run.id, run.status, run.profile.unwrap_or_default()));
-    }
-    if text.is_empty() {
-        text.push_str("no run yet; `recipe run` makes one\n");
-    }
+    let text = if let Some(run) = &args.run {
+        one(args, &session, find_run(&session, run)?)?
+    } else {
+        let runs = chosen(args, &session)?;
+        if args.is_final {
+            program.looked_at(&session)?;
+        }
+        if args.json { format!("{:#}\n", serde_json::json!(runs)) } else { list(args, &session, &runs) }
+    };
     out(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The runs that the filters leave, without test scores unless these are asked for.
+fn chosen(args: &RunsArgs, session: &Session<'_>) -> Result<Vec<Listed>> {
+    if let Some(hidden) = args.conditions.iter().find(|condition| condition.metric.starts_with("test_")).filter(|_| !args.is_final) {
+        return Err(Error::usage(format!("test scores are hidden: `{}`", shorten(&hidden.metric))).hint("`--final` shows them; choose by `val_…` until then"));
+    }
+    let since = args.since.as_deref().map(moment).transpose()?;
+    let keep = |run: &RunRow| {
+        let is = |one: Option<&String>, wanted: &Option<String>, fits: fn(&str, &str) -> bool| {
+            wanted.as_ref().is_none_or(|wanted| one.is_some_and(|one| fits(one, wanted)))
+        };
+        (args.status.is_empty() || args.status.iter().any(|status| run.status.eq_ignore_ascii_case(&format!("{status:?}"))))
+            && since.is_none_or(|since| run.started_ms >= since)
+            && is(run.git_branch.as_ref(), &args.branch, |one, wanted| one == wanted)
+            && is(run.git_commit.as_ref(), &args.commit, |one, wanted| one.starts_with(wanted))
+            && is(run.message.as_ref(), &args.message, |one, wanted| one.contains(wanted))
+            && is(run.sweep.as_ref(), &args.sweep, |one, wanted| one.starts_with(wanted))
+    };
+    let tracker = &session.around.tracker;
+    let recipe = (!args.all).then_some(session.recipe.name.as_str());
+    let mut found = Vec::new();
+    for row in tracker.runs(recipe, usize::MAX)?.into_iter().filter(keep) {
+        if found.len() == args.count {
+            break;
+        }
+        let metrics = tracker.metrics(&row.id)?;
+        if args.conditions.iter().all(|condition| condition.holds(&metrics)) {
+            let metrics = metrics.into_iter().filter(|(name, _)| args.is_final || !name.starts_with("test_")).collect();
+            found.push(Listed { row, metrics });
+        }
+    }
+    Ok(found)
+}
+
+/// A moment in milliseconds: so long ago, or a day with or without a time.
+fn moment(text: &str) -> Result<i64> {
+    let day = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN));
+    let time = |text: &str| ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S"].iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    if let Some(moment) = day(text).or_else(|| time(text)) {
+        return Ok(moment.and_utc().timestamp_millis());
+    }
+    match parse_age(text) {
+        Ok(age) => Ok(Utc::now().timestamp_millis() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2)),
+        Err(_) => Err(Error::usage(format!("not a time: `{}`", shorten(text))).hint("write `2h`, `7d` or `2026-11-01`")),
+    }
+}
+
+fn took(run: &RunRow) -> Cell {
+    run.finished_ms.map_or(Cell::Missing, |end| Cell::Seconds((end - run.started_ms) as f64 / 1000.0))
+}
+
+fn status(run: &RunRow) -> Cell {
+    match run.status.as_str() {
+        "FAILED" | "KILLED" => Cell::Bad(run.status.clone()),
+        status => status.into(),
+    }
+}
+
+fn list(args: &RunsArgs, session: &Session<'_>, runs: &[Listed]) -> String {
+    if runs.is_empty() {
+        let is_filtered = args.since.is_some() || args.branch.is_some() || args.commit.is_some() || args.message.is_some() || args.sweep.is_some();
+        let is_filtered = is_filtered || !args.status.is_empty() || !args.conditions.is_empty();
+        return if is_filtered { "no run is like that\n" } else { "no run yet; `recipe run` makes one\n" }.to_owned();
+    }
+    let primary = &session.recipe.primary_metric;
+    let short = short_name(primary);
+    let value = |run: &Listed, split: &str| Cell::from(run.metrics.get(&format!("{split}_{primary}")).copied());
+    let has_message = runs.iter().any(|run| run.row.message.is_some());
+    let has_profiles = runs.iter().any(|run| Some(&run.row.profile) != runs.first().map(|first| &first.row.profile));
+    let mut columns = vec!["run".to_owned(), "started (UTC)".to_owned(), "status".to_owned(), "time".to_owned(), format!("val {short}")];
+    columns.extend(args.is_final.then(|| format!("test {short}")));
+    columns.extend(args.all.then(|| "recipe".to_owned()));
+    columns.extend(has_profiles.then(|| "profile".to_owned()));
+    columns.extend(has_message.then(|| "message".to_owned()));
+    let row = |run: &Listed| {
+        let mut cells = vec![run.row.id.as_str().into(), day_and_time(run.row.started_ms).into(), status(&run.row), took(&run.row), value(run, "val")];
+        cells.extend(args.is_final.then(|| value(run, "test")));
+        cells.extend(args.all.then(|| run.row.recipe.as_str().into()));
+        cells.extend(has_profiles.then(|| run.row.profile.clone().into()));
+        cells.extend(has_message.then(|| run.row.message.clone().into()));
+        cells
+    };
+    text::table(&Table { caption: String::new(), columns, rows: runs.iter().map(row).collect() }, Terminal::width())
+}
+
+fn one(args: &RunsArgs, session: &Session<'_>, row: RunRow) -> Result<String> {
+    let tracker: &Tracker = &session.around.tracker;
+    let (details, config) = (tracker.details(&row.id)?, tracker.config(&row.id)?);
+    if args.config {
+        return Ok(config.unwrap_or_default());
+    }
+    if args.patch {
+        return details.patch.ok_or_else(|| {
+            let error = Error::usage(format!("no patch is kept of run {}", row.id));
+            error.hint(match row.git_dirty {
+                Some(true) => "it was larger than a megabyte",
+                Some(false) => "the work tree was as its commit",
+                None => "it took everything from the cache, or there was no git",
+            })
+        });
+    }
+    let (steps, params, metrics) = (tracker.steps(&row.id)?, tracker.params(&row.id)?, tracker.metrics(&row.id)?);
+    let whole = Whole { row, details, steps, params, metrics, config };
+    if args.json {
+        return Ok(format!("{:#}\n", serde_json::json!(whole)));
+    }
+    Ok(text::text(&card(&whole, &session.recipe.primary_metric), Terminal::width()))
+}
+
+fn card(run: &Whole, primary: &str) -> Card {
+    let Whole { row, details, .. } = run;
+    let commit = row.git_commit.as_ref().map(|commit| {
+        let dirty = if row.git_dirty == Some(true) { ", changed since (`--patch`)" } else { "" };
+        let branch = row.git_branch.as_ref().map_or_else(String::new, |branch| format!(" on {branch}"));
+        format!("{}{branch}{dirty}", commit.chars().take(10).collect::<String>())
+    });
+    let gate = details.validated.map(|validated| if validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) });
+    let headline: Vec<(&str, Cell)> = vec![
+        ("run", row.id.as_str().into()),
+        ("recipe", format!("{} ({})", row.recipe, row.template).into()),
+        ("profile", row.profile.clone().into()),
+        ("status", status(row)),
+        ("started (UTC)", day_and_time(row.started_ms).into()),
+        ("took", took(row)),
+        ("gate", gate.unwrap_or(Cell::Missing)),
+        ("reason", details.reason.clone().into()),
+        ("seed", row.seed.to_string().into()),
+        ("message", row.message.clone().into()),
+        ("error", row.error.clone().into()),
+        ("command", details.command.clone().into()),
+        ("git", commit.into()),
+        ("program", row.program.as_str().into()),
+        ("sweep", row.sweep.clone().into()),
+    ];
+    let headline = headline.into_iter().filter(|(_, value)| *value != Cell::Missing).map(|(label, value)| Fact::new(label, value)).collect();
+    let table = |id: &str, title: &str, columns: &[&str], rows: Vec<Vec<Cell>>| {
+        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+        (!rows.is_empty()).then(|| Tab::new(id, title, vec![Block::Table(Table { caption: String::new(), columns, rows })]))
+    };
+    let digest = |text: &str| Cell::from(text.chars().take(12).collect::<String>());
+    let steps = run.steps.iter().map(|step| {
+        let versions = details.versions.get(&step.step).into_iter().flatten();
+        let by = versions.filter(|(name, _)| **name != step.step).map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ");
+        vec![step.step.as_str().into(), step.state.as_str().into(), Cell::Seconds(step.seconds), digest(&step.key), by.into()]
+    });
+    let inputs =
+        details.inputs.iter().map(|input| vec![input.name.as_str().into(), input.step.as_str().into(), digest(&input.digest), input.location.as_str().into()]);
+    let outputs = details.outputs.iter().map(|output| {
+        let shape = output.rows.map(|rows| format::shape(Some(rows), output.columns));
+        vec![output.name.as_str().into(), output.step.as_str().into(), shape.into(), Cell::Bytes(output.bytes), digest(&output.digest)]
+    });
+    let params = run.params.iter().map(|(name, value)| vec![name.as_str().into(), value.as_str().into()]);
+    let mut tabs: Vec<Tab> = Vec::new();
+    if !run.metrics.is_empty() {
+        let columns = [("validation", &run.metrics, "val_"), ("test", &run.metrics, "test_"), ("training", &run.metrics, "training_")];
+        let mut table = metric::table(primary, &columns);
+        table.caption = String::new();
+        tabs.push(Tab::new("metrics", "Metrics", vec![Block::Table(table)]));
+    }
+    tabs.extend(table("steps", "Steps", &["step", "", "time", "key", "made with"], steps.collect()));
+    tabs.extend(table("inputs", "What it read", &["file", "step", "digest", "where"], inputs.collect()));
+    tabs.extend(table("outputs", "What it made", &["artifact", "step", "size", "bytes", "digest"], outputs.collect()));
+    tabs.extend(table("params", "Parameters", &["parameter", "value"], params.collect()));
+    Card { headline, tabs, ..Card::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_and_times_are_read_as_they_are_written() {
+        let condition: Condition = "val_r2_score > 0.8".parse().unwrap();
+        assert_eq!(condition, Condition { metric: "val_r2_score".into(), is_below: false, value: 0.8 });
+        let metrics = |value| BTreeMap::from([("val_r2_score".to_owned(), value)]);
+        assert!(condition.holds(&metrics(0.9)) && !condition.holds(&metrics(0.8)) && !condition.holds(&BTreeMap::new()));
+        assert!("val_r2_score=3".parse::<Condition>().is_err() && "a<b".parse::<Condition>().is_err());
+        assert_eq!(moment("2026-11-01").unwrap(), 1_793_491_200_000);
+        assert_eq!(moment("2026-11-01 00:01").unwrap() - moment("2026-11-01").unwrap(), 60_000);
+        assert!((Utc::now().timestamp_millis() - moment("2h").unwrap() - 7_200_000).abs() < 60_000);
+        assert!(moment("yesterday").is_err());
+    }
 }

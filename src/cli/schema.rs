@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Program, out};
+use super::{Program, events, out};
 use crate::card::twin;
 use crate::error::{Error, Result, shorten};
 use crate::recipe::compose::compose;
@@ -15,11 +15,13 @@ use crate::value::{Value, suggest};
 
 /// The form of the JSON twins of cards.
 const CARD: &str = "card";
+/// The lines of `recipe run --json`, which are no file.
+const EVENTS: &str = "events";
 
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// regression/v1, classification/v1, profile, or card for the JSON twin of a card; without it the template of the recipe here.
-    #[arg(value_name = "TEMPLATE | profile | card")]
+    /// regression/v1, classification/v1, profile, card for the JSON twin of a card, or events for `recipe run --json`; without it the template of the recipe here.
+    #[arg(value_name = "TEMPLATE | profile | card | events")]
     file: Option<String>,
     /// Write it to FILE.
     #[arg(short, long, value_name = "FILE")]
@@ -27,8 +29,10 @@ pub struct SchemaArgs {
 }
 
 pub fn schema(program: &Program, args: &SchemaArgs) -> Result<ExitCode> {
-    let mut names = File::ALL.map(File::name).to_vec();
-    names.push(CARD);
+    let names: Vec<&str> = File::ALL.map(File::name).into_iter().chain([CARD, EVENTS]).collect();
+    if args.file.as_deref() == Some(EVENTS) {
+        return write(program, args, &events::schema());
+    }
     let file = if let Some(name) = &args.file {
         if name == CARD {
             return write(program, args, &format!("{:#}\n", twin::schema()));
@@ -37,7 +41,7 @@ pub fn schema(program: &Program, args: &SchemaArgs) -> Result<ExitCode> {
     } else {
         let template = compose(&program.selection(&[])).ok().and_then(|composed| composed.document.value.get("recipe").and_then(Value::text));
         template.as_deref().and_then(File::of_name).filter(|file| *file != File::Profile).ok_or_else(|| {
-            let said: Vec<String> = names.iter().map(|name| format!("`recipe schema {name}`")).collect();
+            let said: Vec<String> = File::ALL.map(File::name).iter().map(|name| format!("`recipe schema {name}`")).collect();
             Error::usage("no recipe here says which template is meant").hint(format!("say it: {}", said.join(", ")))
         })?
     };

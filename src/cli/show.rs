@@ -18,7 +18,8 @@ use crate::store::Access;
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// `ingested_data`, `training_data`, `model`, …
+    /// `ingested_data`, `training_data`, `model`, …, or that of an earlier run: `7f3a:model`, `previous:test_data`.
+    #[arg(value_name = "ARTIFACT | RUN:ARTIFACT", add = super::complete::artifacts())]
     name: String,
     /// How tables are written.
     #[arg(long, default_value = "table")]
@@ -40,10 +41,11 @@ pub fn show(program: &Program, args: &ShowArgs) -> Result<ExitCode> {
     let recipe = program.load(&[])?;
     let session = Session::open(&recipe, Access::Read)?;
     let path = session.artifact(&args.name)?;
-    let is_table = ARTIFACTS.iter().any(|slot| slot.artifact == args.name && slot.extension == "parquet");
+    let name = args.name.rsplit(':').next().unwrap_or_default();
+    let is_table = ARTIFACTS.iter().any(|slot| slot.artifact == name && slot.extension == "parquet");
     if is_table {
         table(args, &Table::read(&path)?)?;
-    } else if args.name == "transformer" && args.format == Format::Table {
+    } else if name == "transformer" && args.format == Format::Table {
         let fitted = FittedChain::read(&path)?;
         let blocks = fitted.trace().into_iter().enumerate().flat_map(|(i, step)| learned(i + 1, step)).collect();
         out(&text::text(&Card { tabs: vec![Tab::new("learned", "Learned", blocks)], ..Card::default() }, Terminal::width()))?;

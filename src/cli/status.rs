@@ -1,12 +1,14 @@
 //! `recipe status` and `recipe why`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::terminal::Style;
+use super::terminal::{Style, Terminal};
 use super::{Program, StepArg, out};
 use crate::card::format;
+use crate::card::text::wrap;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::run::{PlanLine, PlanState, chain, plan};
@@ -28,8 +30,13 @@ pub struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub struct WhyArgs {
-    #[arg(value_name = "STEP")]
+    #[arg(value_name = "STEP", add = super::complete::steps())]
     step: String,
+    /// KEY=VALUE overrides, as `recipe run` would get them.
+    #[arg(value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn status(program: &Program, args: &StatusArgs) -> Result<ExitCode> {
@@ -49,11 +56,13 @@ pub fn print(program: &Program, recipe: &Recipe, until: &str, as_json: bool) -> 
             text.push_str(&format!("{}\n", json(line)));
         } else {
             let (word, style, why) = describe(&line.state);
-            text.push_str(&format!("{:<14} {}  {why}\n", line.step, paint_stdout(program, &format!("{word:<8}"), style)));
-            if let PlanState::Stale(reasons) = &line.state {
-                for reason in reasons.iter().skip(1) {
-                    text.push_str(&format!("{:<14} {:<8}  {reason}\n", "", ""));
-                }
+            let more = if let PlanState::Stale(reasons) = &line.state { &reasons[1.min(reasons.len())..] } else { &[] };
+            let reasons = std::iter::once(why).chain(more.iter().map(Stale::to_string));
+            // What another program reads is a line a reason.
+            let room = if std::io::stdout().is_terminal() { Terminal::width().saturating_sub(25) } else { usize::MAX };
+            for (i, reason) in reasons.flat_map(|reason| wrap(&reason, room)).enumerate() {
+                let (step, word) = if i == 0 { (line.step, word) } else { ("", "") };
+                text.push_str(&format!("{step:<14} {}  {reason}\n", paint_stdout(program, &format!("{word:<8}"), style)));
             }
         }
     }
@@ -63,7 +72,6 @@ pub fn print(program: &Program, recipe: &Recipe, until: &str, as_json: bool) -> 
 
 /// Colour on stdout only where stdout is looked at.
 fn paint_stdout(program: &Program, text: &str, style: Style) -> String {
-    use std::io::IsTerminal;
     if std::io::stdout().is_terminal() { program.terminal.paint(text, style) } else { text.to_owned() }
 }
 
@@ -91,10 +99,14 @@ pub fn json(line: &PlanLine) -> serde_json::Value {
 }
 
 pub fn why(program: &Program, args: &WhyArgs) -> Result<ExitCode> {
-    let recipe = program.load(&[])?;
+    let recipe = program.load(&args.overrides)?;
     chain(&recipe, &args.step)?;
     let lines = plan(&recipe, &args.step)?;
     let line = lines.last().ok_or_else(|| Error::bug("a chain has steps"))?;
+    if args.json {
+        out(&format!("{}\n", json(line)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let text = match &line.state {
         PlanState::Fresh => {
             let seconds = line.seconds.map_or_else(String::new, |s| format!(" (it took {})", format::seconds(s)));

@@ -12,6 +12,7 @@ use super::{Program, diagnostic, out};
 use crate::card::{Cell, Table, format, text};
 use crate::error::{Error, Kind, Result, counted};
 use crate::ml::metric::short_name;
+use crate::recipe::overrides::quoted;
 use crate::run::{Axis, Event, Grid, JobDone, JobStatus, OnFailure, Options, Pairing, Sweep, exit_code};
 use crate::value::Path;
 
@@ -19,7 +20,7 @@ use crate::value::Path;
 pub struct SweepArgs {
     /// Overrides with several values, `train.estimator_params.alpha=0.1,1,10 seed=range(0,3)`, and the STEP up to which each job
     /// runs: `evaluate` unless it is said, so that nothing is registered.
-    #[arg(value_name = "STEP | KEY=VALUES")]
+    #[arg(value_name = "STEP | KEY=VALUES", add = super::complete::steps_and_keys())]
     words: Vec<String>,
     #[arg(short = 's', long = "step", value_name = "STEP", hide = true)]
     step: Option<String>,
@@ -58,7 +59,8 @@ pub fn sweep(program: &Program, args: &SweepArgs) -> Result<ExitCode> {
         Event::Started { .. } | Event::StepDone { .. } | Event::StepFailed { .. } | Event::Warning { .. } if !terminal.verbose => {}
         event => narrator.hear(event),
     };
-    let options = Options { no_wait: args.no_wait, message: args.message.clone(), ..Options::default() };
+    let command = Some(["recipe", "run"].into_iter().chain(chosen(program)).map(quoted).collect::<Vec<_>>().join(" "));
+    let options = Options { command, no_wait: args.no_wait, message: args.message.clone(), ..Options::default() };
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn };
     let mut done = sweep.run(&options, on_failure, &observer, &mut |job| {
         narrator.clear();
@@ -96,17 +98,15 @@ fn close(program: &Program, view: &View<'_>, done: &[JobDone]) {
         && let Some(best) = done.iter().find(|job| job.validation.is_some() && job.status != JobStatus::Rejected)
         && let Some(job) = view.sweep.jobs.get(best.job)
     {
-        let recipe = program.recipe.iter().flat_map(|name| ["-r", name]);
-        let profiles = program.profiles.iter().flat_map(|name| ["-p", name]);
-        let words: Vec<String> = recipe.chain(profiles).chain(job.overrides.iter().map(String::as_str)).map(quoted).collect();
+        let words: Vec<String> = chosen(program).chain(job.overrides.iter().map(String::as_str)).map(quoted).collect();
         line(&format!("best: job {}; to register it: recipe run {}", best.job + 1, words.join(" ")));
     }
 }
 
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = word.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '=' | '+' | '/' | ':' | ',' | '@'));
-    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+/// The options that choose recipe and profiles.
+fn chosen(program: &Program) -> impl Iterator<Item = &str> {
+    let recipe = program.recipe.iter().flat_map(|name| ["-r", name]);
+    recipe.chain(program.profiles.iter().flat_map(|name| ["-p", name]))
 }
 
 /// A sweep as it is shown.

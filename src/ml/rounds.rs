@@ -1,46 +1,25 @@
-//! How good a model that learns in rounds was after fewer of them: its learning curve.
+//! How far a fit is, for whoever waits for it.
 //!
-//! The rounds are those of the model as it is, so a curve costs about one prediction of the rows and no fit. It is drawn from a fixed
-//! number of rows, by root mean squared error for numbers and log loss for classes.
+//! What fits in rounds counts them here; who started it may look from another thread. Nothing depends on who looks, or when.
 
-use polars::prelude::IntoLazy;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::model::Model;
-use super::{Matrix, Task, metric, target_numbers};
-use crate::data::Table;
-use crate::data::rows::spread;
-use crate::error::{Error, Result};
+/// Rounds that are done, and the most there will be; copies share one count.
+#[derive(Clone, Debug, Default)]
+pub struct Rounds(Arc<(AtomicU64, AtomicU64)>);
 
-/// Rows that are looked at.
-const ROWS: usize = 1_000;
-/// Points of a curve.
-const POINTS: usize = 40;
-
-/// The name of what a curve shows.
-#[must_use]
-pub fn measure(task: &Task) -> &'static str {
-    if *task == Task::Regression { "root_mean_squared_error" } else { "log_loss" }
-}
-
-/// The loss on rows with a known target after more and more rounds; `None` where the model does not learn in rounds, or there are no rows.
-///
-/// # Errors
-/// Where the rows cannot be read.
-pub fn curve(model: &Model, table: &Table, weight: Option<&str>) -> Result<Option<Vec<(usize, f64)>>> {
-    let rows = spread(&model.chain.prepare(table)?, ROWS)?;
-    if rows.height() == 0 {
-        return Ok(None);
+impl Rounds {
+    /// So many of so many are done.
+    pub fn tell(&self, done: usize, of: usize) {
+        self.0.0.store(done as u64, Ordering::Relaxed);
+        self.0.1.store(of as u64, Ordering::Relaxed);
     }
-    let y = target_numbers(rows.column(&model.target)?, &model.task)?;
-    let weight = weight.map_or_else(|| Ok(vec![1.0; rows.height()]), |weight| super::matrix::numbers(rows.column(weight)?))?;
-    let features = Matrix::read(&model.chain.apply(rows.lazy())?.collect()?, model.chain.reads())?;
-    let Some(stages) = model.estimator.staged(&features, POINTS)? else { return Ok(None) };
-    let entry = metric::find(measure(&model.task)).ok_or_else(|| Error::bug("a curve's metric is unknown"))?;
-    let point = |(round, said)| {
-        let mut scored = model.unscored();
-        (scored.y, scored.weight) = (y.clone(), weight.clone());
-        scored.push(&model.adjustments.apply(&model.task, said));
-        Some((round, (entry.compute)(&scored)?))
-    };
-    Ok(Some(stages.into_iter().filter_map(point).collect()))
+
+    /// How many are done and the most there will be; `None` before the first one.
+    #[must_use]
+    pub fn told(&self) -> Option<(u64, u64)> {
+        let (done, of) = (self.0.0.load(Ordering::Relaxed), self.0.1.load(Ordering::Relaxed));
+        (done > 0).then_some((done, of))
+    }
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::matrix::numbers;
 use super::sparse::{Csr, Features};
-use super::{Deadline, Matrix, Task};
+use super::{Deadline, Matrix, Rounds, Task};
 use crate::data::Table;
 use crate::data::rows::kind_name;
 use crate::error::{Error, Result, counted, shorten};
@@ -68,6 +68,8 @@ pub struct TrainingSet {
     pub validation: Option<Box<TrainingSet>>,
     /// When fitting may give up.
     pub deadline: Deadline,
+    /// Told of each round by what fits in rounds.
+    pub rounds: Rounds,
     reads: Features,
     source: Source,
     target: String,
@@ -121,6 +123,7 @@ impl TrainingSet {
             seed,
             validation: None,
             deadline: Deadline::NONE,
+            rounds: Rounds::default(),
             source: Source::Table(table.clone()),
             target: target.to_owned(),
             weight: weight.map(str::to_owned),
@@ -187,6 +190,7 @@ impl TrainingSet {
             seed,
             validation: None,
             deadline: Deadline::NONE,
+            rounds: Rounds::default(),
             source: Source::Memory(Arc::new(chunks)),
             target: String::new(),
             weight: None,

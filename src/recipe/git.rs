@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// A patch that is larger is not kept.
+const MAX_PATCH: usize = 1 << 20;
+
 /// What HEAD points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -62,13 +65,20 @@ fn packed(dir: &Path, reference: &str) -> Option<String> {
 /// Does the work tree differ from HEAD? `None` where git cannot be asked.
 #[must_use]
 pub fn is_dirty(root: &Path) -> Option<bool> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(["status", "--porcelain", "--untracked-files=no"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output.status.success().then_some(!output.stdout.is_empty())
+    ask(root, &["status", "--porcelain", "--untracked-files=no"]).map(|said| !said.is_empty())
+}
+
+/// What tracked files have otherwise than HEAD, for `git apply`; `None` where git cannot be asked, or where it is more than a megabyte.
+#[must_use]
+pub fn patch(root: &Path) -> Option<String> {
+    let patch = ask(root, &["diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", "--binary"])?;
+    String::from_utf8(patch).ok().filter(|patch| patch.len() <= MAX_PATCH)
+}
+
+/// What git prints; it changes nothing.
+fn ask(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let mut command = Command::new("git");
+    command.arg("--no-optional-locks").arg("-C").arg(root).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = command.output().ok()?;
+    output.status.success().then_some(output.stdout)
 }

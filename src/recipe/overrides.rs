@@ -34,6 +34,13 @@ pub struct Action {
     pub is_new: bool,
 }
 
+/// A word as a shell reads it back.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let is_plain = word.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '=' | '+' | '/' | ':' | ',' | '@'));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 /// Is a word of the command line meant as an override?
 #[must_use]
 pub fn is_override(word: &str) -> bool {

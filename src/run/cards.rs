@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::since::since;
-use super::{Session, State, StepDone};
+use super::{PlanState, Session, State, StepDone, plan};
 use crate::card::html::{self, Artifact, Change, ConfigLine, Index, IndexStep, Page, PageState, StepLink, StepState};
 use crate::card::twin::{self, Twin};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table};
@@ -243,6 +245,7 @@ fn why_it_ran(why: &[Stale]) -> String {
 
 fn why(step: &StepDone) -> String {
     match step.state {
+        State::Used => format!("it did not: the result of run {} was asked for", step.run),
         State::Executed => why_it_ran(&step.why),
         State::Cached => format!("it did not: nothing it depends on has changed since run {}", step.run),
     }
@@ -281,6 +284,18 @@ fn config_lines(session: &Session<'_>, step: &str) -> Vec<ConfigLine> {
     }
     add(vec!["steps".to_owned(), step.to_owned()]);
     lines
+}
+
+/// Where each value of the configuration was set: key → place.
+pub(super) fn places(session: &Session<'_>) -> BTreeMap<String, String> {
+    let document = &session.recipe.document;
+    let mut places = BTreeMap::new();
+    leaves(&document.value, &KeyPath::new(), &mut |at, _| {
+        if let Some(mark) = document.mark(at) {
+            places.insert(display_path(at), mark.value().to_string());
+        }
+    });
+    places
 }
 
 fn leaves(value: &Value, path: &KeyPath, each: &mut dyn FnMut(&KeyPath, String)) {
@@ -335,7 +350,12 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone], failed: Option<&F
     let mut said = String::new();
     let mut headline: Vec<Fact> = Vec::new();
     let mut seconds = 0.0;
-    for link in links(session, done, failed.map(|failed| failed.step)) {
+    let links = links(session, done, failed.map(|failed| failed.step));
+    // Of steps that this run did not come to, whether they are still what the recipe says.
+    let asked = ["register", "predict"].into_iter().filter(|last| links.iter().any(|link| link.name == *last) && !done.iter().any(|d| d.step == *last));
+    let planned: Vec<_> = asked.filter_map(|last| plan(session.recipe, last).ok()).flatten().collect();
+    let is_new = |name: &str| done.iter().any(|d| d.step == name) || failed.is_some_and(|failed| failed.step == name);
+    for link in links {
         let name = link.name.clone();
         // A step of the other chain, or one the gate stopped, shows its last result if there is one.
         let found = match (done.iter().find(|d| d.step == name), failed.filter(|failed| failed.step == name)) {
@@ -352,6 +372,11 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone], failed: Option<&F
             }
             (None, None) => session.latest(&name)?.map(|(entry, report)| Shown { report, seconds: entry.seconds, why: String::new() }),
         };
+        let stale = planned.iter().find(|line| line.step == name && !is_new(&name)).and_then(|line| match &line.state {
+            PlanState::Stale(reasons) => Some(format!("stale: {}", Stale::summary(reasons))),
+            PlanState::Waiting(first) => Some(format!("stale: it depends on `{first}`, which would run")),
+            _ => None,
+        });
         let report = found.as_ref().map(|found| &found.report);
         if let Some((verdict_of, report)) =
             report.and_then(|report| Some((report.verdict.as_ref()?, report))).filter(|_| !SCORING_STEPS.contains(&name.as_str()))
@@ -363,7 +388,7 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone], failed: Option<&F
         }
         let written = session.recipe.step(&name).map(super::super::steps::Step::writes).unwrap_or_default();
         let shape = report.and_then(|r| written.iter().find_map(|slot| r.shapes.get(slot.artifact)).copied());
-        let state = if found.is_some() && matches!(link.state, StepState::Waiting) { StepState::Cached } else { link.state };
+        let state = if found.is_some() && stale.is_none() && matches!(link.state, StepState::Waiting) { StepState::Cached } else { link.state };
         steps.push(IndexStep {
             chain: if SCORING_STEPS.contains(&name.as_str()) { html::Chain::Scoring } else { html::Chain::Training },
             href: link.href.filter(|_| found.is_some()),
@@ -374,7 +399,7 @@ fn index_page<'a>(session: &'a Session<'_>, done: &[StepDone], failed: Option<&F
             summary: report.map(|r| r.card.summary.clone()).unwrap_or_default(),
             headline: report.and_then(|r| r.card.headline.first().cloned()),
             warnings: report.map_or(0, |r| r.card.warnings.len()),
-            why: found.as_ref().map(|found| found.why.clone()).unwrap_or_default(),
+            why: stale.filter(|_| found.is_some()).or_else(|| found.as_ref().map(|found| found.why.clone())).unwrap_or_default(),
             name,
         });
     }

@@ -9,50 +9,90 @@ use serde::Serialize;
 
 use super::Session;
 use crate::card::format::number;
-use crate::data::rows::{self, kind_name};
+use crate::data::rows::{self, hashes, kind_name};
 use crate::data::{Role, Table};
-use crate::error::{Error, Result, shorten};
+use crate::error::{Result, shorten};
 use crate::ml::metric;
 use crate::ml::model::{Model, Scored};
 use crate::ml::slices::Slice;
-use crate::ml::uncertainty::{Bootstrap, Compared, Draws};
+use crate::ml::uncertainty::{Bootstrap, Compared, Draws, has_interval};
 use crate::ml::{FittedChain, Task};
+use crate::recipe::document::Document;
+use crate::recipe::explain::{differences, one_line};
 use crate::steps::evaluate::Evaluation;
-use crate::steps::{Artifact, EVALUATION, INGESTED, Json, MODEL, SlotId, TEST, TRAINING_STEPS, TRANSFORMER};
+use crate::steps::{Artifact, EVALUATION, INGESTED, Json, MODEL, SlotId, TEST, TRAINING, TRAINING_STEPS, TRANSFORMER, VALIDATION};
 use crate::store::{Entry, Stale};
-use crate::tracking::{RunRow, StepRow};
+use crate::tracking::{Details, RunRow, StepRow};
+use crate::value::{Path, Value, display_path};
 
 /// Rows that are shown of those whose prediction changed.
 const ROWS: usize = 10;
+/// Rows of tables that are held against each other one by one.
+const MOST: usize = 5_000_000;
 /// Draws begin here, so that the same two runs give the same figures.
 const SEED: u64 = 42;
 
 /// Two runs side by side.
 #[derive(Clone, Debug, Serialize)]
 pub struct Diff {
-    pub a: Side,
-    pub b: Side,
+    pub a: RunRow,
+    pub b: RunRow,
+    pub config: Vec<ConfigDiff>,
     pub steps: Vec<StepDiff>,
+    pub data: Vec<DataDiff>,
     pub columns: Vec<ColumnDiff>,
     pub features: Vec<ColumnDiff>,
     pub primary_metric: String,
+    /// Which way that is better, by the recipe as it is now.
+    pub greater_is_better: bool,
     /// Those of the test rows first, the primary one at the top.
     pub metrics: Vec<MetricDiff>,
-    /// Why metrics could not be compared row by row.
+    /// Why metrics of the test rows could not be compared row by row.
     pub unpaired: Option<String>,
     pub slices: Vec<SliceDiff>,
     /// Those whose prediction changed most.
     pub rows: Vec<RowDiff>,
 }
 
-/// One of the two runs.
-#[derive(Clone, Debug, Serialize)]
-pub struct Side {
-    pub run: String,
-    pub status: String,
-    pub profile: Option<String>,
-    pub started_ms: i64,
-    pub message: Option<String>,
+/// A key of the configuration that the runs had otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigDiff {
+    pub key: String,
+    pub a: Option<Setting>,
+    pub b: Option<Setting>,
+}
+
+/// A value, and where it was set: a file with line and column, or the command line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    pub value: String,
+    pub place: Option<String>,
+}
+
+/// A file or a table whose bytes are others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DataDiff {
+    pub name: String,
+    pub a: Option<Data>,
+    pub b: Option<Data>,
+    /// Of a table with the same columns: rows that both have, and that only one has.
+    pub rows: Option<Overlap>,
+}
+
+/// A file or a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Data {
+    pub digest: String,
+    pub rows: Option<u64>,
+    pub columns: Option<u64>,
+}
+
+/// How many rows two tables share; a row that is there twice counts twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Overlap {
+    pub both: u64,
+    pub only_a: u64,
+    pub only_b: u64,
 }
 
 /// What a step had otherwise.
@@ -76,10 +116,29 @@ pub struct ColumnDiff {
     pub b: Option<String>,
 }
 
+/// The rows that a metric is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    Test,
+    Validation,
+    /// What the model learned from.
+    Training,
+}
+
+impl Split {
+    /// With the beginning of its metrics' names.
+    const ALL: [(Self, &'static str); 3] = [(Self::Test, "test_"), (Self::Validation, "val_"), (Self::Training, "training_")];
+}
+
 /// A metric in both.
 #[derive(Clone, Debug, Serialize)]
 pub struct MetricDiff {
+    /// With the split before it, as runs have it: `test_r2_score`.
     pub name: String,
+    pub split: Split,
+    /// Without it.
+    pub metric: String,
     pub a: Option<f64>,
     pub b: Option<f64>,
     /// By how much B is better, on the same rows, with 95 % confidence.
@@ -112,44 +171,48 @@ impl Diff {
     /// Is B worse than A in the primary metric on test rows, and not by chance as far as that can be told?
     #[must_use]
     pub fn is_worse(&self) -> bool {
-        let name = format!("test_{}", self.primary_metric);
-        let Some(found) = self.metrics.iter().find(|metric| metric.name == name) else { return false };
+        let Some(found) = self.primary() else { return false };
         match (found.compared, found.a, found.b) {
             (Some(compared), ..) => compared.verdict() == "worse",
-            (None, Some(a), Some(b)) => (a < b) != metric::greater_is_better(&self.primary_metric) && a != b,
+            (None, Some(a), Some(b)) => (a < b) != self.greater_is_better && a != b,
             _ => false,
         }
+    }
+
+    /// The primary metric on test rows, where one of the runs has it.
+    #[must_use]
+    pub fn primary(&self) -> Option<&MetricDiff> {
+        self.metrics.iter().find(|found| found.split == Split::Test && found.metric == self.primary_metric)
     }
 }
 
 /// A run with what the store still has of it.
 struct Kept {
     row: RunRow,
+    details: Details,
     steps: BTreeMap<String, StepRow>,
     entries: BTreeMap<String, Entry>,
 }
 
 impl Kept {
     fn of(session: &Session<'_>, row: RunRow) -> Result<Self> {
-        let steps: BTreeMap<String, StepRow> = session.around.tracker.steps(&row.id)?.into_iter().map(|step| (step.step.clone(), step)).collect();
+        let tracker = &session.around.tracker;
+        let done = tracker.steps(&row.id)?.into_iter().filter(|step| !step.key.is_empty());
+        let steps: BTreeMap<String, StepRow> = done.map(|step| (step.step.clone(), step)).collect();
+        let details = tracker.details(&row.id)?;
         let mut entries = BTreeMap::new();
         for (name, step) in &steps {
             if let Some(entry) = step.key.parse().ok().map(|key| session.store.entry(name, &key)).transpose()?.flatten() {
                 entries.insert(name.clone(), entry);
             }
         }
-        Ok(Self { row, steps, entries })
+        Ok(Self { row, details, steps, entries })
     }
 
     /// An artifact, where it is still there and sound.
     fn read<T: Artifact>(&self, session: &Session<'_>, slot: SlotId) -> Option<T> {
         let path = session.store.output(self.entries.get(slot.step)?, slot.artifact).ok()?;
         T::read(&path).ok()
-    }
-
-    fn side(&self) -> Side {
-        let RunRow { id, status, profile, started_ms, message, .. } = self.row.clone();
-        Side { run: id, status, profile, started_ms, message }
     }
 }
 
@@ -169,26 +232,104 @@ pub fn diff(session: &Session<'_>, a: RunRow, b: RunRow) -> Result<Diff> {
     };
     let mut metrics = metrics(session, &a, &b)?;
     let mut rows = Vec::new();
-    let unpaired = match paired(session, &a, &b) {
+    let models = models(session, &a, &b);
+    let pair = |slot, called| models.as_ref().map_err(Clone::clone).and_then(|models| paired(session, &a, &b, models, slot, called));
+    if let Ok(pair) = pair(VALIDATION.id, "validation") {
+        pair.compare(&mut metrics, Split::Validation);
+    }
+    let unpaired = match pair(TEST.id, "test") {
         Ok(pair) => {
-            pair.compare(&mut metrics);
+            pair.compare(&mut metrics, Split::Test);
             rows = pair.rows(session)?;
             None
         }
         Err(why) => Some(why),
     };
     Ok(Diff {
+        config: config(session, &a, &b)?,
+        data: data(session, &a, &b),
         steps: TRAINING_STEPS.iter().filter_map(|step| step_diff(step, &a, &b)).collect(),
         columns: between(&columns(&a), &columns(&b)),
         features: between(&features(&a), &features(&b)),
         primary_metric: session.recipe.primary_metric.clone(),
+        greater_is_better: session.recipe.greater_is_better,
         metrics,
         unpaired,
         slices: slices(session, &a, &b),
         rows,
-        a: a.side(),
-        b: b.side(),
+        a: a.row,
+        b: b.row,
     })
+}
+
+/// What the runs were told, where it differs.
+fn config(session: &Session<'_>, a: &Kept, b: &Kept) -> Result<Vec<ConfigDiff>> {
+    let read = |kept: &Kept| -> Result<Value> {
+        let text = session.around.tracker.config(&kept.row.id)?.unwrap_or_default();
+        // What an older program wrote may not be readable; then nothing is known of it.
+        Ok(Document::parse("the run's configuration", &text).map(|document| document.value).unwrap_or_default())
+    };
+    let mut found = Vec::new();
+    differences(&read(a)?, &read(b)?, &mut Path::new(), &mut |path, old, new| {
+        let key = display_path(path);
+        let setting = |kept: &Kept, value: Option<&Value>| {
+            let below = |at: &str| at.strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+            let place = kept.details.places.iter().find(|(at, _)| below(at)).map(|(_, place)| place.clone());
+            value.map(|value| Setting { value: one_line(value), place })
+        };
+        found.push(ConfigDiff { a: setting(a, old), b: setting(b, new), key: key.clone() });
+    });
+    Ok(found)
+}
+
+/// Files and tables whose bytes are others.
+fn data(session: &Session<'_>, a: &Kept, b: &Kept) -> Vec<DataDiff> {
+    let known = |kept: &Kept| -> BTreeMap<String, Data> {
+        let files = kept.details.inputs.iter().map(|input| (input.name.clone(), Data { digest: input.digest.clone(), rows: None, columns: None }));
+        let tables = [INGESTED.id, TRAINING.id, VALIDATION.id, TEST.id];
+        let tables = kept.details.outputs.iter().filter(|output| tables.iter().any(|slot| slot.artifact == output.name));
+        let tables = tables.map(|output| (output.name.clone(), Data { digest: output.digest.clone(), rows: output.rows, columns: output.columns }));
+        files.chain(tables).collect()
+    };
+    let (of_a, of_b) = (known(a), known(b));
+    // A run that knows nothing, because an older program made it, has no other data.
+    if of_a.is_empty() || of_b.is_empty() {
+        return Vec::new();
+    }
+    let names: BTreeSet<&String> = of_a.keys().chain(of_b.keys()).collect();
+    let one = |name: &String| {
+        let (before, after) = (of_a.get(name).cloned(), of_b.get(name).cloned());
+        let rows = (*name == INGESTED.id.artifact).then(|| overlap(session, a, b)).flatten();
+        DataDiff { name: name.clone(), a: before, b: after, rows }
+    };
+    let differ = |name: &&String| of_a.get(*name).map(|data| &data.digest) != of_b.get(*name).map(|data| &data.digest);
+    names.into_iter().filter(differ).map(one).collect()
+}
+
+/// How many ingested rows the runs share; `None` where their columns differ, or there are too many to look at.
+fn overlap(session: &Session<'_>, a: &Kept, b: &Kept) -> Option<Overlap> {
+    let table = |kept: &Kept| kept.read::<Table>(session, INGESTED.id).filter(|table| table.rows().is_ok_and(|rows| rows <= MOST));
+    let (of_a, of_b) = (table(a)?, table(b)?);
+    if of_a.schema() != of_b.schema() {
+        return None;
+    }
+    let sorted = |table: &Table| -> Option<Vec<u64>> {
+        let mut hashes = hashes(table, &table.names().map(str::to_owned).collect::<Vec<_>>()).ok()?;
+        hashes.sort_unstable();
+        Some(hashes)
+    };
+    Some(shared(&sorted(&of_a)?, &sorted(&of_b)?))
+}
+
+/// How much two sorted lists share.
+fn shared(a: &[u64], b: &[u64]) -> Overlap {
+    let (mut both, mut i, mut j) = (0, 0, 0);
+    while let (Some(one), Some(other)) = (a.get(i), b.get(j)) {
+        both += u64::from(one == other);
+        i += usize::from(one <= other);
+        j += usize::from(other <= one);
+    }
+    Overlap { both, only_a: a.len() as u64 - both, only_b: b.len() as u64 - both }
 }
 
 fn step_diff(step: &str, a: &Kept, b: &Kept) -> Option<StepDiff> {
@@ -227,51 +368,62 @@ fn metrics(session: &Session<'_>, a: &Kept, b: &Kept) -> Result<Vec<MetricDiff>>
     let (of_a, of_b) = (tracker.metrics(&a.row.id)?, tracker.metrics(&b.row.id)?);
     let names: BTreeSet<&String> = of_a.keys().chain(of_b.keys()).collect();
     let mut names: Vec<&String> = names.into_iter().collect();
+    let parts = |name: &str| Split::ALL.iter().find_map(|(split, start)| Some((*split, name.strip_prefix(start)?.to_owned())));
     let place = |name: &str| {
-        let (split, plain) = name.split_once('_').unwrap_or_default();
-        let split = ["test", "val", "training"].iter().position(|known| *known == split).unwrap_or(usize::MAX);
-        (split, plain != session.recipe.primary_metric, metric::METRICS.iter().position(|entry| entry.name == plain).unwrap_or(usize::MAX))
+        let (split, plain) = parts(name).unzip();
+        let known = metric::METRICS.iter().position(|entry| Some(entry.name) == plain.as_deref()).unwrap_or(usize::MAX);
+        (split, plain.as_deref() != Some(session.recipe.primary_metric.as_str()), known)
     };
     names.sort_by(|a, b| place(a).cmp(&place(b)).then(a.cmp(b)));
-    let one = |name: &String| MetricDiff { name: name.clone(), a: of_a.get(name).copied(), b: of_b.get(name).copied(), compared: None };
-    Ok(names.into_iter().map(one).collect())
+    let one = |name: &String| {
+        let (split, metric) = parts(name)?;
+        Some(MetricDiff { name: name.clone(), split, metric, a: of_a.get(name).copied(), b: of_b.get(name).copied(), compared: None })
+    };
+    Ok(names.into_iter().filter_map(one).collect())
 }
 
-/// Both models on the same test rows.
-struct Pair {
-    a: Scored,
-    b: Scored,
-    test: Table,
-    target: String,
-}
-
+/// Both models, where they can be held against each other.
+///
 /// # Errors
-/// Why they cannot be compared row by row, as a sentence.
-fn paired(session: &Session<'_>, a: &Kept, b: &Kept) -> Result<Pair, String> {
-    let rows = |kept: &Kept| kept.entries.get(TEST.id.step).and_then(|entry| entry.outputs.get(TEST.id.artifact)).map(|stored| stored.digest);
-    match (rows(a), rows(b)) {
-        (Some(of_a), Some(of_b)) if of_a == of_b => {}
-        (Some(_), Some(_)) => return Err("the runs have other test rows, so a difference may be the rows'".to_owned()),
-        _ => return Err("the test rows of one of the runs are no longer in the cache".to_owned()),
-    }
+/// Why they cannot, as a sentence.
+fn models(session: &Session<'_>, a: &Kept, b: &Kept) -> Result<(Model, Model), String> {
     let model = |kept: &Kept| kept.read::<Model>(session, MODEL.id).ok_or_else(|| format!("the model of run {} is no longer in the cache", kept.row.id));
     let (of_a, of_b) = (model(a)?, model(b)?);
     if of_a.task != of_b.task || of_a.target != of_b.target {
         return Err("the models predict different things".to_owned());
     }
-    let test: Table = b.read(session, TEST.id).ok_or("the test rows are no longer in the cache")?;
-    let weight = session.recipe.roles.first(Role::Weight).filter(|weight| test.has(weight));
-    let score = |model: &Model| model.score_known(&test, weight).map_err(|error| error.to_string());
-    Ok(Pair { a: score(&of_a)?, b: score(&of_b)?, target: of_b.target.clone(), test })
+    Ok((of_a, of_b))
+}
+
+/// Both models on the same rows.
+struct Pair {
+    a: Scored,
+    b: Scored,
+    table: Table,
+    target: String,
+}
+
+/// # Errors
+/// Why they cannot be compared row by row, as a sentence.
+fn paired(session: &Session<'_>, a: &Kept, b: &Kept, models: &(Model, Model), slot: SlotId, called: &str) -> Result<Pair, String> {
+    let rows = |kept: &Kept| kept.entries.get(slot.step).and_then(|entry| entry.outputs.get(slot.artifact)).map(|stored| stored.digest);
+    match (rows(a), rows(b)) {
+        (Some(of_a), Some(of_b)) if of_a == of_b => {}
+        (Some(_), Some(_)) => return Err(format!("the runs have other {called} rows, so a difference may be the rows'")),
+        _ => return Err(format!("the {called} rows of one of the runs are no longer in the cache")),
+    }
+    let table: Table = b.read(session, slot).ok_or_else(|| format!("the {called} rows are no longer in the cache"))?;
+    let weight = session.recipe.roles.first(Role::Weight).filter(|weight| table.has(weight));
+    let score = |model: &Model| model.score_known(&table, weight).map_err(|error| error.to_string());
+    Ok(Pair { a: score(&models.0)?, b: score(&models.1)?, target: models.1.target.clone(), table })
 }
 
 impl Pair {
-    /// Gives the metrics of the test rows their paired intervals.
-    fn compare(&self, metrics: &mut [MetricDiff]) {
+    /// Gives the metrics of these rows their paired intervals.
+    fn compare(&self, metrics: &mut [MetricDiff], split: Split) {
         let Some(draws) = Draws::of(&self.b, Bootstrap::default(), SEED) else { return };
-        for found in metrics {
-            let entry = found.name.strip_prefix("test_").and_then(metric::find);
-            found.compared = entry.and_then(|entry| draws.compare(&self.a, entry));
+        for found in metrics.iter_mut().filter(|found| found.split == split) {
+            found.compared = metric::find(&found.metric).filter(|entry| has_interval(entry)).and_then(|entry| draws.compare(&self.a, entry));
         }
     }
 
@@ -288,8 +440,8 @@ impl Pair {
         let mut order: Vec<usize> = (0..changes.len()).filter(|row| changes[*row] > 0.0).collect();
         order.sort_by(|a, b| changes[*b].total_cmp(&changes[*a]).then(a.cmp(b)));
         order.truncate(ROWS);
-        let ids: Vec<String> = session.recipe.roles.all(Role::Id).filter(|name| self.test.has(name)).map(str::to_owned).collect();
-        let known = self.test.select(ids.iter().chain([&self.target]).map(String::as_str))?.collect()?;
+        let ids: Vec<String> = session.recipe.roles.all(Role::Id).filter(|name| self.table.has(name)).map(str::to_owned).collect();
+        let known = self.table.select(ids.iter().chain([&self.target]).map(String::as_str))?.collect()?;
         let said = |scored: &Scored, row: usize| match &scored.task {
             Task::Regression => number(scored.prediction[row]),
             Task::Classification { classes, .. } => {
@@ -325,36 +477,15 @@ fn slices(session: &Session<'_>, a: &Kept, b: &Kept) -> Vec<SliceDiff> {
     of_b.iter().filter_map(pair).collect()
 }
 
-/// The run that a text names: the first digits of its id, `latest`, `previous`, or a model's URI.
-///
-/// # Errors
-/// Exit code 2 where there is none, or several.
-pub fn find_run(session: &Session<'_>, text: &str) -> Result<RunRow> {
-    let tracker = &session.around.tracker;
-    let runs = tracker.runs(Some(&session.recipe.name), usize::MAX >> 1)?;
-    if let Some(before) = ["latest", "previous"].iter().position(|word| *word == text) {
-        let mut trained = Vec::new();
-        for run in runs.iter().filter(|run| run.status == "FINISHED") {
-            if trained.len() <= before && tracker.steps(&run.id)?.iter().any(|step| step.step == MODEL.id.step) {
-                trained.push(run);
-            }
-        }
-        let none = || Error::usage(format!("there is no {text} run of `{}` that trained a model", session.recipe.name)).hint("`recipe runs` lists all");
-        return trained.get(before).map(|run| (*run).clone()).ok_or_else(none);
-    }
-    let wanted = if text.starts_with("models:/") {
-        let digest = tracker.resolve(text, &session.around.root)?.digest;
-        tracker.versions(None)?.into_iter().rfind(|row| row.digest == digest).map(|row| row.run).unwrap_or_default()
-    } else {
-        text.to_owned()
-    };
-    let fitting: Vec<&RunRow> = runs.iter().filter(|run| run.id == wanted || (wanted.len() >= 4 && run.id.starts_with(&wanted))).collect();
-    match fitting.as_slice() {
-        [only] => Ok((*only).clone()),
-        [] => {
-            Err(Error::usage(format!("no run `{}` of `{}`", shorten(text), session.recipe.name)).hint("`recipe runs` lists them; four digits of an id will do"))
-        }
-        several => Err(Error::usage(format!("several runs begin with `{}`", shorten(text)))
-            .hint(several.iter().take(5).map(|run| run.id.as_str()).collect::<Vec<_>>().join(", "))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_are_there_twice_count_twice() {
+        let overlap = |both, only_a, only_b| Overlap { both, only_a, only_b };
+        assert_eq!(shared(&[1, 1, 2, 5], &[1, 2, 3]), overlap(2, 2, 1));
+        assert_eq!(shared(&[], &[7]), overlap(0, 0, 1));
+        assert_eq!(shared(&[4, 4], &[4, 4]), overlap(2, 0, 0));
     }
 }

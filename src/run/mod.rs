@@ -7,6 +7,8 @@ mod cards;
 mod diff;
 pub mod golden;
 mod grid;
+mod leaderboard;
+mod past;
 mod plan;
 mod remote;
 mod since;
@@ -23,16 +25,20 @@ use serde::Deserialize;
 use crate::data::source::SourceFile;
 use crate::error::{Error, Kind, Result};
 use crate::recipe::{Recipe, git};
-use crate::steps::{ARTIFACTS, Context, MODEL, Needs, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
+use crate::steps::{
+    ARTIFACTS, Context, Count, MODEL, Needs, Progress, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path,
+};
 use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, Stale, StepKey, Store, Wait};
 use crate::tracking::mlflow::{Reach, Sent, Server};
-use crate::tracking::{Finished, Member, Started, Status, StepRow, Tracker};
+use crate::tracking::{Finished, InputRow, Member, OutputRow, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
 
 pub use cards::{card_path, index_path};
-pub use diff::{ColumnDiff, Diff, MetricDiff, RowDiff, Side, SliceDiff, StepDiff, diff, find_run};
+pub use diff::{ColumnDiff, ConfigDiff, Data, DataDiff, Diff, MetricDiff, Overlap, RowDiff, Setting, SliceDiff, Split, StepDiff, diff};
 pub use grid::{Axis, Grid, Pairing};
-pub use plan::{PlanLine, PlanState, plan};
+pub use leaderboard::{Measured, measure};
+pub use past::find_run;
+pub use plan::{Edge, PlanLine, PlanState, edges, plan};
 pub use remote::sync;
 pub use sweep::{Job, JobDone, JobStatus, OnFailure, Sweep, exit_code};
 
@@ -45,10 +51,17 @@ pub enum Force {
     Step(String),
 }
 
+/// Progress in rows and rounds is told at most this often.
+const TELL: Duration = Duration::from_millis(100);
+
 /// How to run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub force: Force,
+    /// Step → the run whose result takes the place of this run's own.
+    pub uses: BTreeMap<String, String>,
+    /// What was typed, for the record.
+    pub command: Option<String>,
     /// Fail instead of waiting for another run.
     pub no_wait: bool,
     pub message: Option<String>,
@@ -69,7 +82,7 @@ pub enum Event<'a> {
     /// What the running step is doing.
     Progress {
         step: &'static str,
-        doing: &'a str,
+        progress: Progress<'a>,
     },
     /// What the running step found so far, and is worth a line.
     Found {
@@ -105,6 +118,20 @@ pub type Observer<'a> = &'a (dyn Fn(&Event<'_>) + Sync);
 pub enum State {
     Executed,
     Cached,
+    /// An earlier run's, as it was asked for.
+    Used,
+}
+
+impl State {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Executed => "executed",
+            Self::Cached => "cached",
+            Self::Used => "used",
+        }
+    }
 }
 
 /// A step that is done.
@@ -117,7 +144,7 @@ pub struct StepDone {
     /// What it took when it ran.
     pub seconds: f64,
     pub report: Report,
-    /// The run that computed it.
+    /// The run that computed it, or the one that was named.
     pub run: String,
     pub key: Digest,
     /// What the step found the time before, where it ran now.
@@ -251,15 +278,20 @@ impl<'a> Session<'a> {
         Ok(Some((entry, report)))
     }
 
-    /// The verified file of an artifact as it was last made.
+    /// The verified file of an artifact as it was last made, or of an earlier run's: `model`, `7f3a:model`.
     ///
     /// # Errors
-    /// Exit code 2 for an unknown name, 4 where it was not made yet.
+    /// Exit code 2 for an unknown name or run, 4 where it was not made yet or is no longer in the cache.
     pub fn artifact(&self, name: &str) -> Result<PathBuf> {
+        let (run, name) = past::split(name);
         let known: Vec<&str> = ARTIFACTS.iter().map(|slot| slot.artifact).collect();
         let Some(slot) = ARTIFACTS.iter().find(|slot| slot.artifact == name) else {
             return Err(Error::usage(format!("unknown artifact `{}`", crate::error::shorten(name))).hint(suggest(name, &known)));
         };
+        if let Some(run) = run {
+            let run = find_run(self, run)?;
+            return self.store.output(&past::result(self, &run, slot.step)?, name);
+        }
         match self.latest(slot.step)? {
             Some((entry, _)) => self.store.output(&entry, name),
             None => Err(Error::data(format!("`{name}` was not made yet")).hint(format!("`recipe run {}` makes it", slot.step))),
@@ -278,6 +310,7 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
     {
         chain(recipe, name)?;
     }
+    past::check_uses(&options.uses, &steps, &options.force)?;
     let session = Session::open(recipe, Access::Write)?;
     if session.store.is_writable() && steps.iter().any(|step| step.name() == "register") {
         // Its key names the registry, so there has to be one.
@@ -294,6 +327,7 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
         observer,
         known: BTreeMap::new(),
         entries: BTreeMap::new(),
+        located: BTreeMap::new(),
         done: Vec::new(),
         why: Vec::new(),
         seconds: 0.0,
@@ -312,7 +346,7 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
                 cards::write(&session, &steps, &done, &entries, Some(&failed)).ok();
             }
             let is_packed = record.pack(&session, &done, &entries, Some(step));
-            if record.finish(&session, Status::Failed, &done, Some(&error)).is_ok() && is_packed.is_ok_and(|packed| packed) {
+            if record.finish(&session, Status::Failed, Some(&error)).is_ok() && is_packed.is_ok_and(|packed| packed) {
                 // The step's own failure says more than a server that is down.
                 if let Some(unsent) = remote::deliver(&session, observer) {
                     observer(&Event::Warning { text: &unsent.to_string() });
@@ -337,7 +371,7 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
     if session.store.is_writable() {
         index = Some(cards::write(&session, &steps, &done, &entries, None)?);
         let is_packed = record.pack(&session, &done, &entries, None)?;
-        record.finish(&session, Status::Finished, &done, None)?;
+        record.finish(&session, Status::Finished, None)?;
         if is_packed {
             unsent = remote::deliver(&session, observer);
         }
@@ -354,6 +388,8 @@ struct Runner<'a> {
     /// Artifact → digest and size.
     known: BTreeMap<&'static str, (Digest, u64)>,
     entries: BTreeMap<&'static str, Entry>,
+    /// Where the files lie that steps read, by name.
+    located: BTreeMap<String, PathBuf>,
     done: Vec<StepDone>,
     /// Why the step that began last ran, and how long the one that failed took.
     why: Vec<Stale>,
@@ -374,11 +410,17 @@ impl Runner<'_> {
                 return Ok(());
             }
             self.why.clear();
-            let done = self.step(*step).map_err(|error| {
+            let result = match self.options.uses.get(name) {
+                Some(run) => self.used(*step, run),
+                None => self.step(*step),
+            };
+            let done = result.map_err(|error| {
                 self.seconds = start.elapsed().as_secs_f64();
                 (self.observer)(&Event::StepFailed { step: name, seconds: self.seconds });
+                self.record.failed(name, self.seconds);
                 (name, error)
             })?;
+            self.record.done(&done, self.entries.get(name), &self.located);
             (self.observer)(&Event::StepDone { done: &done });
             for warning in done.report.warnings.iter().filter(|_| done.state == State::Executed) {
                 (self.observer)(&Event::Warning { text: warning });
@@ -392,6 +434,7 @@ impl Runner<'_> {
         let session = self.session;
         let name = step.name();
         let needs = step.needs(&session.around)?;
+        self.located.extend(needs.files.iter().map(|file| (file.name.clone(), file.path.clone())));
         let times = modified(&needs.files);
         let key = session.key(step, &needs, &self.known)?;
         let is_forced = match &self.options.force {
@@ -440,7 +483,17 @@ impl Runner<'_> {
         };
         let inputs = self.inputs(&needs)?;
         let report = {
-            let progress = |doing: &str| (self.observer)(&Event::Progress { step: name, doing });
+            let told: Mutex<Option<Instant>> = Mutex::new(None);
+            let progress = |progress: Progress<'_>| {
+                if let Some(count) = progress.count.filter(Count::is_quick) {
+                    let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    if count.of != Some(count.done) && told.is_some_and(|told| told.elapsed() < TELL) {
+                        return;
+                    }
+                    *told = Some(Instant::now());
+                }
+                (self.observer)(&Event::Progress { step: name, progress });
+            };
             let tell = |text: &str| (self.observer)(&Event::Found { step: name, text });
             let (note, notes) = (|name: &str, value: &serde_json::Value| pending.note(name, value), pending.notes()?);
             let (note, notes) = (&note, &notes);
@@ -478,6 +531,31 @@ impl Runner<'_> {
         let done = StepDone { step: name, state: State::Executed, why, seconds, report, run, key: entry.digest, before };
         self.learn(step, entry);
         Ok(done)
+    }
+
+    /// A step's result of an earlier run, in the place of this run's own.
+    fn used(&mut self, step: &dyn Step, run: &str) -> Result<StepDone> {
+        let session = self.session;
+        let (name, run) = (step.name(), find_run(session, run)?);
+        let entry = past::result(session, &run, name)?;
+        let Ok(report) = Report::deserialize(&entry.report) else {
+            return Err(Error::store(format!("the report of `{name}` of run {} is damaged", run.id)).hint("`recipe cache verify` looks the store over"));
+        };
+        let own = step.needs(&session.around).and_then(|needs| session.key(step, &needs, &self.known));
+        let other: Vec<String> =
+            own.iter().flat_map(|own| Stale::between(&entry.key, own)).filter_map(|why| why.input().map(|name| format!("`{name}`"))).collect();
+        if !other.is_empty() {
+            let text = format!(
+                "`{name}` of run {} read other {} than this run has: rows that it learned from may be among those it is tested on",
+                run.id,
+                other.join(", ")
+            );
+            (self.observer)(&Event::Warning { text: &text });
+        }
+        session.store.remember(&session.owner, name, &entry)?;
+        let (seconds, key) = (entry.seconds, entry.digest);
+        self.learn(step, entry);
+        Ok(StepDone { step: name, state: State::Used, why: Vec::new(), seconds, report: step.present(report), run: run.id, key })
     }
 
     /// A result that was found, unless what it did outside the store is gone.
@@ -559,6 +637,8 @@ fn name_files(error: Error, files: &[SourceFile]) -> Error {
 /// What is recorded of this run: begun when the first step runs, finished at the end.
 struct Record {
     started: Started,
+    /// What is known so far.
+    finished: Finished,
     is_begun: bool,
     /// No server hears of it.
     is_local: bool,
@@ -579,10 +659,13 @@ impl Record {
             git_commit: head.as_ref().and_then(|h| h.commit.clone()),
             git_branch: head.as_ref().and_then(|h| h.branch.clone()),
             git_dirty: None,
+            git_patch: None,
             message: options.message.clone(),
             member: options.member.clone(),
+            command: options.command.clone(),
+            places: cards::places(session),
         };
-        Self { started, is_begun: false, is_local: options.is_local }
+        Self { started, finished: Finished::default(), is_begun: false, is_local: options.is_local }
     }
 
     fn start(&mut self, session: &Session<'_>) -> Result<()> {
@@ -590,11 +673,13 @@ impl Record {
             return Ok(());
         }
         self.is_begun = true;
-        self.started.git_dirty = self.started.git_commit.as_ref().and_then(|_| git::is_dirty(&session.recipe.root));
-        session.around.tracker.record(&self.started, Status::Running, &Finished::default())?;
+        let root = &session.recipe.root;
+        self.started.git_dirty = self.started.git_commit.as_ref().and_then(|_| git::is_dirty(root));
+        self.started.git_patch = self.started.git_dirty.filter(|is_dirty| *is_dirty).and_then(|_| git::patch(root));
+        session.around.tracker.record(&self.started, Status::Running, &self.finished)?;
         // A run that is killed is sent as well.
         self.pack(session, &[], &BTreeMap::new(), None)?;
-        *running() = Some((session.around.tracker.clone(), self.started.clone()));
+        *running() = Some(Running { tracker: session.around.tracker.clone(), started: self.started.clone(), finished: self.finished.clone() });
         Ok(())
     }
 
@@ -603,37 +688,69 @@ impl Record {
         if self.is_local || !session.store.is_writable() { Ok(false) } else { remote::pack(session, done, entries, failed) }
     }
 
-    fn finish(&self, session: &Session<'_>, status: Status, done: &[StepDone], error: Option<&Error>) -> Result<()> {
+    /// A step is done: what it read, made and found.
+    fn done(&mut self, done: &StepDone, entry: Option<&Entry>, located: &BTreeMap<String, PathBuf>) {
+        let finished = &mut self.finished;
+        let step = done.step.to_owned();
+        finished.metrics.extend(done.report.metrics.clone());
+        finished.params.extend(done.report.params.clone());
+        finished.steps.push(StepRow { step: step.clone(), state: done.state.name().to_owned(), key: done.key.to_string(), seconds: done.seconds });
+        if let Some(verdict) = done.report.verdict.as_ref().filter(|_| !SCORING_STEPS.contains(&done.step)) {
+            finished.verdict = Some((verdict.validated, verdict.reason.clone()));
+        }
+        if let Some(entry) = entry {
+            finished.versions.insert(step.clone(), entry.key.algorithms.clone());
+            finished.inputs.extend(entry.key.files.iter().map(|(name, digest)| InputRow {
+                step: step.clone(),
+                name: name.clone(),
+                location: located.get(name).map_or_else(String::new, |path| path.display().to_string()),
+                digest: digest.to_string(),
+            }));
+            finished.outputs.extend(entry.outputs.iter().map(|(name, stored)| {
+                let (rows, columns) = done.report.shapes.get(name).copied().unzip();
+                OutputRow { step: step.clone(), name: name.clone(), digest: stored.digest.to_string(), bytes: stored.bytes, rows, columns }
+            }));
+        }
+        self.share();
+    }
+
+    fn failed(&mut self, step: &str, seconds: f64) {
+        self.finished.steps.push(StepRow { step: step.to_owned(), state: "failed".to_owned(), key: String::new(), seconds });
+        self.share();
+    }
+
+    /// Lets the handler of signals know what is known so far.
+    fn share(&self) {
+        if let Some(running) = running().as_mut() {
+            running.finished = self.finished.clone();
+        }
+    }
+
+    fn finish(&mut self, session: &Session<'_>, status: Status, error: Option<&Error>) -> Result<()> {
         running().take();
-        let finished = Finished {
-            finished_ms: Utc::now().timestamp_millis(),
-            metrics: done.iter().flat_map(|d| d.report.metrics.clone()).collect(),
-            params: done.iter().flat_map(|d| d.report.params.clone()).collect(),
-            steps: done
-                .iter()
-                .map(|d| StepRow {
-                    step: d.step.to_owned(),
-                    state: if d.state == State::Cached { "cached" } else { "executed" }.to_owned(),
-                    key: d.key.to_string(),
-                    seconds: d.seconds,
-                })
-                .collect(),
-            error: error.map(ToString::to_string),
-        };
-        session.around.tracker.record(&self.started, status, &finished)
+        self.finished.finished_ms = Utc::now().timestamp_millis();
+        self.finished.error = error.map(ToString::to_string);
+        session.around.tracker.record(&self.started, status, &self.finished)
     }
 }
 
-static RUNNING: Mutex<Option<(Tracker, Started)>> = Mutex::new(None);
+/// The run that is under way.
+struct Running {
+    tracker: Tracker,
+    started: Started,
+    finished: Finished,
+}
 
-fn running() -> std::sync::MutexGuard<'static, Option<(Tracker, Started)>> {
+static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+
+fn running() -> std::sync::MutexGuard<'static, Option<Running>> {
     RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Records the run that is under way as killed; for a signal handler's thread.
 pub fn record_killed() {
-    if let Some((tracker, started)) = running().take() {
-        let finished = Finished { finished_ms: Utc::now().timestamp_millis(), error: Some("interrupted".to_owned()), ..Finished::default() };
+    if let Some(Running { tracker, started, finished }) = running().take() {
+        let finished = Finished { finished_ms: Utc::now().timestamp_millis(), error: Some("interrupted".to_owned()), ..finished };
         tracker.record(&started, Status::Killed, &finished).ok();
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Session, chain};
 use crate::error::{Kind, Result};
 use crate::recipe::Recipe;
-use crate::steps::Report;
+use crate::steps::{Report, SlotId};
 use crate::store::{Access, Lookup, Stale};
 
 /// A step and what would happen to it.
@@ -19,6 +19,35 @@ pub struct PlanLine {
     pub report: Option<Report>,
     /// What that took.
     pub seconds: Option<f64>,
+    /// The artifacts of earlier steps that it reads.
+    pub reads: Vec<SlotId>,
+}
+
+/// An artifact on its way from the step that makes it to one that reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Edge {
+    pub from: &'static str,
+    pub to: &'static str,
+    pub artifact: &'static str,
+    /// As it was last made, where it is a table.
+    pub rows: Option<u64>,
+    pub columns: Option<u64>,
+}
+
+/// What goes from step to step, in the order in which it is made.
+#[must_use]
+pub fn edges(lines: &[PlanLine]) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    for from in lines {
+        let shapes = from.report.as_ref().map(|report| &report.shapes);
+        for to in lines {
+            for slot in to.reads.iter().filter(|slot| slot.step == from.step) {
+                let (rows, columns) = shapes.and_then(|shapes| shapes.get(slot.artifact)).copied().unzip();
+                edges.push(Edge { from: from.step, to: to.step, artifact: slot.artifact, rows, columns });
+            }
+        }
+    }
+    edges
 }
 
 /// Would a step run?
@@ -49,12 +78,14 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
         let name = step.name();
         let latest = session.latest(name)?;
         let (mut report, mut seconds) = latest.map_or((None, None), |(entry, report)| (Some(report), Some(entry.seconds)));
+        let needs = step.needs(&session.around);
+        let reads = needs.as_ref().map(|needs| needs.reads.clone()).unwrap_or_default();
         let state = if let Some(first) = stale {
             PlanState::Waiting(first)
         } else if let Some(reason) = gate.clone().filter(|_| name == "register") {
             PlanState::Gated(reason)
         } else {
-            match step.needs(&session.around) {
+            match needs {
                 Err(error) if matches!(error.kind, Kind::Data | Kind::Model | Kind::Io) => {
                     stale = Some(name);
                     PlanState::Blocked(error.to_string())
@@ -93,7 +124,7 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                 }
             }
         };
-        lines.push(PlanLine { step: name, state, report, seconds });
+        lines.push(PlanLine { step: name, state, report, seconds, reads });
     }
     Ok(lines)
 }

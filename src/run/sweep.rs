@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::{Grid, Observer, Options, Outcome, State, chain, record_killed, run};
 use crate::error::{Error, Problem, Result};
 use crate::recipe::compose::compose;
+use crate::recipe::overrides::quoted;
 use crate::recipe::{Recipe, Selection};
 use crate::steps::SCORING_STEPS;
 use crate::store::Digest;
@@ -169,7 +170,9 @@ impl Sweep {
             return Err(Error::config("the recipe changed while the sweep ran").hint("run the sweep again: what is still valid comes from the cache"));
         }
         let member = Some(Member { sweep: self.id.clone(), overrides: job.overrides.clone() });
-        run(&recipe, &self.until, &Options { member, ..options.clone() }, observer)
+        let words = || std::iter::once(self.until.clone()).chain(job.overrides.iter().map(|word| quoted(word))).collect::<Vec<_>>().join(" ");
+        let command = options.command.as_ref().map(|command| format!("{command} {}", words()));
+        run(&recipe, &self.until, &Options { member, command, ..options.clone() }, observer)
     }
 
     fn result(&self, job: usize, seconds: f64, result: Result<Outcome>) -> JobDone {

@@ -155,7 +155,7 @@ impl Step for Evaluate {
         let mut scored = Vec::new();
         let mut test_rows = DataFrame::empty();
         for (name, prefix, table) in &splits {
-            (cx.progress)(name);
+            cx.doing(name);
             let (split, custom, rows) = self.score(cx, &model, table, weight, name)?;
             metrics.extend(prefixed(prefix, metric::compute_all(&split)));
             metrics.extend(prefixed(prefix, custom));
@@ -206,7 +206,7 @@ impl Step for Evaluate {
             }));
         }
         let against_dummy = measured.against_dummy(&self.primary_metric);
-        (cx.progress)("slices");
+        cx.doing("slices");
         let sets = Sets { validation: &splits[1].2, on_validation: &scored[1], test: &splits[2].2, on_test };
         let sliced = slice(&slice_rows, &self.slice_search, &self.roles, &sets, &self.primary_metric, self.bootstrap, self.seed)?;
         let failed: Vec<&Outcome> = outcomes.iter().filter(|o| !o.passed && o.severity == Severity::Error).collect();
@@ -319,7 +319,7 @@ impl Evaluate {
             return Ok(None);
         }
         let Some(rival) = cx.around.tracker.rival(&self.model_name, &bundle::digest(model))? else { return Ok(None) };
-        (cx.progress)("champion");
+        cx.doing("champion");
         let mut champion = bundle::load(&rival.path)?.model;
         let cannot = |kind: Kind, why: String| {
             Error::new(kind, format!("the champion `{}` cannot be held against this model: {why}", rival.uri))
@@ -342,8 +342,15 @@ impl Evaluate {
 
     /// What a model says of a table, the custom metrics, and the columns that these read.
     fn score(&self, cx: &Context<'_>, model: &Model, table: &Table, weight: Option<&str>, name: &str) -> Result<(Scored, BTreeMap<String, f64>, DataFrame)> {
+        let all = table.rows()?;
         if self.custom_metrics.is_empty() {
-            return Ok((model.score_known(table, weight)?, BTreeMap::new(), DataFrame::empty()));
+            let mut scored = model.unscored();
+            model.score(table, |frame, predictions| {
+                scored.add(&frame, &self.target, weight, &predictions)?;
+                cx.rows(name, scored.rows(), all);
+                Ok(())
+            })?;
+            return Ok((scored, BTreeMap::new(), DataFrame::empty()));
         }
         // Custom metrics are queries over the rows with their predictions.
         let path = cx.scratch.join(format!("scored_{name}.parquet"));
@@ -351,6 +358,7 @@ impl Evaluate {
         let mut scored = model.unscored();
         model.score(table, |frame, predictions| {
             scored.add(&frame, &self.target, weight, &predictions)?;
+            cx.rows(name, scored.rows(), all);
             let columns = metric_columns(model, &frame, weight, &predictions)?;
             let free = frame.drop_many(columns.iter().map(|column| column.name().clone()));
             sink.write(&with_columns(free, columns)?)

@@ -263,7 +263,7 @@ pub struct Context<'a> {
     /// A folder of this execution's own; outputs go here as `<artifact>.<extension>`.
     pub scratch: &'a Path,
     /// Told what goes on, for the live line.
-    pub progress: &'a (dyn Fn(&str) + Sync),
+    pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
     /// Told what is worth a line that stays.
     pub tell: &'a (dyn Fn(&str) + Sync),
     /// Keeps a value under a name until the step is done, for a run that goes on where this one was killed.
@@ -272,7 +272,42 @@ pub struct Context<'a> {
     pub notes: &'a BTreeMap<String, serde_json::Value>,
 }
 
+/// What a running step does, and how far it is, where that can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    pub doing: &'a str,
+    pub count: Option<Count>,
+}
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    pub done: u64,
+    /// Of how much, where that is known.
+    pub of: Option<u64>,
+    /// `rows`, `rounds`, `trials`.
+    pub what: &'static str,
+}
+
+impl Count {
+    /// Are there so many that not each one is worth telling? A trial is.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.what != "trials"
+    }
+}
+
 impl Context<'_> {
+    /// Says what goes on.
+    pub fn doing(&self, doing: &str) {
+        (self.progress)(Progress { doing, count: None });
+    }
+
+    /// Says how many rows of so many are done.
+    pub fn rows(&self, doing: &str, done: usize, of: usize) {
+        (self.progress)(Progress { doing, count: Some(Count { done: done as u64, of: Some(of as u64), what: "rows" }) });
+    }
+
     /// Reads an input that [`Needs::reads`] named.
     ///
     /// # Errors

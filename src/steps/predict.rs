@@ -214,7 +214,10 @@ impl Step for Predict {
             }
             _ => None,
         };
+        let (all, mut done) = (table.rows()?, 0);
         model.score(&table, |frame, predictions| {
+            done += frame.height();
+            cx.rows("", done, all);
             let rows = with_predictions(&model, explainer.as_ref().map(|explainer| (explainer, self.reasons)), frame, &predictions)?;
             if let Some(first) = explain::reasons::names(self.reasons).first() {
                 for reason in rows.column(first)?.str()?.iter().flatten() {

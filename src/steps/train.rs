@@ -1,7 +1,8 @@
 //! train: the estimator is fitted on transformed training rows; the model joins it with the chain.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,8 @@ use super::leaks::LeakCheck;
 use super::trials::{self, Found, Ground};
 use super::tuning::Tuning;
 use super::{
-    BEST_PARAMETERS, Context, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, RUN, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING,
-    TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
+    BEST_PARAMETERS, Context, Count, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, Progress, RUN, Report, SlotId, Step, Surroundings, TRAINING,
+    TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Line, Lines, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles, Table};
@@ -20,14 +21,16 @@ use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::adjust::{Adjusted, Adjustments, Plan};
 use crate::ml::explain;
 use crate::ml::leak;
+use crate::ml::learning_curve;
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
-use crate::ml::rounds;
 use crate::ml::target::FittedTarget;
-use crate::ml::{Coefficient, Deadline, FittedChain, TargetKind, Task, TrainingSet, UnfittedEstimator, tune};
+use crate::ml::{Coefficient, Deadline, FittedChain, Rounds, TargetKind, Task, TrainingSet, UnfittedEstimator, tune};
 
 const VERSION: u32 = 2;
 const WORST: usize = 10;
+/// How often one looks how far a fit is.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// `class_weight:` of recipe.yaml.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -195,7 +198,8 @@ impl Step for Train {
             Learner::Estimator(estimator) => {
                 let watched = estimator.wants_validation().then(|| cx.read(&TRANSFORMED_VALIDATION)).transpose()?;
                 let prepared = self.prepare(&task, chain, &transformed, &training, watched.as_ref(), self.seed)?;
-                (self.learn(&prepared, estimator.as_ref(), Deadline::NONE)?, None, prepared.rows(), estimator.config())
+                let learn = || self.learn(&prepared, estimator.as_ref(), Deadline::NONE);
+                (watching(cx, &prepared.set.rounds, learn)?, None, prepared.rows(), estimator.config())
             }
             Learner::Tuning(tuning) => {
                 let tuning = tuning.as_ref();
@@ -215,9 +219,10 @@ impl Step for Train {
 
         // Training rows are scored once: for their metrics and for `predicted_training_data`.
         let mut sink = ParquetSink::create(&cx.path(&PREDICTED_TRAINING));
-        let mut on_training = model.unscored();
+        let (mut on_training, all) = (model.unscored(), training.rows()?);
         model.score(&training, |frame, predictions| {
             on_training.add(&frame, &self.target, weight, &predictions)?;
+            cx.rows("scoring training rows", on_training.rows(), all);
             sink.write(&with_columns(frame, model.prediction_columns(&predictions)?)?)
         })?;
         let (training_rows, width) = sink.finish()?;
@@ -294,6 +299,25 @@ impl Step for Train {
         report.warnings.extend(warnings);
         report
     }
+}
+
+/// Tells of the rounds of a fit while it is under way.
+fn watching<T>(cx: &Context<'_>, rounds: &Rounds, fit: impl FnOnce() -> T) -> T {
+    let (done, is_done) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let watch = move || {
+            while is_done.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+                if let Some((done, of)) = rounds.told() {
+                    (cx.progress)(Progress { doing: "fitting", count: Some(Count { done, of: Some(of), what: "rounds" }) });
+                }
+            }
+        };
+        // Where the system has no thread to give, nobody watches.
+        let _ = std::thread::Builder::new().name("watch".to_owned()).spawn_scoped(scope, watch);
+        let fitted = fit();
+        drop(done);
+        fitted
+    })
 }
 
 /// Rows as an estimator is to see them, and what was fitted on the way.
@@ -440,13 +464,13 @@ fn text_of(value: &serde_json::Value) -> String {
 fn curve_tab(model: &Model, training: &Table, validation: &Table, weight: Option<&str>) -> Result<Option<Tab>> {
     let mut series = Vec::new();
     for (name, table) in [("training", training), ("validation", validation)] {
-        if let Some(points) = rounds::curve(model, table, weight)? {
+        if let Some(points) = learning_curve::curve(model, table, weight)? {
             series.push(Line { name: name.to_owned(), points: points.into_iter().map(|(round, loss)| (round as f64, loss)).collect() });
         }
     }
     let Some(end) = series.last().and_then(|line| line.points.last()).copied() else { return Ok(None) };
     let best = series.last().and_then(|line| line.points.iter().min_by(|a, b| a.1.total_cmp(&b.1))).copied().unwrap_or(end);
-    let measure = metric::short_name(rounds::measure(&model.task));
+    let measure = metric::short_name(learning_curve::measure(&model.task));
     let said = if best.0 < end.0 {
         format!("On validation rows {measure} was least after about {} of {} rounds.", best.0, end.0)
     } else {

@@ -90,6 +90,12 @@ impl Stale {
         reasons
     }
 
+    /// The artifact that has other bytes, where that is the reason.
+    #[must_use]
+    pub fn input(&self) -> Option<&str> {
+        if let Self::Input(name) = self { Some(name) } else { None }
+    }
+
     /// The short form: the first reason, and how many more there are.
     #[must_use]
     pub fn summary(reasons: &[Self]) -> String {

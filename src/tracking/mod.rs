@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 
 pub use outbox::{Dataset, Parcel, Waiting};
 pub use registry::{Account, AliasRow, Event, HistoryRow, Registration, Resolved, VersionRow, check_name};
-pub use runs::{Contender, Finished, Member, RunRow, Started, Status, StepRow};
+pub use runs::{Contender, Details, Finished, InputRow, Look, Member, OutputRow, RunRow, Started, Status, StepRow};
 
 /// Raised with each change of the tables; an older program refuses a newer database.
 const SCHEMA: i64 = 5;

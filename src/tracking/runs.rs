@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
 
 use super::Tracker;
 use crate::error::{Error, Result};
@@ -20,7 +21,20 @@ CREATE TABLE IF NOT EXISTS run_steps (run TEXT NOT NULL REFERENCES runs(id), ste
 CREATE INDEX IF NOT EXISTS runs_by_time ON runs (recipe, started_ms);
 CREATE TABLE IF NOT EXISTS run_sweeps (run TEXT PRIMARY KEY REFERENCES runs(id), sweep TEXT NOT NULL, overrides TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS runs_by_sweep ON run_sweeps (sweep);
+CREATE TABLE IF NOT EXISTS run_details (
+  run TEXT PRIMARY KEY REFERENCES runs(id), command TEXT, versions TEXT NOT NULL, places TEXT NOT NULL, patch TEXT, validated INTEGER, reason TEXT);
+CREATE TABLE IF NOT EXISTS run_inputs (
+  run TEXT NOT NULL REFERENCES runs(id), step TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, digest TEXT NOT NULL,
+  PRIMARY KEY (run, step, name));
+CREATE TABLE IF NOT EXISTS run_outputs (
+  run TEXT NOT NULL REFERENCES runs(id), step TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, bytes INTEGER NOT NULL,
+  rows INTEGER, columns INTEGER, PRIMARY KEY (run, step, name));
+CREATE TABLE IF NOT EXISTS looks (at_ms INTEGER NOT NULL, recipe TEXT NOT NULL, who TEXT);
 ";
+
+/// The first schema that knows sweeps, and the first that knows inputs, outputs, details and looks.
+const SWEEPS: i64 = 3;
+const DETAILS: i64 = 5;
 
 /// How a run ended, or that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +73,14 @@ pub struct Started {
     pub git_commit: Option<String>,
     pub git_branch: Option<String>,
     pub git_dirty: Option<bool>,
+    /// What the work tree has otherwise than the commit.
+    pub git_patch: Option<String>,
     pub message: Option<String>,
     pub member: Option<Member>,
+    /// What was typed, or would give the same.
+    pub command: Option<String>,
+    /// Where each value of the configuration was set: key → place.
+    pub places: BTreeMap<String, String>,
 }
 
 /// The sweep that a run belongs to, and what it sets there.
@@ -72,13 +92,39 @@ pub struct Member {
 }
 
 /// One step of a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepRow {
     pub step: String,
-    /// `executed`, `cached` or `failed`.
+    /// `executed`, `cached`, `used` or `failed`.
     pub state: String,
+    /// Empty where it failed.
     pub key: String,
     pub seconds: f64,
+}
+
+/// A file that a step read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InputRow {
+    pub step: String,
+    /// As the recipe has it.
+    pub name: String,
+    /// Where it lay then.
+    pub location: String,
+    /// BLAKE3 of its bytes.
+    pub digest: String,
+}
+
+/// An artifact that a step made, or that was found in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OutputRow {
+    pub step: String,
+    pub name: String,
+    /// BLAKE3 of its bytes.
+    pub digest: String,
+    pub bytes: u64,
+    /// Where it is a table.
+    pub rows: Option<u64>,
+    pub columns: Option<u64>,
 }
 
 /// What is known when it ends.
@@ -88,19 +134,58 @@ pub struct Finished {
     pub metrics: BTreeMap<String, f64>,
     pub params: BTreeMap<String, String>,
     pub steps: Vec<StepRow>,
+    pub inputs: Vec<InputRow>,
+    pub outputs: Vec<OutputRow>,
+    /// Step → what computed it, with the version of each.
+    pub versions: BTreeMap<String, BTreeMap<String, u32>>,
+    /// Did the model pass the gate, and what decided it?
+    pub verdict: Option<(bool, String)>,
     pub error: Option<String>,
 }
 
 /// A run as it is looked back on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunRow {
     pub id: String,
     pub recipe: String,
     pub profile: Option<String>,
+    pub template: String,
+    pub seed: u64,
     pub status: String,
     pub started_ms: i64,
     pub finished_ms: Option<i64>,
+    /// The program and its version.
+    pub program: String,
+    pub git_commit: Option<String>,
+    pub git_branch: Option<String>,
+    /// Not asked for where every step came from the cache.
+    pub git_dirty: Option<bool>,
+    pub sweep: Option<String>,
     pub message: Option<String>,
+    pub error: Option<String>,
+}
+
+/// What else is known of a run; programs before schema 5 kept nothing of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Details {
+    pub command: Option<String>,
+    /// Step → what computed it, with the version of each.
+    pub versions: BTreeMap<String, BTreeMap<String, u32>>,
+    /// Where each value of the configuration was set: key → place.
+    pub places: BTreeMap<String, String>,
+    /// What the work tree had otherwise than the commit.
+    pub patch: Option<String>,
+    pub validated: Option<bool>,
+    pub reason: Option<String>,
+    pub inputs: Vec<InputRow>,
+    pub outputs: Vec<OutputRow>,
+}
+
+/// Somebody asked for the test scores of a recipe's models.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Look {
+    pub at_ms: i64,
+    pub who: Option<String>,
 }
 
 /// A finished run that trained a model, as it is compared with others.
@@ -118,6 +203,8 @@ pub struct Contender {
     pub split: Option<String>,
     /// What fitting took when it was done.
     pub fit_seconds: f64,
+    /// What the gate said, where it was asked.
+    pub validated: Option<bool>,
 }
 
 impl Tracker {
@@ -166,6 +253,7 @@ impl Tracker {
                     params![started.id, step.step, step.state, step.key, step.seconds],
                 )?;
             }
+            record_details(&transaction, started, finished)?;
             if let Some(member) = &started.member {
                 let overrides = serde_json::Value::from(member.overrides.clone()).to_string();
                 transaction.execute("INSERT OR REPLACE INTO run_sweeps VALUES (?1, ?2, ?3)", params![started.id, member.sweep, overrides])?;
@@ -181,22 +269,51 @@ impl Tracker {
     /// Where the database cannot be read.
     pub fn runs(&self, recipe: Option<&str>, limit: usize) -> Result<Vec<RunRow>> {
         let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
+        // A database of an older program knows no sweeps.
+        let sweep = if self.check_schema(&connection)? < SWEEPS { "NULL" } else { "(SELECT sweep FROM run_sweeps WHERE run = id)" };
         let read = || -> rusqlite::Result<Vec<RunRow>> {
-            let mut statement = connection.prepare(
-                "SELECT id, recipe, profile, status, started_ms, finished_ms, message FROM runs WHERE ?1 IS NULL OR recipe = ?1 ORDER BY started_ms DESC, rowid DESC LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![recipe, limit as i64], |row| {
-                Ok(RunRow {
-                    id: row.get(0)?,
-                    recipe: row.get(1)?,
-                    profile: row.get(2)?,
-                    status: row.get(3)?,
-                    started_ms: row.get(4)?,
-                    finished_ms: row.get(5)?,
-                    message: row.get(6)?,
-                })
-            })?;
-            rows.collect()
+            let mut statement = connection.prepare(&format!(
+                "SELECT id, recipe, profile, template, seed, status, started_ms, finished_ms, program, git_commit, git_branch, git_dirty, {sweep}, message, error
+                 FROM runs WHERE ?1 IS NULL OR recipe = ?1 ORDER BY started_ms DESC, rowid DESC LIMIT ?2"
+            ))?;
+            statement.query_map(params![recipe, i64::try_from(limit).unwrap_or(i64::MAX)], run_row)?.collect()
+        };
+        read().map_err(|error| self.failure(&error))
+    }
+
+    /// What else is known of a run.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn details(&self, run: &str) -> Result<Details> {
+        let Some(connection) = self.reader()? else { return Ok(Details::default()) };
+        if self.check_schema(&connection)? < DETAILS {
+            return Ok(Details::default());
+        }
+        read_details(&connection, run).map_err(|error| self.failure(&error))
+    }
+
+    /// Notes that somebody asked for the test scores of a recipe's models.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub fn look(&self, recipe: &str, at_ms: i64, who: Option<&str>) -> Result<()> {
+        let connection = self.writer()?;
+        connection.execute("INSERT INTO looks VALUES (?1, ?2, ?3)", params![at_ms, recipe, who]).map(|_| ()).map_err(|error| self.failure(&error))
+    }
+
+    /// Who asked for the test scores of a recipe's models, the oldest first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn looks(&self, recipe: &str) -> Result<Vec<Look>> {
+        let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
+        if self.check_schema(&connection)? < DETAILS {
+            return Ok(Vec::new());
+        }
+        let read = || -> rusqlite::Result<Vec<Look>> {
+            let mut statement = connection.prepare("SELECT at_ms, who FROM looks WHERE recipe = ?1 ORDER BY rowid")?;
+            statement.query_map([recipe], |row| Ok(Look { at_ms: row.get(0)?, who: row.get(1)? }))?.collect()
         };
         read().map_err(|error| self.failure(&error))
     }
@@ -214,14 +331,14 @@ impl Tracker {
         read().map_err(|error| self.failure(&error))
     }
 
-    /// A run's steps, by name.
+    /// A run's steps, in their order.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub fn steps(&self, run: &str) -> Result<Vec<StepRow>> {
         let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
         let read = || -> rusqlite::Result<Vec<StepRow>> {
-            let mut statement = connection.prepare("SELECT step, state, key, seconds FROM run_steps WHERE run = ?1 ORDER BY step")?;
+            let mut statement = connection.prepare("SELECT step, state, key, seconds FROM run_steps WHERE run = ?1 ORDER BY rowid")?;
             statement.query_map([run], |row| Ok(StepRow { step: row.get(0)?, state: row.get(1)?, key: row.get(2)?, seconds: row.get(3)? }))?.collect()
         };
         read().map_err(|error| self.failure(&error))
@@ -256,10 +373,12 @@ impl Tracker {
     pub fn contenders(&self, recipe: &str, metric: &str) -> Result<Vec<Contender>> {
         let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
         // A database of an older program knows no sweeps.
-        let sweep = if self.check_schema(&connection)? < 3 { "NULL" } else { "(SELECT sweep FROM run_sweeps WHERE run = r.id)" };
+        let schema = self.check_schema(&connection)?;
+        let sweep = if schema < SWEEPS { "NULL" } else { "(SELECT sweep FROM run_sweeps WHERE run = r.id)" };
+        let validated = if schema < DETAILS { "NULL" } else { "(SELECT validated FROM run_details WHERE run = r.id)" };
         let read = || -> rusqlite::Result<Vec<Contender>> {
             let mut statement = connection.prepare(&format!(
-                "SELECT r.id, r.profile, {sweep}, r.started_ms, v.value, t.value, fit.key, cut.key, fit.seconds
+                "SELECT r.id, r.profile, {sweep}, r.started_ms, v.value, t.value, fit.key, cut.key, fit.seconds, {validated}
                  FROM runs r
                  JOIN run_steps fit ON fit.run = r.id AND fit.step = 'train'
                  LEFT JOIN run_steps cut ON cut.run = r.id AND cut.step = 'split'
@@ -279,6 +398,7 @@ impl Tracker {
                     train: row.get(6)?,
                     split: row.get(7)?,
                     fit_seconds: row.get(8)?,
+                    validated: row.get(9)?,
                 })
             })?;
             rows.collect()
@@ -292,7 +412,7 @@ impl Tracker {
     /// Where the database cannot be read.
     pub fn sweeps(&self, recipe: &str) -> Result<Vec<String>> {
         let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
-        if self.check_schema(&connection)? < 3 {
+        if self.check_schema(&connection)? < SWEEPS {
             return Ok(Vec::new());
         }
         let read = || -> rusqlite::Result<Vec<String>> {
@@ -303,6 +423,89 @@ impl Tracker {
         };
         read().map_err(|error| self.failure(&error))
     }
+}
+
+fn record_details(transaction: &Transaction<'_>, started: &Started, finished: &Finished) -> rusqlite::Result<()> {
+    let json = |value: serde_json::Result<String>| value.unwrap_or_default();
+    let (versions, places) = (json(serde_json::to_string(&finished.versions)), json(serde_json::to_string(&started.places)));
+    let (validated, reason) = finished.verdict.as_ref().map_or((None, None), |(validated, reason)| (Some(*validated), Some(reason)));
+    transaction.execute(
+        "INSERT OR REPLACE INTO run_details VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![started.id, started.command, versions, places, started.git_patch, validated, reason],
+    )?;
+    for input in &finished.inputs {
+        transaction.prepare_cached("INSERT OR REPLACE INTO run_inputs VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+            started.id,
+            input.step,
+            input.name,
+            input.location,
+            input.digest
+        ])?;
+    }
+    for output in &finished.outputs {
+        let OutputRow { step, name, digest, bytes, rows, columns } = output;
+        let count = |value: &Option<u64>| value.map(|value| value as i64);
+        transaction.prepare_cached("INSERT OR REPLACE INTO run_outputs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(params![
+            started.id,
+            step,
+            name,
+            digest,
+            *bytes as i64,
+            count(rows),
+            count(columns)
+        ])?;
+    }
+    Ok(())
+}
+
+fn read_details(connection: &Connection, run: &str) -> rusqlite::Result<Details> {
+    let query = "SELECT command, versions, places, patch, validated, reason FROM run_details WHERE run = ?1";
+    let found = connection.query_row(query, [run], |row| {
+        let (versions, places): (String, String) = (row.get(1)?, row.get(2)?);
+        Ok(Details {
+            command: row.get(0)?,
+            versions: serde_json::from_str(&versions).unwrap_or_default(),
+            places: serde_json::from_str(&places).unwrap_or_default(),
+            patch: row.get(3)?,
+            validated: row.get(4)?,
+            reason: row.get(5)?,
+            ..Details::default()
+        })
+    });
+    let mut details = found.optional()?.unwrap_or_default();
+    let mut inputs = connection.prepare("SELECT step, name, location, digest FROM run_inputs WHERE run = ?1 ORDER BY rowid")?;
+    details.inputs = inputs
+        .query_map([run], |row| Ok(InputRow { step: row.get(0)?, name: row.get(1)?, location: row.get(2)?, digest: row.get(3)? }))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut outputs = connection.prepare("SELECT step, name, digest, bytes, rows, columns FROM run_outputs WHERE run = ?1 ORDER BY rowid")?;
+    let count = |row: &Row<'_>, at: usize| -> rusqlite::Result<Option<u64>> { Ok(row.get::<_, Option<i64>>(at)?.map(|value| value as u64)) };
+    details.outputs = outputs
+        .query_map([run], |row| {
+            let bytes = count(row, 3)?.unwrap_or_default();
+            Ok(OutputRow { step: row.get(0)?, name: row.get(1)?, digest: row.get(2)?, bytes, rows: count(row, 4)?, columns: count(row, 5)? })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(details)
+}
+
+fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        id: row.get(0)?,
+        recipe: row.get(1)?,
+        profile: row.get(2)?,
+        template: row.get(3)?,
+        seed: row.get::<_, i64>(4)? as u64,
+        status: row.get(5)?,
+        started_ms: row.get(6)?,
+        finished_ms: row.get(7)?,
+        program: row.get(8)?,
+        git_commit: row.get(9)?,
+        git_branch: row.get(10)?,
+        git_dirty: row.get(11)?,
+        sweep: row.get(12)?,
+        message: row.get(13)?,
+        error: row.get(14)?,
+    })
 }
 
 #[cfg(test)]
@@ -360,5 +563,60 @@ mod tests {
         tracker.record(&started, Status::Finished, &Finished { steps, ..Finished::default() }).unwrap();
         assert_eq!(board(), [("b".to_owned(), None, Some("s".to_owned())), old]);
         assert_eq!((tracker.sweeps("taxi").unwrap(), tracker.identity().unwrap()), (vec!["s".to_owned()], identity));
+    }
+
+    #[test]
+    fn a_database_of_schema_4_is_read_and_learns_details_with_the_next_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let tracker = tracker(dir.path());
+        let old = TABLES.split("CREATE TABLE IF NOT EXISTS run_details").next().unwrap();
+        let connection = rusqlite::Connection::open(dir.path().join("runs.db")).unwrap();
+        connection
+            .execute_batch(&format!(
+                "PRAGMA journal_mode = WAL; {old}{} PRAGMA user_version = 4;
+                 INSERT INTO runs (id, recipe, template, seed, status, started_ms, config, program) VALUES ('a', 'taxi', 'regression/v1', 1, 'FINISHED', 1, '', '');
+                 INSERT INTO run_steps VALUES ('a', 'train', 'executed', 'k', 2.0);",
+                super::super::registry::TABLES
+            ))
+            .unwrap();
+        drop(connection);
+        assert_eq!((tracker.details("a").unwrap(), tracker.looks("taxi").unwrap()), (Details::default(), vec![]));
+        assert_eq!(tracker.contenders("taxi", "r2_score").unwrap()[0].validated, None);
+
+        let started = Started {
+            id: "b".into(),
+            recipe: "taxi".into(),
+            started_ms: 2,
+            command: Some("recipe run".into()),
+            places: BTreeMap::from([("seed".into(), "recipe.yaml:3:7".into())]),
+            git_patch: Some("diff".into()),
+            ..Started::default()
+        };
+        let input = InputRow { step: "ingest".into(), name: "a.csv".into(), location: "/data/a.csv".into(), digest: "1".into() };
+        let output = OutputRow { step: "train".into(), name: "model".into(), digest: "2".into(), bytes: 9, rows: None, columns: Some(3) };
+        let finished = Finished {
+            inputs: vec![input.clone()],
+            outputs: vec![output.clone()],
+            versions: BTreeMap::from([("train".into(), BTreeMap::from([("estimator ridge".into(), 1)]))]),
+            verdict: Some((false, "failed".into())),
+            ..Finished::default()
+        };
+        // Twice, as a run that begins and ends.
+        tracker.record(&started, Status::Running, &Finished::default()).unwrap();
+        tracker.record(&started, Status::Finished, &finished).unwrap();
+        let details = Details {
+            command: Some("recipe run".into()),
+            versions: finished.versions.clone(),
+            places: started.places.clone(),
+            patch: Some("diff".into()),
+            validated: Some(false),
+            reason: Some("failed".into()),
+            inputs: vec![input],
+            outputs: vec![output],
+        };
+        assert_eq!((tracker.details("b").unwrap(), tracker.details("a").unwrap()), (details, Details::default()));
+        tracker.look("taxi", 7, Some("ada")).unwrap();
+        assert_eq!(tracker.looks("taxi").unwrap(), [Look { at_ms: 7, who: Some("ada".into()) }]);
+        assert!(tracker.looks("other").unwrap().is_empty());
     }
 }

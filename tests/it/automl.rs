@@ -213,7 +213,7 @@ fn automl_that_was_killed_goes_on_where_it_was() {
     let kept: usize = steps.map(|key| fs::read_dir(key.unwrap().path()).unwrap().count()).sum();
     assert!(kept > 0 && kept < 10, "{kept}");
     let next = project.ok(&["run", "train", "--json"]);
-    let told = next.stdout.lines().filter(|line| line.contains("\"progress\"") && line.contains("\"trial ")).count();
+    let told = next.stdout.lines().filter(|line| line.contains("\"unit\":\"trials\"")).count();
     assert_eq!(told, 10 - kept);
     assert!(bytes(&project) == bytes(&whole));
     let all = list(&json(&whole, "run"), "trials").len();

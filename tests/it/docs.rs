@@ -38,6 +38,11 @@ fn the_page_on_diff_shows_what_happens() {
     assert_eq!(replay("docs/diff.md", &Project::empty(), steady), 6);
 }
 
+#[test]
+fn the_page_on_looking_back_shows_what_happens() {
+    assert_eq!(replay("docs/looking-back.md", &Project::empty(), steady), 17);
+}
+
 /// Does what a page shows, from an empty project on; gives the number of commands. Of what they print, `steady` keeps what must stay.
 fn replay(page: &str, project: &Project, steady: fn(&str) -> String) -> usize {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);

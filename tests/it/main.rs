@@ -20,6 +20,7 @@ mod gate;
 mod golden;
 mod lags;
 mod leaks;
+mod look;
 mod mlflow_server;
 mod project;
 mod reference;

@@ -199,13 +199,13 @@ fn the_leaderboard_ranks_models_and_hides_test_scores() {
     assert!(numbers(runs, "fit_seconds").iter().all(|seconds| *seconds > 0.0));
     assert_eq!(column(runs, "model"), [&Value::Null, &serde_json::json!({ "name": "houses", "version": 1, "aliases": ["champion"] }), &Value::Null]);
     // The newest run of a model stands for it.
-    let newest = project.ok(&["runs", "-n", "2"]).stdout.lines().nth(1).unwrap()[..12].to_owned();
+    let newest = project.ok(&["runs", "-n", "2"]).stdout.lines().nth(3).unwrap()[..12].to_owned();
     assert_eq!(runs[1]["run"], newest.as_str());
     assert_eq!(board(&["-n", "2"])["runs"].as_array().unwrap().len(), 2);
 
-    let text = project.ok(&["leaderboard"]).stdout;
+    let text = project.ok(&["leaderboard", "--quick"]).stdout;
     let words: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(words[1], ["run", "val", "rmse", "alpha", "fit", "model"]);
+    assert_eq!(words[1], ["run", "val", "rmse", "alpha", "fit", "gate", "model"]);
     assert!(text.ends_with("3 of 3 models in 4 runs\ntest scores: hidden until `--final`\n"), "{text}");
     for arguments in [&["--json"][..], &["--csv"], &["--final", "--json"], &["--final", "--csv"], &["--final"]] {
         let shows = project.ok(&[&["leaderboard"], arguments].concat()).stdout.contains("test");
@@ -238,7 +238,10 @@ fn models_of_different_kinds_and_chains_are_told_apart_by_what_differs() {
     let project = Project::regression();
     project.ok(&["sweep", "train", "train.using=ridge,lasso,linear", "~train.estimator_params", "split.post_split_filter=area > 0,area > 50"]);
     let names = |arguments: &[&str]| project.ok(&[&["leaderboard", "--csv"], arguments].concat()).stdout.lines().next().unwrap().to_owned();
-    assert_eq!(names(&[]), "run,validation,fit_seconds,model,steps.split.post_split_filter,steps.train.using");
+    assert_eq!(
+        names(&[]),
+        "run,validation,low,high,standing,fit_seconds,microseconds_per_row,bytes,validated,model,steps.split.post_split_filter,steps.train.using"
+    );
     project.ok(&["run", "train", "transform.0.impute.strategy=mean"]);
     let head = names(&[]);
     assert!(head.contains(",steps.transform[0].impute.strategy") && head.contains(",steps.train.estimator_params.alpha"), "{head}");

@@ -54,7 +54,7 @@ fn bytes(project: &Project) -> Vec<Vec<u8>> {
 
 /// How many trials a run with `--json` tells of.
 fn told(ran: &Ran) -> usize {
-    ran.stdout.lines().filter(|line| line.contains("\"progress\"") && line.contains("\"trial ")).count()
+    ran.stdout.lines().filter(|line| line.contains("\"unit\":\"trials\"")).count()
 }
 
 #[test]

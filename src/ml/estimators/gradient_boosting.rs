@@ -302,6 +302,7 @@ steps:
             patience: self.early_stopping_rounds,
             seed: on.seed,
             deadline: on.deadline,
+            told: on.rounds.clone(),
         };
         let held = self.held(on, objective, &mut rows, &present)?;
         let binned = Binned::new(&rows.columns, &categorical, self.max_bin, on.seed);

@@ -11,7 +11,7 @@ use super::histogram::Quantised;
 use super::objective::{Objective, Targets, quantile};
 use super::split::Rules;
 use super::tree::Trees;
-use crate::ml::Deadline;
+use crate::ml::{Deadline, Rounds};
 
 /// Rows of a leaf that are added up together.
 const BLOCK: usize = 1 << 13;
@@ -49,6 +49,8 @@ pub struct Boosting {
     pub seed: u64,
     /// No round begins after it; what there is then is to be thrown away.
     pub deadline: Deadline,
+    /// Told of each round.
+    pub told: Rounds,
 }
 
 /// Validation rows: features × rows, and targets.
@@ -105,6 +107,7 @@ impl Boosting {
             if self.deadline.has_passed() {
                 break;
             }
+            self.told.tell(round, self.rounds);
             if round % self.row_every == 0 {
                 lot = Draw::new(self.seed, 2 + round as u64);
             }

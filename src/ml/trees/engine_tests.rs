@@ -8,7 +8,7 @@ use super::grow::Shape;
 use super::objective::{Objective, Targets};
 use super::split::Rules;
 use super::tree::{Rule, Trees};
-use crate::ml::Deadline;
+use crate::ml::{Deadline, Rounds};
 
 fn boosting(objective: Objective) -> Boosting {
     Boosting {
@@ -34,6 +34,7 @@ fn boosting(objective: Objective) -> Boosting {
         patience: 0,
         seed: 1,
         deadline: Deadline::NONE,
+        told: Rounds::default(),
     }
 }
 

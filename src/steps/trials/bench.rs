@@ -374,18 +374,13 @@ impl<'a> Bench<'a> {
     /// What is told of a trial that ended.
     pub fn told(&self, trial: &Trial) -> String {
         let tuning = self.ground.tuning;
-        let ended = {
-            let mut told = lock(&self.told);
-            *told += 1;
-            *told
-        };
+        *lock(&self.told) += 1;
         let short = metric::short_name(&tuning.objective.metric);
         let number = |score: f64| crate::card::format::number(score);
         let score = trial.score().map_or_else(|| "failed".to_owned(), |score| format!("{short} {}", number(score)));
         let best = lock(&self.reserve).map_or_else(String::new, |(best, _)| format!(", best {}", number(best)));
-        let of = if tuning.strategy.max_trials() == usize::MAX { String::new() } else { format!(" of {}", tuning.strategy.max_trials()) };
         let candidate = if trial.proposal.candidate.is_empty() { String::new() } else { format!("{}, ", trial.proposal.candidate) };
-        format!("trial {ended}{of}: {candidate}{score}{best}")
+        format!("{candidate}{score}{best}")
     }
 }
 

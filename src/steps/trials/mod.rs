@@ -15,9 +15,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use self::bench::{Bench, lock};
-use super::Context;
 use super::train::Train;
 use super::tuning::{Select, Tuning};
+use super::{Context, Count, Progress};
 use crate::data::Table;
 use crate::error::{Error, Result, counted};
 use crate::ml::model::Model;
@@ -77,7 +77,7 @@ pub(super) fn search(ground: &Ground<'_>, cx: &Context<'_>) -> Result<Found> {
     }
     let earlier: BTreeMap<usize, Trial> = notes.into_iter().map(|note| (note.trial.proposal.number, note.trial)).collect();
 
-    let (note, progress, tell) = (cx.note, cx.progress, cx.tell);
+    let (note, tell) = (cx.note, cx.tell);
     let took: Mutex<BTreeMap<usize, f64>> = Mutex::default();
     let attempt = |proposal: &Proposal| {
         let start = Instant::now();
@@ -89,7 +89,10 @@ pub(super) fn search(ground: &Ground<'_>, cx: &Context<'_>) -> Result<Found> {
         let number = trial.proposal.number;
         let took = lock(&took).get(&number).copied().unwrap_or_default();
         let is_best = bench.reserve_for(trial, took, false);
-        progress(&bench.told(trial));
+        let doing = bench.told(trial);
+        let most = tuning.strategy.max_trials();
+        let count = Count { done: bench.ended(), of: (most < usize::MAX).then_some(most as u64), what: "trials" };
+        (cx.progress)(Progress { doing: &doing, count: Some(count) });
         if let (true, Some(_), Some(score)) = (is_best, tuning.contest(), trial.score()) {
             let (candidate, metric) = (&trial.proposal.candidate, metric::short_name(&tuning.objective.metric));
             tell(&format!("{candidate}: {metric} {}, the best of {}", crate::card::format::number(score), counted(bench.ended(), "trial")));
@@ -101,7 +104,7 @@ pub(super) fn search(ground: &Ground<'_>, cx: &Context<'_>) -> Result<Found> {
     let runner = Runner { strategy: &tuning.strategy, rows, parallelism: tuning.parallelism, earlier: &earlier, attempt: &attempt, ended: &ended };
     let trials = run(&runner)?;
 
-    progress(&format!("{} tried", counted(trials.len() as u64, "candidate")));
+    cx.doing(&format!("{} tried", counted(trials.len() as u64, "candidate")));
 
     let made = |proposal: &Proposal| tuning.make(proposal).map_err(|_| Error::bug("parameters that were tried are refused"));
     let Some(mut best) = tuning.strategy.best(&trials) else {
@@ -115,7 +118,7 @@ pub(super) fn search(ground: &Ground<'_>, cx: &Context<'_>) -> Result<Found> {
         if let Some(kept) = bench.kept(trials[place].proposal.number) {
             return Ok((kept.model, kept.rows));
         }
-        progress("fitting the best parameters on all rows");
+        cx.doing("fitting the best parameters on all rows");
         bench.fit(&made(&trials[place].proposal)?)
     };
     let mut error = trials[best].standard_error();
