@@ -370,8 +370,16 @@ mod tests {
         let terminal = Terminal { is_rich: true, quiet: false, verbose: false };
         let report =
             Report { line: "320 rows → 213 / 50 / 57".to_owned(), note: "39 rows filtered, and more that is worth a note".to_owned(), ..Report::default() };
-        let done =
-            StepDone { step: "split", state: State::Executed, why: Vec::new(), seconds: 0.05, report, run: "7f3a00000000".to_owned(), key: Digest::of(b"") };
+        let done = StepDone {
+            step: "split",
+            state: State::Executed,
+            why: Vec::new(),
+            seconds: 0.05,
+            report,
+            run: "7f3a00000000".to_owned(),
+            key: Digest::of(b""),
+            before: None,
+        };
         let drawn = |width| console::strip_ansi_codes(&Narrator { terminal: &terminal, width, bar: Mutex::new(None) }.done(&done)).into_owned();
         for width in [40, 60, 80, 120] {
             let text = drawn(width);
