@@ -4,7 +4,7 @@
 #
 #     sh tests/browser/setup.sh
 #
-# Place: $RECIPE_BROWSER, else ~/.cache/recipe/browser. Needs node 18 or later, npm and the network. Run it again after a change of
+# Place: $RECIPE_BROWSER, else ~/.cache/recipe/browser. Needs node 20 or later, npm and the network. Run it again after a change of
 # package.json; what fits already is left alone. Without the place, node or Chromium the test says so and passes.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

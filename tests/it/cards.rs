@@ -134,7 +134,7 @@ fn a_page_says_what_changed_since_the_last_run_and_how_the_model_stands() {
     assert_eq!(project.recipe(&["run"]).code, 4);
     let index = page("index");
     assert!(index.contains("class=\"node failed\"") && index.contains("column <code>price</code> fails <code>range</code>"), "{index}");
-    assert!(page("ingest").contains("data/houses.csv") && page("ingest").contains("failed after"));
+    assert!(page("ingest").contains("houses.csv") && page("ingest").contains("failed after"));
 }
 
 /// The browser's part: node, Chromium, and the place that setup.sh made.
