@@ -172,7 +172,7 @@ impl Sweep {
         let member = Some(Member { sweep: self.id.clone(), overrides: job.overrides.clone() });
         let words = || std::iter::once(self.until.clone()).chain(job.overrides.iter().map(|word| quoted(word))).collect::<Vec<_>>().join(" ");
         let command = options.command.as_ref().map(|command| format!("{command} {}", words()));
-        run(&recipe, &self.until, &Options { member, command, ..options.clone() }, observer)
+        run(&recipe, &self.until, &Options { command, member, ..options.clone() }, observer)
     }
 
     fn result(&self, job: usize, seconds: f64, result: Result<Outcome>) -> JobDone {
