@@ -20,6 +20,7 @@ mod schema;
 mod show;
 mod status;
 mod sweep;
+mod sync;
 mod terminal;
 mod test;
 mod validate;
@@ -115,6 +116,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// The models of past runs, the best first.
     Leaderboard(leaderboard::LeaderboardArgs),
+    /// Send the runs that an MLflow server did not get.
+    Sync(sync::SyncArgs),
     /// Look after the store.
     Cache(cache::CacheArgs),
     /// A completion script for a shell.
@@ -223,6 +226,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Evaluate(args) => evaluate::evaluate(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),
         Command::Leaderboard(args) => leaderboard::leaderboard(program, args),
+        Command::Sync(args) => sync::sync(program, args),
         Command::Cache(args) => cache::cache(program, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

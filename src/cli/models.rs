@@ -140,11 +140,11 @@ fn show(tracker: &Tracker, name: &str, root: &std::path::Path) -> Result<()> {
     let versions = tracker.versions(Some(name))?;
     let Some(last) = versions.last() else {
         // The same words as for a model that is asked for by URI.
-        return tracker.resolve(&format!("models:/{name}/latest"), root).map(|_| ()).and(Err(Error::bug("a model without versions")));
+        return tracker.resolve_here(&format!("models:/{name}/latest"), root).map(|_| ()).and(Err(Error::bug("a model without versions")));
     };
     let mut text: String = versions.iter().map(line).collect();
     for row in &versions {
-        let resolved = tracker.resolve(&format!("models:/{}/{}", row.name, row.version), root)?;
+        let resolved = tracker.resolve_here(&format!("models:/{}/{}", row.name, row.version), root)?;
         text.push_str(&format!("v{}: {}  digest {}\n", row.version, resolved.path.display(), row.digest));
     }
     text.push_str(&format!("use it as models:/{name}/{} or models:/{name}@ALIAS\n", last.version));

@@ -61,8 +61,11 @@ pub fn predict(program: &Program, args: &PredictArgs) -> Result<ExitCode> {
 pub fn load(program: &Program, model: &str) -> Result<Bundle> {
     if model.starts_with("models:/") || model.starts_with("runs:/") {
         let recipe = program.load(&[])?;
-        let session = Session::open(&recipe, Access::Read)?;
-        return bundle::load(&session.around.tracker.resolve(model, &session.around.root)?.path);
+        // What a server is asked for is kept in the project.
+        let session = Session::open(&recipe, if recipe.server.is_some() { Access::Write } else { Access::Read })?;
+        let resolved = session.around.tracker.resolve(model, &session.around.root)?;
+        resolved.said.iter().for_each(|said| program.terminal.warn(said));
+        return bundle::load(&resolved.path);
     }
     let path = program.directory.join(model);
     if path.is_dir() {

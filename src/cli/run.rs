@@ -121,7 +121,7 @@ fn one(program: &Program, args: &RunArgs, recipe: &Recipe, until: &str) -> Resul
         Some("") => Force::Everything,
         Some(step) => Force::Step(step.to_owned()),
     };
-    let options = Options { force, no_wait: args.no_wait, message: args.message.clone(), member: None };
+    let options = Options { force, no_wait: args.no_wait, message: args.message.clone(), ..Options::default() };
     let narrator = Narrator::new(&program.terminal);
     let observer = |event: &Event<'_>| {
         if args.json {
@@ -150,7 +150,7 @@ fn close(program: &Program, args: &RunArgs, outcome: &Outcome) -> ExitCode {
         let line = [verdict, cards].into_iter().flatten().collect::<Vec<_>>().join(" · ");
         writeln!(std::io::stderr().lock(), "{}{line}", if terminal.is_rich { "\n" } else { "" }).ok();
     }
-    match &outcome.stopped {
+    match outcome.stopped.as_ref().or(outcome.unsent.as_ref()) {
         Some(error) => {
             std::io::stderr().lock().write_all(diagnostic::draw(error, terminal).as_bytes()).ok();
             ExitCode::from(error.kind.exit_code())

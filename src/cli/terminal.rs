@@ -144,6 +144,18 @@ impl<'a> Narrator<'a> {
                     format!("{step}: failed after {time}")
                 });
             }
+            Event::Sent { sent, seconds } => {
+                self.clear();
+                let version = sent.version.as_ref().map_or_else(String::new, |(name, version)| format!("{name} v{version}"));
+                let time = format::seconds(*seconds);
+                line(&if self.terminal.is_rich {
+                    let (mark, url) = (self.terminal.paint("✓", Style::Good), self.terminal.paint(&sent.url, Style::Dim));
+                    format!("  {mark} {:<14} {version:<34} {time:>8}  {url}", "tracking")
+                } else {
+                    let version = if version.is_empty() { version } else { format!("{version}, ") };
+                    format!("tracking: sent in {time}, {version}{}", sent.url)
+                });
+            }
             Event::Warning { text } => {
                 self.clear();
                 self.terminal.warn(text);
@@ -243,6 +255,13 @@ pub fn json_event(event: &Event<'_>) -> serde_json::Value {
             "run": done.run,
         }),
         Event::StepFailed { step, seconds } => serde_json::json!({ "event": "step_failed", "step": step, "seconds": seconds }),
+        Event::Sent { sent, seconds } => serde_json::json!({
+            "event": "sent",
+            "url": sent.url,
+            "model": sent.version.as_ref().map(|(name, _)| name),
+            "version": sent.version.as_ref().map(|(_, version)| version),
+            "seconds": seconds,
+        }),
         Event::Warning { text } => serde_json::json!({ "event": "warning", "text": text }),
     }
 }

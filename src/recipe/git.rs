@@ -31,6 +31,24 @@ pub fn head(root: &Path) -> Option<Head> {
     Some(Head { commit, branch: Some(reference.trim_start_matches("refs/heads/").to_owned()) })
 }
 
+/// The address of the remote called `origin`, without a user or a password.
+#[must_use]
+pub fn origin(root: &Path) -> Option<String> {
+    let dir = root.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists())?;
+    let dir = if dir.is_file() { worktree(&dir)? } else { dir };
+    let common = fs::read_to_string(dir.join("commondir")).map_or_else(|_| dir.clone(), |text| dir.join(text.trim()));
+    let config = fs::read_to_string(common.join("config")).ok()?;
+    let section = config.lines().map(str::trim).skip_while(|line| *line != "[remote \"origin\"]").skip(1).take_while(|line| !line.starts_with('['));
+    let url = section.filter_map(|line| line.split_once('=')).find(|(key, _)| key.trim() == "url").map(|(_, url)| url.trim().to_owned())?;
+    Some(match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            format!("{scheme}://{}/{path}", host.rsplit('@').next().unwrap_or(host))
+        }
+        None => url,
+    })
+}
+
 fn worktree(file: &Path) -> Option<PathBuf> {
     let text = fs::read_to_string(file).ok()?;
     Some(file.parent()?.join(text.strip_prefix("gitdir: ")?.trim()))

@@ -17,6 +17,7 @@ pub mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::data::Contract;
 use crate::data::DataTest;
@@ -42,6 +43,7 @@ use crate::steps::transform::Transform;
 use crate::steps::tuning::{Around, Candidates, Objective, Tuning};
 use crate::steps::{Goal, Heads, Step};
 use crate::tracking::check_name;
+use crate::tracking::mlflow::{Credentials, Settings, Target, address};
 use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
 use compose::{Composed, compose};
 use document::Document;
@@ -81,6 +83,10 @@ pub struct Recipe {
     pub model_name: String,
     /// `cache.dir`, where the profile sets one.
     pub cache_dir: Option<PathBuf>,
+    /// The MLflow server that runs and models are sent to.
+    pub server: Option<Settings>,
+    /// Who asks servers.
+    pub credentials: Credentials,
     /// The merged configuration with where each part came from.
     pub document: Document,
     pub training: Vec<Box<dyn Step>>,
@@ -120,7 +126,8 @@ impl Recipe {
             .map_or_else(|| "recipe".to_owned(), |name| tame(&name));
         let cache_dir = environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         let profile = (!profiles.is_empty()).then(|| profiles.join("+"));
-        Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, warnings)
+        let credentials = Credentials::of(&environment);
+        Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, credentials, warnings)
     }
 
     /// Holds every column name in the configuration against the first rows of the data; gives the number of columns, or
@@ -211,7 +218,14 @@ impl Builder {
         }
     }
 
-    fn build(mut self, default_name: String, profile: Option<String>, cache_dir: Option<PathBuf>, mut warnings: Vec<String>) -> Result<Recipe> {
+    fn build(
+        mut self,
+        default_name: String,
+        profile: Option<String>,
+        cache_dir: Option<PathBuf>,
+        credentials: Credentials,
+        mut warnings: Vec<String>,
+    ) -> Result<Recipe> {
         let whole = self.document.value.clone();
         let later = sections::later(&whole);
         let later_paths: BTreeSet<KeyPath> = later.iter().map(|fault| fault.path.clone()).collect();
@@ -328,8 +342,9 @@ impl Builder {
         }
         let mut evaluate = self.evaluate(&mut steps, custom, &known, &primary, &goal, &target, &roles, seed);
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
+        let registry_uri = root.as_ref().and_then(|r| r.model_registry.registry_uri.clone()).filter(|uri| !uri.is_empty());
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
-        let register = self.register(&mut steps, &name, registry_name, root.as_ref().and_then(|r| r.description.clone()));
+        let register = self.register(&mut steps, &name, registry_uri.as_deref(), registry_name, root.as_ref().and_then(|r| r.description.clone()));
         let model_name = register.as_ref().map_or_else(|| name.clone(), |r| r.model_name.clone());
         if let Some(evaluate) = &mut evaluate {
             evaluate.model_name.clone_from(&model_name);
@@ -337,6 +352,7 @@ impl Builder {
         let has_scoring = steps.get("ingest_scoring").is_some();
         let scoring = has_scoring.then(|| self.ingest(&mut steps, "ingest_scoring", &Purpose::Scoring, &roles, seed)).flatten();
         let predict = self.predict(&mut steps, &model_name, &roles);
+        let server = root.as_ref().and_then(|root| self.server(root, &name, &primary, greater_is_better, &credentials));
 
         if let Some(error) = Error::all(Kind::Config, std::mem::take(&mut self.problems)) {
             return Err(error);
@@ -346,8 +362,9 @@ impl Builder {
         else {
             return Err(Error::bug(format!("`{}` was refused without a reason", self.file)));
         };
-        if root.experiment.name.is_some() {
-            warnings.push("`experiment.name` is kept in the run's configuration; runs are recorded in the project's own `.recipe/runs.db`".to_owned());
+        if server.is_none() && (root.experiment.name.is_some() || root.experiment.artifact_location.is_some()) {
+            let message = "`experiment` is kept in the run's configuration; runs are recorded in the project's own `.recipe/runs.db`";
+            warnings.push(format!("{message}, and `experiment.tracking_uri` sends them to an MLflow server as well"));
         }
         let cache_dir = cache_dir.or_else(|| root.cache.dir.as_ref().map(|dir| self.root.join(dir)));
         let mut scoring_steps: Vec<Box<dyn Step>> = Vec::new();
@@ -369,6 +386,8 @@ impl Builder {
             greater_is_better,
             model_name,
             cache_dir,
+            server,
+            credentials,
             document: self.document,
             training: vec![Box::new(ingest), Box::new(split), Box::new(transform), Box::new(train), Box::new(evaluate), Box::new(register)],
             scoring: scoring_steps,
@@ -712,7 +731,54 @@ impl Builder {
         })
     }
 
-    fn register(&mut self, steps: &mut Value, name: &str, registry_name: Option<String>, description: Option<String>) -> Option<Register> {
+    /// The MLflow server, where the profile names one.
+    fn server(&mut self, root: &Root, name: &str, metric: &str, greater_is_better: bool, credentials: &Credentials) -> Option<Settings> {
+        let tracking_uri = self.address(["experiment", "tracking_uri"], root.experiment.tracking_uri.as_deref());
+        let registry_uri = self.address(["model_registry", "registry_uri"], root.model_registry.registry_uri.as_deref());
+        if registry_uri.is_some() && root.experiment.tracking_uri.as_deref().is_none_or(str::is_empty) {
+            let fault = Fault::new(&["registry_uri".to_owned()], "`registry_uri` needs a server that keeps the model's files");
+            self.add(&["model_registry"], vec![fault.hint("set `experiment.tracking_uri` to the same address")]);
+        }
+        let seconds = root.tracking.timeout_secs;
+        if !(1.0..=86_400.0).contains(&seconds) {
+            self.add(&["tracking"], vec![Fault::new(&["timeout_secs".to_owned()], "`timeout_secs` must lie between 1 and 86400")]);
+            return None;
+        }
+        let tracking_uri = tracking_uri?;
+        let target = Target {
+            registry_uri: registry_uri.filter(|uri| *uri != tracking_uri),
+            tracking_uri,
+            experiment: root.experiment.name.clone().unwrap_or_else(|| name.to_owned()),
+            artifact_location: root.experiment.artifact_location.clone(),
+            primary_metric: format!("test_{metric}"),
+            greater_is_better,
+            description: root.description.clone(),
+        };
+        let timeout = Duration::from_secs_f64(seconds);
+        Some(Settings { target, is_required: root.tracking.required, timeout, credentials: credentials.clone() })
+    }
+
+    /// The address of a server; nothing where it is empty.
+    fn address(&mut self, path: [&str; 2], text: Option<&str>) -> Option<String> {
+        match address(text.filter(|text| !text.is_empty())?) {
+            Ok(address) => Some(address),
+            Err((message, hint)) => {
+                self.add(&path[..1], vec![Fault::new(&[path[1].to_owned()], message).hint(hint)]);
+                // The line may hold what the message leaves out.
+                self.problems.iter_mut().next_back().into_iter().for_each(|problem| problem.source = None);
+                None
+            }
+        }
+    }
+
+    fn register(
+        &mut self,
+        steps: &mut Value,
+        name: &str,
+        registry_uri: Option<&str>,
+        registry_name: Option<String>,
+        description: Option<String>,
+    ) -> Option<Register> {
         let section = steps.take("register").unwrap_or(Value::Null);
         let section: RegisterSection = self.section(&["steps", "register"], &section)?;
         let path: KeyPath = if registry_name.is_some() {
@@ -730,7 +796,13 @@ impl Builder {
             Some(alias) => Some(alias.to_owned()),
             None => Some("champion".to_owned()),
         };
-        Some(Register { model_name, allow_non_validated_model: section.allow_non_validated_model, alias, description })
+        Some(Register {
+            registry_uri: registry_uri.map(str::to_owned),
+            model_name,
+            allow_non_validated_model: section.allow_non_validated_model,
+            alias,
+            description,
+        })
     }
 
     fn predict(&mut self, steps: &mut Value, model_name: &str, roles: &Roles) -> Option<Predict> {

@@ -47,9 +47,12 @@ pub struct Root {
     /// Where models are registered.
     #[serde(default)]
     pub model_registry: ModelRegistry,
-    /// What runs belong to.
+    /// What runs belong to, and the server that gets them.
     #[serde(default)]
     pub experiment: Experiment,
+    /// How patiently runs are sent to the server.
+    #[serde(default)]
+    pub tracking: Tracking,
     /// Where results are kept.
     #[serde(default)]
     pub cache: Cache,
@@ -65,14 +68,37 @@ fn default_seed() -> u64 {
 pub struct ModelRegistry {
     /// The registered model's name; default: the recipe's.
     pub model_name: Option<String>,
+    /// The address of the MLflow server that registers models, where it is not `experiment.tracking_uri`.
+    pub registry_uri: Option<String>,
 }
 
 /// `experiment:` of a profile.
 #[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Kept in the run's configuration.
+    /// The experiment on the server that a run belongs to; default: the recipe's name.
     pub name: Option<String>,
+    /// The address of an MLflow server that runs and models are sent to; empty for none.
+    pub tracking_uri: Option<String>,
+    /// Where the server keeps the files of an experiment that it makes anew.
+    pub artifact_location: Option<String>,
+}
+
+/// `tracking:` of a profile.
+#[derive(Debug, JsonSchema, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tracking {
+    /// Is a run that could not be sent to the server a failure, with exit code 11?
+    pub required: bool,
+    /// How long sending may take at the end of a run; `recipe sync` takes the time it needs.
+    #[schemars(range(min = 1))]
+    pub timeout_secs: f64,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self { required: false, timeout_secs: 60.0 }
+    }
 }
 
 /// `cache:` of a profile.
@@ -241,7 +267,7 @@ pub struct PredictSection {
 }
 
 /// The keys that stand at the root.
-pub const ROOT_KEYS: [&str; 15] = [
+pub const ROOT_KEYS: [&str; 16] = [
     "recipe",
     "name",
     "description",
@@ -256,6 +282,7 @@ pub const ROOT_KEYS: [&str; 15] = [
     "steps",
     "model_registry",
     "experiment",
+    "tracking",
     "cache",
 ];
 
@@ -287,9 +314,6 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
     ("steps.predict.output.using", "table", "table output"),
-    ("experiment.tracking_uri", "", "a real MLflow server"),
-    ("experiment.artifact_location", "", "a real MLflow server"),
-    ("model_registry.registry_uri", "", "a real MLflow server"),
 ];
 
 /// Everything in a configuration that is known but not done yet.

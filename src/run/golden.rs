@@ -78,7 +78,7 @@ pub fn make_rows(recipe: &Recipe, wanted: Rows) -> Result<(Rows, usize)> {
     if wanted == Rows::Kept && path.exists() {
         return Ok((Rows::Kept, Table::read(&path)?.rows()?));
     }
-    run(recipe, "ingest", &Options::default(), &|_| {})?;
+    run(recipe, "ingest", &local(), &|_| {})?;
     let ingested = Table::read(&Session::open(recipe, Access::Read)?.artifact("ingested_data")?)?;
     let class = (recipe.goal != Goal::Regression).then_some(recipe.target.as_str());
     let rows = match wanted {
@@ -103,7 +103,7 @@ pub fn found(mut recipe: Recipe) -> Result<Json> {
     fs::copy(&data, scratch.path().join(DATA)).map_err(|error| Error::io("read", &data, &error))?;
     scratch.path().clone_into(&mut recipe.root);
     recipe.cache_dir = None;
-    let outcome = run(&recipe, "train", &Options::default(), &|_| {})?;
+    let outcome = run(&recipe, "train", &local(), &|_| {})?;
     let session = Session::open(&recipe, Access::Read)?;
     let mut steps = Map::new();
     for artifact in ["ingested_data", "training_data", "validation_data", "test_data", "transformed_training_data"] {
@@ -136,6 +136,10 @@ pub fn found(mut recipe: Recipe) -> Result<Json> {
     });
     round(&mut found);
     Ok(found)
+}
+
+fn local() -> Options {
+    Options { is_local: true, ..Options::default() }
 }
 
 /// What is written down, if something is.

@@ -8,6 +8,7 @@ mod diff;
 pub mod golden;
 mod grid;
 mod plan;
+mod remote;
 mod sweep;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::error::{Error, Kind, Result};
 use crate::recipe::{Recipe, git};
 use crate::steps::{ARTIFACTS, Context, MODEL, Needs, Report, SCORING_STEPS, SlotId, Step, Surroundings, TRAINING_STEPS, Verdict, output_path};
 use crate::store::{Access, Begin, Digest, Entry, Lookup, Output, Owner, Reuse, Stale, StepKey, Store, Wait};
+use crate::tracking::mlflow::{Reach, Sent, Server};
 use crate::tracking::{Finished, Member, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
 
@@ -30,6 +32,7 @@ pub use cards::{card_path, index_path};
 pub use diff::{ColumnDiff, Diff, MetricDiff, RowDiff, Side, SliceDiff, StepDiff, diff, find_run};
 pub use grid::{Axis, Grid, Pairing};
 pub use plan::{PlanLine, PlanState, plan};
+pub use remote::sync;
 pub use sweep::{Job, JobDone, JobStatus, OnFailure, Sweep, exit_code};
 
 /// Which steps to run although nothing changed.
@@ -50,6 +53,8 @@ pub struct Options {
     pub message: Option<String>,
     /// Set where the run is a job of a sweep.
     pub member: Option<Member>,
+    /// The run is a means to something else, and no server hears of it.
+    pub is_local: bool,
 }
 
 /// What an observer hears.
@@ -79,6 +84,11 @@ pub enum Event<'a> {
     },
     StepFailed {
         step: &'static str,
+        seconds: f64,
+    },
+    /// The server has the run.
+    Sent {
+        sent: &'a Sent,
         seconds: f64,
     },
     Warning {
@@ -120,6 +130,8 @@ pub struct Outcome {
     pub verdict: Option<Verdict>,
     /// The gate stopped the run: exit code 10.
     pub stopped: Option<Error>,
+    /// The run could not be sent to its server, and the profile wants every run sent: exit code 11.
+    pub unsent: Option<Error>,
     /// The page that links the cards; `None` where the disk forbids writing.
     pub index: Option<PathBuf>,
 }
@@ -178,13 +190,18 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the store of the recipe's project.
+    /// Opens the store of the recipe's project. Who only looks asks no server.
     ///
     /// # Errors
     /// Exit code 5 where the store cannot be used.
     pub fn open(recipe: &'a Recipe, access: Access) -> Result<Self> {
         let store = Store::open(&recipe.root.join(".recipe"), recipe.cache_dir.as_deref(), access)?;
         let tracker = Tracker::new(store.runs_db(), store.models_dir());
+        let reach = if access == Access::Write { Reach::Network } else { Reach::Memory };
+        let tracker = match &recipe.server {
+            Some(settings) => tracker.with_server(Server::new(settings.clone(), reach)),
+            None => tracker,
+        };
         let around = Surroundings {
             root: recipe.root.clone(),
             recipe: recipe.name.clone(),
@@ -279,7 +296,13 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
             if session.store.is_writable() {
                 cards::failure(&session, step, &error, &done).ok();
             }
-            record.finish(&session, Status::Failed, &done, Some(&error)).ok();
+            let is_packed = record.pack(&session, &done, &entries, Some(step));
+            if record.finish(&session, Status::Failed, &done, Some(&error)).is_ok() && is_packed.is_ok_and(|packed| packed) {
+                // The step's own failure says more than a server that is down.
+                if let Some(unsent) = remote::deliver(&session, observer) {
+                    observer(&Event::Warning { text: &unsent.to_string() });
+                }
+            }
             return Err(error);
         }
     }
@@ -295,14 +318,18 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
         error.hint("`recipe inspect predict` shows every column; `on_fail: warn` writes all the same")
     });
     let stopped = rejected.or(drifted);
-    let mut index = None;
+    let (mut index, mut unsent) = (None, None);
     if session.store.is_writable() {
         index = Some(cards::write(&session, &steps, &done, &entries)?);
+        let is_packed = record.pack(&session, &done, &entries, None)?;
         record.finish(&session, Status::Finished, &done, None)?;
+        if is_packed {
+            unsent = remote::deliver(&session, observer);
+        }
     } else {
         observer(&Event::Warning { text: "the disk cannot be written, so this run is not recorded" });
     }
-    Ok(Outcome { run: session.around.run.clone(), steps: done, verdict, stopped, index })
+    Ok(Outcome { run: session.around.run.clone(), steps: done, verdict, stopped, unsent, index })
 }
 
 struct Runner<'a> {
@@ -509,6 +536,8 @@ fn name_files(error: Error, files: &[SourceFile]) -> Error {
 struct Record {
     started: Started,
     is_begun: bool,
+    /// No server hears of it.
+    is_local: bool,
 }
 
 impl Record {
@@ -529,7 +558,7 @@ impl Record {
             message: options.message.clone(),
             member: options.member.clone(),
         };
-        Self { started, is_begun: false }
+        Self { started, is_begun: false, is_local: options.is_local }
     }
 
     fn start(&mut self, session: &Session<'_>) -> Result<()> {
@@ -539,8 +568,15 @@ impl Record {
         self.is_begun = true;
         self.started.git_dirty = self.started.git_commit.as_ref().and_then(|_| git::is_dirty(&session.recipe.root));
         session.around.tracker.record(&self.started, Status::Running, &Finished::default())?;
+        // A run that is killed is sent as well.
+        self.pack(session, &[], &BTreeMap::new(), None)?;
         *running() = Some((session.around.tracker.clone(), self.started.clone()));
         Ok(())
+    }
+
+    /// Leaves what a server is to get of it; true where there is something to send.
+    fn pack(&self, session: &Session<'_>, done: &[StepDone], entries: &BTreeMap<&'static str, Entry>, failed: Option<&str>) -> Result<bool> {
+        if self.is_local || !session.store.is_writable() { Ok(false) } else { remote::pack(session, done, entries, failed) }
     }
 
     fn finish(&self, session: &Session<'_>, status: Status, done: &[StepDone], error: Option<&Error>) -> Result<()> {

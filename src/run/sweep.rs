@@ -182,6 +182,7 @@ impl Sweep {
             outcome.steps.iter().rev().find_map(|step| step.report.metrics.get(&name)).copied().filter(|value| value.is_finite())
         };
         let status = match &outcome.stopped {
+            _ if outcome.unsent.is_some() => JobStatus::Failed,
             Some(_) => JobStatus::Rejected,
             None if outcome.steps.iter().all(|step| step.state == State::Cached) => JobStatus::Cached,
             None => JobStatus::Done,
@@ -194,7 +195,7 @@ impl Sweep {
             seconds,
             fit_seconds: outcome.steps.iter().find(|step| step.step == "train").map(|step| step.seconds),
             run: Some(outcome.run),
-            error: outcome.stopped,
+            error: outcome.unsent.or(outcome.stopped),
         }
     }
 

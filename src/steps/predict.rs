@@ -160,6 +160,10 @@ impl Step for Predict {
         !self.is_appending
     }
 
+    fn reminder(&self, _report: &Report, around: &Surroundings) -> Result<Option<String>> {
+        Ok(around.tracker.resolve(&self.model_uri, &around.root)?.said)
+    }
+
     fn missing_effect(&self, report: &Report, around: &Surroundings) -> Result<Option<String>> {
         for (parameter, path) in self.outputs(around) {
             let Some(wanted) = report.params.get(parameter) else { continue };
@@ -175,6 +179,7 @@ impl Step for Predict {
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let resolved = cx.around.tracker.resolve(&self.model_uri, &cx.around.root)?;
+        resolved.said.iter().for_each(|said| (cx.tell)(said));
         let bundle = bundle::load(&resolved.path)?;
         let model = bundle.model;
         let reference = self.reference(bundle.profile)?;

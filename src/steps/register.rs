@@ -23,6 +23,8 @@ pub struct Register {
     pub allow_non_validated_model: bool,
     pub alias: Option<String>,
     pub description: Option<String>,
+    /// Another registry is another place to register at.
+    pub registry_uri: Option<String>,
 }
 
 /// A registered version.
@@ -41,10 +43,14 @@ impl Step for Register {
 
     fn needs(&self, around: &Surroundings) -> Result<Needs> {
         // A version is one registry's own, and several registries may share a cache of results.
+        let mut config = serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias });
+        if let (Some(uri), Some(config)) = (&self.registry_uri, config.as_object_mut()) {
+            config.insert("registry_uri".to_owned(), uri.as_str().into());
+        }
         let registry = around.tracker.identity()?.map(|id| ("registry".to_owned(), id));
         Ok(Needs {
             algorithms: BTreeMap::from([("register".to_owned(), VERSION), ("bundle".to_owned(), bundle::VERSION), ("drift".to_owned(), drift::VERSION)]),
-            config: serde_json::json!({ "model_name": self.model_name, "allow_non_validated_model": self.allow_non_validated_model, "alias": self.alias }),
+            config,
             reads: vec![MODEL.id, EVALUATION.id, TRAINING.id, VALIDATION.id],
             external: registry.into_iter().collect(),
             ..Needs::default()

@@ -269,7 +269,7 @@ impl Root {
         self.lock_file("latest")
     }
 
-    fn lock_file(&self, name: &str) -> Result<PathBuf> {
+    pub fn lock_file(&self, name: &str) -> Result<PathBuf> {
         let dir = self.v1.join("locks");
         create_dirs(&dir, 0o777).map_err(failed("create", &dir))?;
         Ok(dir.join(name))

@@ -65,6 +65,12 @@ pub struct Store {
     files: Mutex<Option<fingerprint::Files>>,
 }
 
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    _lock: lock::Lock,
+}
+
 /// What a lookup found.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "there is one a step")]
@@ -165,6 +171,14 @@ impl Store {
     #[must_use]
     pub fn models_dir(&self) -> PathBuf {
         self.home.dir().join("models")
+    }
+
+    /// Takes a lock of this project that only one program holds at a time.
+    ///
+    /// # Errors
+    /// What ends the wait; a disk that forbids writing.
+    pub fn hold(&self, name: &str, wait: Wait<'_>) -> Result<Held> {
+        Ok(Held { _lock: lock::Lock::exclusive(&self.home.lock_file(name)?, wait)? })
     }
 
     /// Writes a file of `.recipe/` (a card), making its folder: all of it or nothing. It is not synced.

@@ -3,6 +3,8 @@
 //! The registry is no cache: nothing here is ever cleaned, and a registered version owns its bundle.
 
 pub mod bundle;
+pub mod mlflow;
+mod outbox;
 mod registry;
 mod runs;
 
@@ -15,11 +17,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Kind, Result};
 
+pub use outbox::{Dataset, Parcel, Waiting};
 pub use registry::{Account, AliasRow, Event, HistoryRow, Registration, Resolved, VersionRow, check_name};
 pub use runs::{Contender, Finished, Member, RunRow, Started, Status, StepRow};
 
 /// Raised with each change of the tables; an older program refuses a newer database.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 const BUSY: Duration = Duration::from_secs(30);
 
 /// The runs and models of a project.
@@ -30,6 +33,8 @@ pub struct Tracker {
     /// Connections for looking that nobody uses at the moment. `SQLite` reads its whole log again when it is opened and no
     /// other connection is there, so they are kept.
     idle: Arc<Mutex<Vec<Connection>>>,
+    /// Where models are asked for first.
+    server: Option<Arc<mlflow::Server>>,
 }
 
 /// A connection for looking, given back at the end.
@@ -57,7 +62,13 @@ impl Tracker {
     /// Nothing is opened or made before it is needed.
     #[must_use]
     pub fn new(database: PathBuf, models: PathBuf) -> Self {
-        Self { database, models, idle: Arc::default() }
+        Self { database, models, idle: Arc::default(), server: None }
+    }
+
+    /// The same with a server that is asked for models first.
+    #[must_use]
+    pub fn with_server(self, server: mlflow::Server) -> Self {
+        Self { server: Some(Arc::new(server)), ..self }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
@@ -118,7 +129,7 @@ impl Tracker {
     /// All that this program reads, whatever an older one, or another process in this moment, made of it already.
     fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(&format!("{}{}", runs::TABLES, registry::TABLES))?;
+        transaction.execute_batch(&format!("{}{}{}", runs::TABLES, registry::TABLES, outbox::TABLES))?;
         registry::remember_who(&transaction)?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
         transaction.commit()

@@ -124,6 +124,8 @@ pub struct Resolved {
     /// The bundle's directory.
     pub path: PathBuf,
     pub digest: String,
+    /// What the user should hear: that it was not found where it was looked for first.
+    pub said: Option<String>,
 }
 
 /// Refuses names that could not be a folder or that MLflow would not take.
@@ -495,11 +497,22 @@ impl Tracker {
     }
 
     /// Finds a model by URI: `models:/<name>/<version>`, `models:/<name>@<alias>`, `models:/<name>/latest`,
-    /// `runs:/<id>`, a model's name (its `champion`), or the path of a bundle.
+    /// `runs:/<id>`, a model's name (its `champion`), or the path of a bundle. A `models:/` URI is asked of the server, where there is one.
+    ///
+    /// # Errors
+    /// Exit code 7 where there is none, or its bundle is missing or damaged; 11 where the server must be asked and cannot.
+    pub fn resolve(&self, uri: &str, root: &Path) -> Result<Resolved> {
+        match &self.server {
+            Some(server) if uri.starts_with("models:/") => self.resolve_there(server, uri, root),
+            _ => self.resolve_here(uri, root),
+        }
+    }
+
+    /// The same in this project's own registry.
     ///
     /// # Errors
     /// Exit code 7 where there is none, or its bundle is missing or damaged.
-    pub fn resolve(&self, uri: &str, root: &Path) -> Result<Resolved> {
+    pub fn resolve_here(&self, uri: &str, root: &Path) -> Result<Resolved> {
         let bad = || {
             Error::model(format!("not a model URI: `{uri}`"))
                 .hint("`models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/NAME/latest`, `runs:/ID` or the path of a bundle")
@@ -515,7 +528,7 @@ impl Tracker {
             let path = root.join(uri);
             if path.is_dir() {
                 let digest = bundle::load(&path)?.digest;
-                return Ok(Resolved { uri: uri.to_owned(), path, digest });
+                return Ok(Resolved { uri: uri.to_owned(), path, digest, said: None });
             }
             return Err(Error::model(format!("no bundle at `{uri}`, and it is no model URI"))
                 .hint("`models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/NAME/latest`, `runs:/ID` or the path of a bundle"));
@@ -539,7 +552,7 @@ impl Tracker {
     }
 
     fn resolved(&self, row: &VersionRow) -> Resolved {
-        Resolved { uri: format!("models:/{}/{}", row.name, row.version), path: self.bundle_dir(&row.name, row.version), digest: row.digest.clone() }
+        Resolved { uri: format!("models:/{}/{}", row.name, row.version), path: self.bundle_dir(&row.name, row.version), digest: row.digest.clone(), said: None }
     }
 }
 

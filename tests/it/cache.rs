@@ -350,6 +350,13 @@ fn changed_configuration_runs_its_step_and_what_that_changes() {
         edit("threshold of a criterion", "evaluate register", "config `validation_criteria[0].threshold`: 0.5 → 0.25", "threshold: 0.5", "threshold: 0.25"),
         edit("model name", "register", "config `model_name`: `houses` → `homes`", "    alias: champion", "    model_name: homes"),
         edit("alias", "register", "config `alias`", "alias: champion", "alias: candidate"),
+        edit(
+            "the registry's address",
+            "register",
+            "config `registry_uri`",
+            "seed: 42\n",
+            "seed: 42\nexperiment: {tracking_uri: \"http://127.0.0.1:9\"}\nmodel_registry: {registry_uri: \"http://127.0.0.1:9/r\"}\n",
+        ),
     ]);
 }
 
@@ -613,7 +620,6 @@ fn changes_that_cannot_be_made_yet_are_named() {
         ("the interpreter of a custom step", None),
         ("an algorithm's version, one up", None),
         ("a comment in a step's code", Some(("    location: data/*.csv\n", "    location: data/*.csv\n    loader_method: load\n"))),
-        ("the registry's address", Some(("seed: 42\n", "seed: 42\nmodel_registry: {registry_uri: \"http://localhost\"}\n"))),
     ];
     let project = project();
     for (name, edit) in later {
