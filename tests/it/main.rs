@@ -22,6 +22,7 @@ mod leaks;
 mod project;
 mod reference;
 mod schema;
+mod serve;
 mod sweep;
 mod tuning;
 mod wide;
