@@ -19,6 +19,7 @@ mod predict;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod show;
 mod status;
 mod sweep;
@@ -114,6 +115,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Score files with a model, without a recipe.
     Predict(predict::PredictArgs),
+    /// Serve a model over HTTP, in MLflow's scoring protocol.
+    Serve(serve::ServeArgs),
     /// How good a model is on files whose target is known, or how good another program's predictions are.
     Evaluate(evaluate::EvaluateArgs),
     /// Run every combination of some overrides, and compare.
@@ -244,6 +247,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Runs(args) => runs::runs(program, args),
         Command::Diff(args) => diff::diff(program, args),
         Command::Predict(args) => predict::predict(program, args),
+        Command::Serve(args) => serve::serve(program, args),
         Command::Evaluate(args) => evaluate::evaluate(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),
         Command::Leaderboard(args) => leaderboard::leaderboard(program, args),

@@ -72,6 +72,11 @@ pub fn load(program: &Program, model: &str) -> Result<Bundle> {
     if path.is_dir() {
         return bundle::load(&path);
     }
-    Err(Error::model(format!("no bundle at `{}`, and it is no model URI", shorten(model)))
-        .hint("`models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID`, or the directory of a bundle, which `recipe models show NAME` prints"))
+    Err(no_bundle(model))
+}
+
+/// There is no model where one was named.
+pub fn no_bundle(model: &str) -> Error {
+    Error::model(format!("no bundle at `{}`, and it is no model URI", shorten(model)))
+        .hint("`models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID`, or the directory of a bundle, which `recipe models show NAME` prints")
 }

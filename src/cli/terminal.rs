@@ -31,6 +31,7 @@ pub enum Style {
 }
 
 /// What may be shown where.
+#[derive(Clone)]
 pub struct Terminal {
     /// Colours and glyphs, live lines.
     pub is_rich: bool,

@@ -249,6 +249,12 @@ impl FittedChain {
         Ok(table)
     }
 
+    /// Does what a row becomes depend on the rows around it?
+    #[must_use]
+    pub fn looks_across_rows(&self) -> bool {
+        self.across().next().is_some()
+    }
+
     /// Raw rows without what [`FittedChain::prepare`] put beside them.
     #[must_use]
     pub fn bare(&self, frame: DataFrame) -> DataFrame {

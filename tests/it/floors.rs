@@ -3,8 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FLOORS: [(&str, u8); 11] =
-    [("cli", 9), ("run", 8), ("recipe", 7), ("steps", 6), ("tracking", 5), ("ml", 4), ("data", 3), ("store", 2), ("card", 2), ("value", 1), ("error", 0)];
+const FLOORS: [(&str, u8); 12] = [
+    ("cli", 9),
+    ("run", 8),
+    ("serve", 8),
+    ("recipe", 7),
+    ("steps", 6),
+    ("tracking", 5),
+    ("ml", 4),
+    ("data", 3),
+    ("store", 2),
+    ("card", 2),
+    ("value", 1),
+    ("error", 0),
+];
 
 fn floor(module: &str) -> Option<u8> {
     FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)

@@ -25,6 +25,7 @@ mod mlflow_server;
 mod project;
 mod reference;
 mod schema;
+mod serve;
 mod sweep;
 mod tracking;
 mod tuning;

@@ -5,7 +5,7 @@
 //! decided over all rows, never over the first ones. Not done here: the data contract (types it wants are
 //! taken as given), dropping rows without a target, remote locations, SQL.
 
-mod cell;
+pub(crate) mod cell;
 mod columnar;
 mod config;
 mod convert;
