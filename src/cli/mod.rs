@@ -8,6 +8,7 @@ mod deps;
 mod diagnostic;
 mod diff;
 mod evaluate;
+mod export;
 mod inspect;
 mod leaderboard;
 mod list;
@@ -111,6 +112,8 @@ enum Command {
     Predict(predict::PredictArgs),
     /// How good a model is on files whose target is known, or how good another program's predictions are.
     Evaluate(evaluate::EvaluateArgs),
+    /// A model for other programs: as ONNX, as SQL.
+    Export(export::ExportArgs),
     /// Run every combination of some overrides, and compare.
     Sweep(sweep::SweepArgs),
     /// The models of past runs, the best first.
@@ -221,6 +224,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Diff(args) => diff::diff(program, args),
         Command::Predict(args) => predict::predict(program, args),
         Command::Evaluate(args) => evaluate::evaluate(program, args),
+        Command::Export(args) => export::export(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),
         Command::Leaderboard(args) => leaderboard::leaderboard(program, args),
         Command::Cache(args) => cache::cache(program, args),

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::explain::Contributions;
+use super::export::{Feature, Lowering, Said, Why};
 use super::{Matrix, TrainingSet};
 use crate::error::{Error, Result};
 use crate::value::{Fault, Value, parse};
@@ -137,6 +138,15 @@ pub trait Predict: Serialize + DeserializeOwned + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Says what it computes in operations that other programs have: the same as [`Predict::predict`], row by row; a row that
+    /// is refused there has no prediction.
+    ///
+    /// # Errors
+    /// Why it has no such form.
+    fn lower(&self, _features: &[Feature], _on: &mut Lowering) -> Result<Said, Why> {
+        Err(Why::new("computes what ONNX and SQL have no operation for"))
+    }
+
     /// One line for the terminal: `ridge, 9 coefficients`.
     fn describe(&self) -> String;
 }
@@ -177,6 +187,11 @@ pub trait FittedEstimator: Send + Sync {
     /// # Errors
     /// As there.
     fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>>;
+    /// See [`Predict::lower`].
+    ///
+    /// # Errors
+    /// As there.
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why>;
     fn describe(&self) -> String;
     /// The fitted state, to be read back by [`EstimatorEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -241,6 +256,10 @@ impl<E: Estimator> FittedEstimator for Fitted<E> {
 
     fn contributions(&self, features: &Matrix) -> Result<Option<Contributions>> {
         self.0.contributions(features)
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        self.0.lower(features, on)
     }
 
     fn describe(&self) -> String {
