@@ -249,7 +249,6 @@ fn mlmodel(parts: &BundleParts<'_>) -> Result<String> {
         "signature": { "inputs": columns(inputs(parts.model), input_type), "outputs": columns(outputs(parts.model)?, output_type), "params": null },
         "run_id": parts.run,
         "model_uuid": &digest(parts.model)[..32],
-        "saved_input_example_info": { "artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "records" },
     });
     // JSON is YAML.
     serde_json::to_string_pretty(&text).map_err(|error| Error::bug(error.to_string()))
