@@ -10,6 +10,7 @@ mod diagnostic;
 mod diff;
 mod evaluate;
 mod events;
+mod export;
 mod inspect;
 mod leaderboard;
 mod list;
@@ -119,6 +120,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// How good a model is on files whose target is known, or how good another program's predictions are.
     Evaluate(evaluate::EvaluateArgs),
+    /// A model for other programs: as ONNX, as SQL.
+    Export(export::ExportArgs),
     /// Run every combination of some overrides, and compare.
     Sweep(sweep::SweepArgs),
     /// The models of past runs, the best first.
@@ -249,6 +252,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Predict(args) => predict::predict(program, args),
         Command::Serve(args) => serve::serve(program, args),
         Command::Evaluate(args) => evaluate::evaluate(program, args),
+        Command::Export(args) => export::export(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),
         Command::Leaderboard(args) => leaderboard::leaderboard(program, args),
         Command::Sync(args) => sync::sync(program, args),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::{self, Calibration, Method};
 use super::conformal::{self, Conformal, Coverage};
+use super::export::{Id, Lowering, Said, Why};
 use super::model::Scored;
 use super::target::{self, FittedTarget, TargetTransform};
 use super::threshold::{self, DecisionThreshold};
@@ -165,6 +166,29 @@ impl Adjustments {
             (Predictions::Scores(scores), _, Some(calibration)) => Predictions::Scores(calibration.apply(task, scores)),
             (as_it_is, ..) => as_it_is,
         }
+    }
+
+    /// [`Adjustments::apply`] in operations that other programs have.
+    ///
+    /// # Errors
+    /// Why it has no such form.
+    pub fn lower(&self, task: &Task, said: Said, on: &mut Lowering) -> Result<Said, Why> {
+        Ok(match (said, &self.target, &self.calibration) {
+            (Said::Values(value), Some(target), _) => {
+                let lowered = target.lower_prediction(value, &mut on.program);
+                Said::Values(lowered.map_err(|why| why.within("target"))?)
+            }
+            (Said::Scores(scores), _, Some(calibration)) => Said::Scores(calibration.lower(task, scores, &mut on.program)),
+            (as_it_is, ..) => as_it_is,
+        })
+    }
+
+    /// [`Adjustments::interval`], where there are intervals.
+    ///
+    /// # Errors
+    /// Why it has no such form.
+    pub fn lower_interval(&self, prediction: Id, on: &mut Lowering) -> Result<Option<[Id; 2]>, Why> {
+        Ok(self.conformal.map(|conformal| conformal.lower(prediction, self.target.as_ref(), &mut on.program)))
     }
 
     /// The score from which on a row of a binary task is positive.

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Task;
+use super::export::{Id, Program};
 use super::metric::classification::{brier_score_loss, log_loss};
 use super::model::Scored;
 use super::target::interpolate;
@@ -119,6 +120,28 @@ impl Calibration {
         scores
     }
 
+    /// [`Calibration::apply`] in operations that other programs have.
+    #[must_use]
+    pub fn lower(&self, task: &Task, mut scores: Vec<Id>, on: &mut Program) -> Vec<Id> {
+        if let (Task::Classification { positive: Some(positive), .. }, [curve], [_, _]) = (task, self.curves.as_slice(), scores.as_slice()) {
+            let share = curve.lower(scores[*positive], on);
+            let mut both = vec![on.sum([(share, -1.0)], 1.0); 2];
+            both[*positive] = share;
+            return both;
+        }
+        for (curve, score) in self.curves.iter().zip(&mut scores) {
+            *score = curve.lower(*score, on);
+        }
+        let total = on.sum(scores.iter().map(|score| (*score, 1.0)), 0.0);
+        let (is_some, is_missing, equal) = (on.above(total, 0.0), on.is_missing(total), on.number(1.0 / scores.len() as f64));
+        let mut shares = Vec::with_capacity(scores.len());
+        for score in scores {
+            let share = on.quotient(score, total);
+            shares.push(on.choose(vec![(is_some, share), (is_missing, total)], equal));
+        }
+        shares
+    }
+
     /// What was learned, in a sentence.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -149,6 +172,24 @@ impl Curve {
         match self {
             Self::Sigmoid { slope, intercept, of_log_odds } => logistic(slope * if *of_log_odds { log_odds(score) } else { score } + intercept),
             Self::Isotonic { scores, shares } => interpolate(scores, shares, score),
+        }
+    }
+
+    fn lower(&self, score: Id, on: &mut Program) -> Id {
+        match self {
+            Self::Sigmoid { slope, intercept, of_log_odds } => {
+                let x = if *of_log_odds {
+                    let score = on.clip(score, Some(1e-15), Some(1.0 - 1e-15));
+                    let rest = on.sum([(score, -1.0)], 1.0);
+                    let odds = on.quotient(score, rest);
+                    on.logarithm(odds)
+                } else {
+                    score
+                };
+                let z = on.sum([(x, *slope)], *intercept);
+                on.sigmoid(z)
+            }
+            Self::Isotonic { scores, shares } => on.curve(score, scores, shares),
         }
     }
 

@@ -20,6 +20,7 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::explain::lineage::{Origin, origins};
+use super::export::{Lowering, Value as Lowered, Why};
 use super::input::{InputColumn, admit};
 use super::selector::column;
 use super::sparse::{Block, Features, is_sparse};
@@ -318,6 +319,21 @@ impl FittedChain {
             origin.from = origin.from.iter().map(|name| self.shown(name).to_owned()).collect();
         }
         Ok(origins)
+    }
+
+    /// The chain in operations that other programs have; what has no such form is added to `problems`, and columns made by it are
+    /// unknown.
+    #[must_use]
+    pub fn lower(&self, problems: &mut Vec<Problem>) -> Lowering {
+        let mut lowering = Lowering::of(&self.inputs, &self.raw);
+        for step in self.steps.iter() {
+            let Err(why) = step.fitted.lower(&mut lowering) else { continue };
+            problems.extend(why.problem(step.fitted.name()));
+            for column in step.after.iter().filter(|column| !lowering.has(&column.name)).collect::<Vec<_>>() {
+                lowering.set(&column.name, Lowered::Unknown(Why::said()));
+            }
+        }
+        lowering
     }
 
     /// What each transform did, in order.

@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::export::{Id, Program};
 use super::target::FittedTarget;
 use crate::error::{Error, Result, counted, thousands};
 use crate::value::Fault;
@@ -101,6 +102,16 @@ impl Conformal {
                 (target.back(z - self.half_width), target.back(z + self.half_width))
             }
         }
+    }
+
+    /// [`Conformal::interval`] in operations that other programs have.
+    #[must_use]
+    pub fn lower(&self, prediction: Id, target: Option<&FittedTarget>, on: &mut Program) -> [Id; 2] {
+        let z = target.map_or(prediction, |target| target.lower_forward(prediction, on));
+        [-self.half_width, self.half_width].map(|half| {
+            let bound = on.plus(z, half);
+            target.map_or(bound, |target| target.lower_back(bound, on))
+        })
     }
 
     /// What was learned, in a sentence.

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::explain::Contributions;
+use super::export::{Feature, Lowering, Said, Why};
 use super::{Matrix, TrainingSet};
 use crate::error::{Error, Result};
 use crate::value::{Fault, Value, parse};
@@ -145,6 +146,15 @@ pub trait Predict: Serialize + DeserializeOwned + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Says what it computes in operations that other programs have: the same as [`Predict::predict`], row by row; a row that
+    /// is refused there has no prediction.
+    ///
+    /// # Errors
+    /// Why it has no such form.
+    fn lower(&self, _features: &[Feature], _on: &mut Lowering) -> Result<Said, Why> {
+        Err(Why::new("computes what ONNX and SQL have no operation for"))
+    }
+
     /// One line for the terminal: `ridge, 9 coefficients`.
     fn describe(&self) -> String;
 }
@@ -190,6 +200,12 @@ pub trait FittedEstimator: Send + Sync {
     /// # Errors
     /// As there.
     fn staged(&self, features: &Matrix, most: usize) -> Result<Option<Vec<(usize, Predictions)>>>;
+
+    /// See [`Predict::lower`].
+    ///
+    /// # Errors
+    /// As there.
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why>;
     fn describe(&self) -> String;
     /// The fitted state, to be read back by [`EstimatorEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -258,6 +274,10 @@ impl<E: Estimator> FittedEstimator for Fitted<E> {
 
     fn staged(&self, features: &Matrix, most: usize) -> Result<Option<Vec<(usize, Predictions)>>> {
         self.0.staged(features, most)
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        self.0.lower(features, on)
     }
 
     fn describe(&self) -> String {

@@ -48,6 +48,7 @@ pub mod drift;
 mod estimator;
 pub mod estimators;
 pub mod explain;
+pub mod export;
 pub mod input;
 pub mod leak;
 pub mod learning_curve;

@@ -4,6 +4,7 @@
 //! it never runs code.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adjust::Adjustments;
 use super::chain::FittedChain;
+use super::export::rows::{self, Record};
 use super::training::target_numbers;
 use super::{FittedEstimator, Matrix, Predictions, Task, conformal, estimators};
 use crate::data::{BATCH_ROWS, Table};
@@ -142,6 +144,9 @@ impl Model {
         }
         let saved: Saved = serde_json::from_value(saved).map_err(|error| Error::model(format!("the model is damaged: {error}")))?;
         let entry = estimators::find(&saved.estimator).ok_or_else(|| Error::model(format!("the model uses an unknown estimator: {}", saved.estimator)))?;
+        if !counts_fit(&saved.fitted, saved.task.classes()) {
+            return Err(Error::model("the model is damaged: its estimator is of another number of classes than its task"));
+        }
         let chain = FittedChain::load(saved.chain)?;
         if chain.features() != saved.features {
             return Err(Error::model("the model is damaged: its transforms make other features than its estimator reads"));
@@ -159,6 +164,20 @@ impl Model {
             estimator: (entry.load)(saved.fitted)?,
             adjustments: saved.adjustments,
         })
+    }
+
+    /// Reads a model that anyone may have written: whatever it passes for, it must score some rows, or refuse them, without falling over.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_tried(saved: serde_json::Value, examples: &[Record]) -> Result<Self> {
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            let model = Self::load(saved)?;
+            // Rows that it refuses are none of its faults.
+            rows::frame(&model.chain.inputs, examples).and_then(|rows| model.predict(&rows)).ok();
+            Ok(model)
+        }));
+        tried.unwrap_or_else(|_| Err(Error::model("the model is damaged: its parts do not fit together")))
     }
 
     /// Predictions for raw rows in memory, in their order.
@@ -262,6 +281,18 @@ impl Model {
         let mut scored = self.unscored();
         self.score(table, |frame, predictions| scored.add(&frame, &self.target, weight, &predictions))?;
         Ok(scored)
+    }
+}
+
+/// Do all counts of classes in a fitted state agree? What is made for each class is made before a row is scored.
+fn counts_fit(state: &serde_json::Value, classes: usize) -> bool {
+    match state {
+        serde_json::Value::Object(map) => map.iter().all(|(key, part)| match part.as_f64() {
+            Some(count) if key == "classes" => count == classes as f64,
+            _ => counts_fit(part, classes),
+        }),
+        serde_json::Value::Array(items) => items.iter().all(|part| counts_fit(part, classes)),
+        _ => true,
     }
 }
 

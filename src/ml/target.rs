@@ -9,6 +9,7 @@ use polars::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::export::{Id, Program, Why};
 use super::matrix::numbers;
 use super::selector::column;
 use super::transformers::power::Method;
@@ -259,7 +260,133 @@ impl Curve {
     }
 }
 
+impl Curve {
+    /// [`Curve::forward`] in operations that other programs have.
+    fn lower_forward(&self, y: Id, on: &mut Program) -> Id {
+        let scaled = |z: Id, center: f64, scale: f64, on: &mut Program| {
+            let centred = on.plus(z, -center);
+            on.over(centred, scale)
+        };
+        match self {
+            Self::Log => of_zero_too(y, on),
+            Self::Log1p => {
+                let moved = on.plus(y, 1.0);
+                of_zero_too(moved, on)
+            }
+            Self::Sqrt => on.root(y),
+            Self::BoxCox { lambda, center, scale } => {
+                let powered = Method::BoxCox.lower(y, *lambda, on);
+                scaled(powered, *center, *scale, on)
+            }
+            Self::YeoJohnson { lambda, center, scale } => {
+                let powered = Method::YeoJohnson.lower(y, *lambda, on);
+                scaled(powered, *center, *scale, on)
+            }
+            Self::Scaled { center, scale } => scaled(y, *center, *scale, on),
+            Self::Ranks { targets, ranks } => on.curve(y, targets, ranks),
+        }
+    }
+
+    /// [`Curve::back`]; missing where it is not finite, but for a missing `z`.
+    fn lower_back(&self, z: Id, on: &mut Program) -> Id {
+        match self {
+            Self::Log => on.exponential(z),
+            Self::Log1p => {
+                let e = on.exponential(z);
+                on.plus(e, -1.0)
+            }
+            Self::Sqrt => {
+                let from_zero = on.clip(z, Some(0.0), None);
+                on.product(from_zero, from_zero)
+            }
+            Self::BoxCox { lambda, center, scale } => {
+                let t = on.sum([(z, *scale)], *center);
+                let log = undone(t, *lambda, on);
+                on.exponential(log)
+            }
+            Self::YeoJohnson { lambda, center, scale } => {
+                let t = on.sum([(z, *scale)], *center);
+                let minus = on.times(t, -1.0);
+                let (high, low) = (undone(t, *lambda, on), undone(minus, 2.0 - lambda, on));
+                let (high, low) = (on.exponential(high), on.exponential(low));
+                let (high, low) = (on.plus(high, -1.0), on.sum([(low, -1.0)], 1.0));
+                let is_low = on.below(t, 0.0);
+                on.choose(vec![(is_low, low)], high)
+            }
+            Self::Scaled { center, scale } => on.sum([(z, *scale)], *center),
+            Self::Ranks { targets, ranks } => on.curve(z, ranks, targets),
+        }
+    }
+}
+
+/// The natural logarithm, which is infinite at 0.
+fn of_zero_too(y: Id, on: &mut Program) -> Id {
+    let (log, is_zero, least) = (on.logarithm(y), on.equals(y, 0.0), on.number(f64::NEG_INFINITY));
+    on.choose(vec![(is_zero, least)], log)
+}
+
+/// ln(1 + lambda · t) / lambda, or t.
+fn undone(t: Id, lambda: f64, on: &mut Program) -> Id {
+    if lambda == 0.0 {
+        return t;
+    }
+    let moved = on.sum([(t, lambda)], 1.0);
+    let log = on.logarithm(moved);
+    on.over(log, lambda)
+}
+
 impl FittedTarget {
+    /// [`FittedTarget::back`] in operations that other programs have.
+    #[must_use]
+    pub fn lower_back(&self, z: Id, on: &mut Program) -> Id {
+        let y = self.curve.lower_back(z, on);
+        if matches!(self.curve, Curve::Sqrt | Curve::Scaled { .. } | Curve::Ranks { .. }) {
+            return y;
+        }
+        let (is_missing, was_missing) = (on.is_missing(y), on.is_missing(z));
+        let (is_high, high, low, missing) = (on.from(z, self.curve.forward(self.high)), on.number(self.high), on.number(self.low), on.missing());
+        let beyond = on.choose(vec![(was_missing, missing), (is_high, high)], low);
+        on.choose(vec![(is_missing, beyond)], y)
+    }
+
+    /// [`FittedTarget::forward`].
+    #[must_use]
+    pub fn lower_forward(&self, y: Id, on: &mut Program) -> Id {
+        self.curve.lower_forward(y, on)
+    }
+
+    /// [`FittedTarget::prediction`].
+    ///
+    /// # Errors
+    /// More residuals than are worth an operation each.
+    pub fn lower_prediction(&self, z: Id, on: &mut Program) -> Result<Id, Why> {
+        const MOST_RESIDUALS: usize = 200;
+        if self.residuals.is_empty() {
+            return Ok(self.lower_back(z, on));
+        }
+        let count = self.residuals.len() as f64;
+        // The mean of exp(z + r) is exp(z) times the mean of exp(r).
+        let factor = self.residuals.iter().map(|residual| residual.exp()).sum::<f64>() / count;
+        match self.curve {
+            Curve::Log | Curve::Log1p if factor.is_finite() => {
+                let e = on.exponential(z);
+                Ok(on.sum([(e, factor)], if self.curve == Curve::Log { 0.0 } else { -1.0 }))
+            }
+            _ if self.residuals.len() > MOST_RESIDUALS => {
+                Err(Why::new(format!("takes the mean over {} residuals (`smearing`) of a transform other than log and log1p", self.residuals.len())))
+            }
+            _ => {
+                let mut terms = Vec::with_capacity(self.residuals.len());
+                for residual in &self.residuals {
+                    let moved = on.plus(z, *residual);
+                    terms.push((self.lower_back(moved, on), 1.0));
+                }
+                let sum = on.sum(terms, 0.0);
+                Ok(on.over(sum, count))
+            }
+        }
+    }
+
     /// The transform's name in recipe.yaml.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -14,6 +14,7 @@ use polars::prelude::{Column, LazyFrame};
 use crate::card;
 use crate::data::{Role, Roles, Table};
 use crate::error::{Error, Result};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::ColumnKind;
 use crate::ml::sparse::Block;
 use crate::value::{Fault, Value, parse};
@@ -116,6 +117,15 @@ pub trait Apply: Serialize + DeserializeOwned + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Says what it computes in operations that other programs have: the same as [`Apply::apply`], column by column.
+    ///
+    /// # Errors
+    /// Why it has no such form.
+    fn lower(&self, _on: &mut Lowering) -> Result<(), Why> {
+        let why = if self.across_rows().is_some() { "gives rows values of other rows" } else { "computes what ONNX and SQL have no operation for" };
+        Err(Why::new(why))
+    }
+
     /// What was learned, as tables for the card and for `recipe show transformer`.
     fn learned(&self) -> Vec<card::Table>;
 }
@@ -166,6 +176,11 @@ pub trait FittedTransform: Send + Sync {
 
     /// See [`Apply::blocks`].
     fn blocks(&self) -> Vec<Block>;
+    /// See [`Apply::lower`].
+    ///
+    /// # Errors
+    /// As there.
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why>;
     fn learned(&self) -> Vec<card::Table>;
     /// The fitted state, to be read back by [`TransformerEntry::load`].
     fn save(&self) -> serde_json::Value;
@@ -216,6 +231,10 @@ impl<T: Transformer> FittedTransform for Fitted<T> {
 
     fn blocks(&self) -> Vec<Block> {
         self.0.blocks()
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        self.0.lower(on)
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -506,6 +506,7 @@ impl Runner<'_> {
                 tell: &tell,
                 note,
                 notes,
+                before: &self.entries,
             };
             match step.run(&context).map_err(|error| session.recipe.document.locate(error)) {
                 Ok(report) => report,

@@ -19,6 +19,7 @@ use crate::error::{Error, Problem, Result};
 use crate::ml::Task;
 use crate::ml::chain::FittedChain;
 use crate::ml::model::Model;
+use crate::store::Entry;
 use crate::tracking::Tracker;
 
 pub mod applied;
@@ -30,6 +31,7 @@ pub mod ingest;
 pub mod leaks;
 pub mod predict;
 pub mod register;
+pub mod skew;
 pub mod slices;
 pub mod split;
 pub mod train;
@@ -270,6 +272,8 @@ pub struct Context<'a> {
     pub note: &'a (dyn Fn(&str, &serde_json::Value) -> Result<()> + Sync),
     /// What earlier runs noted, by name.
     pub notes: &'a BTreeMap<String, serde_json::Value>,
+    /// The results of the steps before this one, with their keys.
+    pub before: &'a BTreeMap<&'static str, Entry>,
 }
 
 /// What a running step does, and how far it is, where that can be counted.

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
 use serde::{Deserialize, Serialize};
 
+use super::skew;
 use super::{Context, EVALUATION, Json, MODEL, Needs, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::Table;
 use crate::error::{Error, Kind, Result};
 use crate::ml::Task;
 use crate::ml::drift::{self, ColumnReference, Reference};
+use crate::ml::export::{self, onnx};
 use crate::ml::model::Model;
 use crate::tracking::bundle::{self, BundleParts};
 
@@ -90,7 +92,17 @@ impl Step for Register {
         let training = cx.read(&TRAINING)?;
         let reference = reference(&model, &training, &cx.read(&VALIDATION)?)?;
         let profile = serde_json::to_value(&reference).unwrap_or_default();
+        let lowered = export::lower(&model);
+        // One sentence for all that has no form.
+        let lowered = lowered.map_err(|error| error.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; "));
+        let onnx = lowered.as_ref().map_err(String::clone).and_then(|program| onnx::write(program).map_err(|why| why.text().to_owned()));
+        let saved = model.save().to_string().into_bytes();
+        let skew = skew::replay(&model, &saved, lowered.as_ref().map_err(String::as_str), &training)?;
         let parts = BundleParts {
+            saved: &saved,
+            onnx: onnx.as_deref().map_err(String::as_str),
+            skew: &serde_json::to_value(&skew).unwrap_or_default(),
+            steps: cx.before,
             model: &model,
             training: &training,
             profile: &profile,
@@ -150,11 +162,15 @@ impl Step for Register {
                             }),
                         ],
                     ),
+                    skew.tab(),
                     Tab::new(
                         "bundle",
                         "Bundle",
                         vec![
-                            Block::Facts(vec![Fact::new("model digest", registered.digest.as_str())]),
+                            Block::Facts(vec![
+                                Fact::new("model digest", registered.digest.as_str()),
+                                Fact::new("ONNX", onnx.as_ref().map_or_else(|why| format!("none: {why}"), |_| "model.onnx".to_owned())),
+                            ]),
                             Block::Table(CardTable { caption: "Files".to_owned(), columns: ["file", "size"].map(str::to_owned).to_vec(), rows: contents }),
                         ],
                     ),

@@ -1,25 +1,39 @@
 //! A bundle: the directory that holds everything a trained model needs. Loading one never runs code.
 //!
-//! `LINEAGE.json` names every other file with its digest, so damage is found before anything is used.
+//! `LINEAGE.json` names every other file with its digest, so damage is found before anything is used, and says from which data,
+//! configuration and algorithms the model came. `model.json` is what this program loads. For `MLflow` there are `MLmodel`, a loader in Python
+//! and what it needs: `model.onnx` where the model has a form in ONNX; where it has none the loader calls this program.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use chrono::{DateTime, Utc};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Table;
 use crate::data::rows;
 use crate::error::{Error, Result};
+use crate::ml::export::lowering::input_kind;
+use crate::ml::export::program::InputKind;
+use crate::ml::export::rows::Record;
 use crate::ml::model::Model;
 use crate::ml::{Predictions, Task};
 use crate::store::fault::{Op, point};
+use crate::store::{Digest, Entry};
 
 /// Raised when the layout changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Written last; names the other files.
 const LINEAGE: &str = "LINEAGE.json";
+/// What `MLflow` imports.
+const LOADER: &str = "code/recipe_pyfunc.py";
+const ONNX: &str = "model.onnx";
+/// What the loader needs in Python.
+const REQUIREMENTS: [&str; 3] = ["numpy>=1.26,<3", "onnxruntime>=1.17,<2", "pandas>=1.5,<4"];
+/// A few training rows.
+const EXAMPLE: &str = "input_example.json";
 /// A bundle's files may be this large.
 const MAX_BYTES: u64 = 4 << 30;
 
@@ -34,6 +48,14 @@ pub struct BundleParts<'a> {
     pub resolved_config: &'a str,
     pub example_rows: usize,
     pub now: DateTime<Utc>,
+    /// [`Model::save`] as JSON.
+    pub saved: &'a [u8],
+    /// The model as an ONNX file, or why there is none.
+    pub onnx: Result<&'a [u8], &'a str>,
+    /// What was replayed before the bundle was written.
+    pub skew: &'a serde_json::Value,
+    /// The steps that led here.
+    pub steps: &'a BTreeMap<&'static str, Entry>,
 }
 
 /// A loaded bundle.
@@ -42,6 +64,8 @@ pub struct Bundle {
     pub digest: String,
     /// What later rows are held against ([`crate::ml::drift::Reference`]).
     pub profile: serde_json::Value,
+    /// A few training rows.
+    pub examples: Vec<Record>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,8 +77,42 @@ struct Lineage {
     run: String,
     model_digest: String,
     evaluation: serde_json::Value,
+    /// Why the model has no form in ONNX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    without_onnx: Option<String>,
+    /// What led to the model, by step.
+    #[serde(default)]
+    steps: BTreeMap<String, Origin>,
     /// File → BLAKE3.
     files: BTreeMap<String, String>,
+}
+
+/// What a step's result depends on, as digests: source files (data, SQL, hooks), artifacts of other steps, its configuration, versions.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Origin {
+    key: String,
+    algorithms: BTreeMap<String, u32>,
+    config: String,
+    files: BTreeMap<String, String>,
+    inputs: BTreeMap<String, String>,
+    outputs: BTreeMap<String, String>,
+    seed: Option<u64>,
+}
+
+impl Origin {
+    fn of(entry: &Entry) -> Self {
+        let texts = |digests: &BTreeMap<String, Digest>| digests.iter().map(|(name, digest)| (name.clone(), digest.to_string())).collect();
+        Self {
+            key: entry.digest.to_string(),
+            algorithms: entry.key.algorithms.clone(),
+            config: Digest::of(entry.key.config.to_string().as_bytes()).to_string(),
+            files: texts(&entry.key.files),
+            inputs: texts(&entry.key.inputs),
+            outputs: entry.outputs.iter().map(|(name, stored)| (name.clone(), stored.digest.to_string())).collect(),
+            seed: entry.key.seed,
+        }
+    }
 }
 
 /// The model's identity: weights, transformer and signature; no times, no run.
@@ -88,13 +146,22 @@ pub fn outputs(model: &Model) -> Result<Vec<(String, String)>> {
 pub fn write(dir: &Path, parts: &BundleParts<'_>) -> Result<()> {
     point(Op::Write).and_then(|()| fs::create_dir_all(dir)).map_err(|error| Error::io("create", dir, &error))?;
     let example = rows::records(&parts.training.head(parts.example_rows)?, &inputs(parts.model).into_iter().map(|(name, _)| name).collect::<Vec<_>>());
-    let files: BTreeMap<&str, Vec<u8>> = BTreeMap::from([
+    let mut files: BTreeMap<&str, Vec<u8>> = BTreeMap::from([
+        (LOADER, include_bytes!("recipe_pyfunc.py").to_vec()),
+        ("requirements.txt", REQUIREMENTS.join("\n").into_bytes()),
+        ("python_env.yaml", b"python: \"3.11\"\nbuild_dependencies: [pip]\ndependencies: [\"-r requirements.txt\"]\n".to_vec()),
+        ("conda.yaml", conda().into_bytes()),
+        ("skew.json", json(parts.skew)?),
+        ("serving_input_example.json", json(&serde_json::json!({ "dataframe_records": &example }))?),
         ("MLmodel", mlmodel(parts)?.into_bytes()),
-        ("model.json", json(&parts.model.save())?),
+        ("model.json", parts.saved.to_vec()),
         ("config.resolved.yaml", parts.resolved_config.as_bytes().to_vec()),
         ("training_profile.json", json(parts.profile)?),
-        ("input_example.json", json(&example)?),
+        (EXAMPLE, json(&example)?),
     ]);
+    if let Ok(bytes) = parts.onnx {
+        files.insert(ONNX, bytes.to_vec());
+    }
     let lineage = Lineage {
         bundle_version: VERSION,
         recipe: parts.recipe.to_owned(),
@@ -102,20 +169,27 @@ pub fn write(dir: &Path, parts: &BundleParts<'_>) -> Result<()> {
         run: parts.run.to_owned(),
         model_digest: digest(parts.model),
         evaluation: parts.evaluation.clone(),
+        without_onnx: parts.onnx.err().map(str::to_owned),
+        steps: parts.steps.iter().map(|(name, entry)| ((*name).to_owned(), Origin::of(entry))).collect(),
         files: files.iter().map(|(name, bytes)| ((*name).to_owned(), blake3::hash(bytes).to_hex().to_string())).collect(),
     };
     let lineage = serde_json::to_vec_pretty(&lineage).map_err(|error| Error::bug(error.to_string()))?;
+    let mut written = Vec::with_capacity(files.len() + 1);
     for (name, bytes) in files.iter().map(|(name, bytes)| (*name, bytes)).chain([(LINEAGE, &lineage)]) {
         let path = dir.join(name);
-        let write = || -> std::io::Result<()> {
+        let write = || -> std::io::Result<fs::File> {
             point(Op::Write)?;
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
             let mut file = fs::File::create(&path)?;
             std::io::Write::write_all(&mut file, bytes)?;
-            file.sync_all()
+            Ok(file)
         };
-        write().map_err(|error| Error::io("write", &path, &error))?;
+        written.push((write().map_err(|error| Error::io("write", &path, &error))?, path));
     }
-    Ok(())
+    // Side by side, so that the disk is waited for once and not for each.
+    written.par_iter().try_for_each(|(file, path)| file.sync_all().map_err(|error| Error::io("write", path, &error)))
 }
 
 /// A bundle's files with their sizes, by name.
@@ -123,10 +197,20 @@ pub fn write(dir: &Path, parts: &BundleParts<'_>) -> Result<()> {
 /// # Errors
 /// Where the directory cannot be read.
 pub fn files(dir: &Path) -> Result<Vec<(String, u64)>> {
-    let read = || -> std::io::Result<Vec<(String, u64)>> {
-        fs::read_dir(dir)?.map(|entry| entry.and_then(|entry| Ok((entry.file_name().to_string_lossy().into_owned(), entry.metadata()?.len())))).collect()
-    };
-    let mut files = read().map_err(|error| Error::io("read", dir, &error))?;
+    fn read(dir: &Path, within: &str, files: &mut Vec<(String, u64)>) -> std::io::Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let name = format!("{within}{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_dir() {
+                read(&entry.path(), &format!("{name}/"), files)?;
+            } else {
+                files.push((name, entry.metadata()?.len()));
+            }
+        }
+        Ok(())
+    }
+    let mut files = Vec::new();
+    read(dir, "", &mut files).map_err(|error| Error::io("read", dir, &error))?;
     files.sort();
     Ok(files)
 }
@@ -143,29 +227,56 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 
 /// The file by which other tools know a model directory.
 fn mlmodel(parts: &BundleParts<'_>) -> Result<String> {
-    let columns = |columns: Vec<(String, String)>| {
+    let columns = |columns: Vec<(String, String)>, kind: fn(&str) -> &'static str| {
         let list: Vec<serde_json::Value> =
-            columns.into_iter().map(|(name, kind)| serde_json::json!({ "name": name, "type": mlflow_type(&kind), "required": false })).collect();
+            columns.into_iter().map(|(name, of)| serde_json::json!({ "name": name, "type": kind(&of), "required": false })).collect();
         serde_json::Value::from(list).to_string()
     };
+    let mut flavors = serde_json::json!({
+        "recipe": { "data": "model.json", "version": VERSION },
+        "python_function": {
+            "loader_module": "recipe_pyfunc",
+            "code": "code",
+            "env": { "conda": "conda.yaml", "virtualenv": "python_env.yaml" },
+            "python_version": "3.11.0",
+        },
+    });
+    if parts.onnx.is_ok() {
+        flavors["onnx"] = serde_json::json!({ "onnx_version": "1.14.0", "data": ONNX, "providers": ["CPUExecutionProvider"] });
+    }
     let text = serde_json::json!({
-        "flavors": { "recipe": { "data": "model.json", "version": VERSION } },
-        "signature": { "inputs": columns(inputs(parts.model)), "outputs": columns(outputs(parts.model)?), "params": null },
+        "flavors": flavors,
+        "signature": { "inputs": columns(inputs(parts.model), input_type), "outputs": columns(outputs(parts.model)?, output_type), "params": null },
         "run_id": parts.run,
         "model_uuid": &digest(parts.model)[..32],
-        "saved_input_example_info": { "artifact_path": "input_example.json", "type": "dataframe", "pandas_orient": "records" },
     });
     // JSON is YAML.
     serde_json::to_string_pretty(&text).map_err(|error| Error::bug(error.to_string()))
 }
 
-fn mlflow_type(kind: &str) -> &'static str {
-    match kind {
-        "integer" | "float" => "double",
-        "boolean" => "boolean",
-        "date" | "datetime" => "datetime",
+/// What `MLflow` calls the type of a raw column: every number is a double, so that whole numbers and missing ones convert.
+fn input_type(kind: &str) -> &'static str {
+    match input_kind(kind) {
+        Some(InputKind::Number) => "double",
+        Some(InputKind::Boolean) => "boolean",
+        Some(InputKind::Date | InputKind::Datetime) => "datetime",
+        _ if kind.starts_with("datetime") => "datetime",
         _ => "string",
     }
+}
+
+fn output_type(kind: &str) -> &'static str {
+    match kind {
+        "integer" => "long",
+        "float" => "double",
+        "boolean" => "boolean",
+        _ => "string",
+    }
+}
+
+fn conda() -> String {
+    let pip: Vec<String> = REQUIREMENTS.iter().map(|package| format!("      - \"{package}\"\n")).collect();
+    format!("channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n  - pip:\n{}", pip.concat())
 }
 
 /// Reads a bundle and checks every file against its digest.
@@ -195,7 +306,8 @@ pub fn load(dir: &Path) -> Result<Bundle> {
     let lineage: Lineage = serde_json::from_value(lineage).map_err(|error| damaged(format!("`LINEAGE.json`: {error}")))?;
     let mut files = BTreeMap::new();
     for (name, wanted) in &lineage.files {
-        if Path::new(name).components().count() != 1 || name == ".." || name == "." {
+        let parts: Vec<Component<'_>> = Path::new(name).components().collect();
+        if !matches!(parts.as_slice(), [Component::Normal(_)] | [Component::Normal(_), Component::Normal(_)]) {
             return Err(damaged(format!("it names a file outside of it: `{}`", crate::error::shorten(name))));
         }
         let bytes = read(name)?;
@@ -208,9 +320,10 @@ pub fn load(dir: &Path) -> Result<Bundle> {
         let bytes = files.get(name).ok_or_else(|| damaged(format!("`{name}` is not listed")))?;
         serde_json::from_slice(bytes).map_err(|error| damaged(format!("`{name}`: {error}")))
     };
-    let model = Model::load(part("model.json")?)?;
+    let examples: Vec<Record> = serde_json::from_value(part(EXAMPLE)?).map_err(|error| damaged(format!("`{EXAMPLE}`: {error}")))?;
+    let model = Model::load_tried(part("model.json")?, &examples)?;
     if digest(&model) != lineage.model_digest {
         return Err(damaged("the model's digest differs".to_owned()));
     }
-    Ok(Bundle { model, digest: lineage.model_digest, profile: part("training_profile.json")? })
+    Ok(Bundle { model, digest: lineage.model_digest, profile: part("training_profile.json")?, examples })
 }

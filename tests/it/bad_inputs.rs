@@ -840,13 +840,22 @@ fn scoring() -> Project {
     project.ok(&["run"]);
     let models = project.ok(&["models", "show", "houses"]).stdout;
     let from = PathBuf::from(models.lines().find_map(|line| line.strip_prefix("v1: ")).unwrap().split("  digest").next().unwrap());
-    fs::create_dir(project.path("bundle")).unwrap();
-    for entry in fs::read_dir(&from).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, project.path("bundle").join(path.file_name().unwrap())).unwrap();
-    }
+    copy(&from, &project.path("bundle"));
     project.ok(&["run", "predict"]);
     project
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, to).unwrap();
+        }
+    }
 }
 
 /// Changes a bundle's model and the digests with it, as a forger would.
@@ -961,7 +970,7 @@ fn a_bundle_that_is_damaged_newer_or_forged_is_refused() {
                 &["damaged"],
             )
             .run(&["run", "predict"]),
-            bad("81 newer bundle", |p| p.edit("bundle/LINEAGE.json", "\"bundle_version\": 1", "\"bundle_version\": 9"), 7, &["newer", "update recipe"])
+            bad("81 newer bundle", |p| p.edit("bundle/LINEAGE.json", "\"bundle_version\": 2", "\"bundle_version\": 9"), 7, &["newer", "update recipe"])
                 .run(&["run", "predict"]),
             bad("81 newer model", |p| forge(p, "\"format\":1", "\"format\":9"), 7, &["newer", "update recipe"]).run(&["run", "predict"]),
             bad("81 absurd version", |p| forge(p, "\"format\":1", "\"format\":-1"), 7, &["damaged"]).run(&["run", "predict"]),

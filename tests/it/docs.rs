@@ -29,6 +29,11 @@ fn the_page_on_models_shows_what_happens() {
 }
 
 #[test]
+fn the_page_on_export_shows_what_happens() {
+    assert_eq!(replay("docs/export.md", &Project::empty(), steady), 5);
+}
+
+#[test]
 fn the_page_on_testing_shows_what_happens() {
     assert_eq!(replay("docs/testing.md", &Project::empty(), steady), 6);
 }

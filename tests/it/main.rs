@@ -14,6 +14,7 @@ mod diff;
 mod docs;
 mod drift;
 mod explain;
+mod export;
 mod faults;
 mod floors;
 mod gate;

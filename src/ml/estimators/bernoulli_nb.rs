@@ -7,6 +7,7 @@ use super::counts::ClassSums;
 use super::linear_model::LinearModel;
 use super::shared::{Refusals, positive, require_finite, require_width};
 use crate::error::{Error, Result};
+use crate::ml::export::{Feature, Lowering, Said, Why};
 use crate::ml::{Coefficient, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -107,6 +108,21 @@ impl Predict for FittedBernoulliNb {
 
     fn coefficients(&self) -> Vec<Coefficient> {
         self.model.coefficients()
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let mut there = Vec::with_capacity(features.len());
+        for feature in features {
+            there.push(match *feature {
+                Feature::Number(x) => {
+                    let is = on.program.above(x, self.binarize);
+                    Feature::Number(on.program.as_number(is))
+                }
+                Feature::OneHot { width, .. } if self.binarize >= 1.0 => Feature::OneHot { code: on.program.number(-1.0), width },
+                Feature::OneHot { .. } => *feature,
+            });
+        }
+        self.model.lower(&there, on)
     }
 
     fn describe(&self) -> String {

@@ -8,7 +8,7 @@ use crate::ml::explain::{OutputContributions, Scale};
 use crate::ml::{Chunk, EstimatorEntry, FittedEstimator, Matrix, Predictions, Task, TrainingSet, UnfittedEstimator};
 use crate::value::Value;
 
-pub(super) fn value_of(json: &serde_json::Value) -> Value {
+pub(in crate::ml) fn value_of(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(b) => Value::Bool(*b),
@@ -24,7 +24,7 @@ fn one(key: &str, value: Value) -> Value {
 }
 
 /// The defaults, but few trees.
-fn defaults(entry: &EstimatorEntry) -> Box<dyn UnfittedEstimator> {
+pub(in crate::ml) fn defaults(entry: &EstimatorEntry) -> Box<dyn UnfittedEstimator> {
     with(entry, BTreeMap::new())
 }
 
@@ -56,14 +56,14 @@ const HOLD_OTHERS: [&str; 2] = ["voting", "stacking"];
 /// Estimators that learn where missing values go.
 const TAKE_MISSING: [&str; 4] = ["decision_tree", "random_forest", "extra_trees", "gradient_boosting"];
 
-pub(super) fn tasks(entry: &EstimatorEntry) -> Vec<Task> {
+pub(in crate::ml) fn tasks(entry: &EstimatorEntry) -> Vec<Task> {
     let labels = |n: usize| (0..n).map(|i| format!("class {i}")).collect();
     let all = [Task::Regression, Task::Classification { classes: labels(2), positive: Some(1) }, Task::Classification { classes: labels(4), positive: None }];
     all.into_iter().filter(|task| (entry.supports)(task)).collect()
 }
 
 /// Columns of `scale` times waves, a target that follows them, and of four classes only 0, 1 and 3. No number is below 0.
-pub(super) fn set(task: &Task, rows: usize, columns: usize, scale: f64) -> TrainingSet {
+pub(in crate::ml) fn set(task: &Task, rows: usize, columns: usize, scale: f64) -> TrainingSet {
     let x = Matrix { rows, columns: (0..columns).map(|j| (0..rows).map(|i| scale * (wave(i, j) + 1.0)).collect()).collect(), blocks: Vec::new() };
     let y = (0..rows).map(|i| target(task, i)).collect();
     let features = (0..columns).map(|j| format!("f{j}")).collect();
@@ -84,14 +84,14 @@ fn target(task: &Task, i: usize) -> f64 {
     }
 }
 
-pub(super) fn numbers(predictions: &Predictions) -> Vec<f64> {
+pub(in crate::ml) fn numbers(predictions: &Predictions) -> Vec<f64> {
     match predictions {
         Predictions::Values(values) => values.clone(),
         Predictions::Scores(scores) => scores.concat(),
     }
 }
 
-pub(super) fn x_of(set: &TrainingSet) -> Matrix {
+pub(in crate::ml) fn x_of(set: &TrainingSet) -> Matrix {
     set.whole().unwrap().x
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shared::{class_weights, require_target, wrong_choice};
 use crate::error::{Error, Result};
+use crate::ml::export::{Feature, Lowering, Said, Why};
 use crate::ml::{Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -170,6 +171,14 @@ impl Predict for FittedDummy {
                 Predictions::Scores(scores)
             }
         })
+    }
+
+    fn lower(&self, _features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        match self {
+            Self::Number { value, .. } => Ok(Said::Values(on.program.number(*value))),
+            Self::Shares { shares, .. } => Ok(Said::Scores(shares.iter().map(|share| on.program.number(*share)).collect())),
+            Self::Draws { .. } => Err(Why::new("draws by a hash of the row")),
+        }
     }
 
     fn describe(&self) -> String {

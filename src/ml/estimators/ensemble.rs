@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{find, named};
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Feature, Id, Lowering, Said, Why};
 use crate::ml::metric::task_name;
 use crate::ml::{EstimatorEntry, FittedEstimator, Matrix, Predictions, Task, TrainingSet, UnfittedEstimator};
 use crate::value::{Fault, Value};
@@ -122,6 +123,17 @@ impl TryFrom<Saved> for FittedMember {
 pub fn fit_all(members: &Members, on: &TrainingSet) -> Result<Vec<FittedMember>> {
     let fit = |(name, member): (&String, &Member)| Ok(FittedMember { name: name.clone(), estimator: member.fit(&format!("estimators.{name}"), on)? });
     members.iter().map(fit).collect()
+}
+
+/// What a member says in operations that other programs have.
+///
+/// # Errors
+/// Why it has no such form.
+pub fn lower(estimator: &dyn FittedEstimator, features: &[Feature], on: &mut Lowering) -> Result<Vec<Id>, Why> {
+    match estimator.lower(features, on).map_err(|why| why.within(estimator.name()))? {
+        Said::Values(value) => Ok(vec![value]),
+        Said::Scores(scores) => Ok(scores),
+    }
 }
 
 /// What a member says, one column for a number or for each of so many classes.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::shared::{Refusals, class_weights, power_of_two, require_target, require_width};
 use crate::error::{Error, Result, counted, thousands};
 use crate::ml::explain::{Contributions, OutputContributions, Scale};
+use crate::ml::export::{Feature, Lowering, Said, Why};
 use crate::ml::trees::cart::Rows;
 use crate::ml::trees::{Binned, Cart, Shapley, Targets, Thresholds, Trees};
 use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
@@ -378,6 +379,15 @@ impl Predict for FittedForest {
         };
         let scale = if self.classes > 0 { Scale::Probability } else { Scale::Prediction };
         Ok(Some(Contributions { scale, work: self.trees.shapley_work(), outputs: base.into_iter().zip(values).enumerate().map(output).collect() }))
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let sums = on.program.trees(&self.trees, Feature::numbers(features)?, self.classes.max(1));
+        let mut means = Vec::with_capacity(sums.len());
+        for sum in sums {
+            means.push(on.program.over(sum, self.trees.len() as f64));
+        }
+        Ok(if self.classes == 0 { Said::Values(means.swap_remove(0)) } else { Said::Scores(means) })
     }
 
     fn describe(&self) -> String {

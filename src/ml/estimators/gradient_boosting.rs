@@ -9,6 +9,7 @@ use super::forest::{MOST_DEPTH, TreeRows, importance_lines, refuse_infinite};
 use super::shared::{Refusals, class_weights, not_negative, positive, present, require_width, wrong_choice};
 use crate::error::{Error, Result, counted, nearest, thousands};
 use crate::ml::explain::{Contributions, OutputContributions, Scale};
+use crate::ml::export::{Feature, Lowering, Said, Why};
 use crate::ml::trees::bins::MOST_CATEGORIES;
 use crate::ml::trees::boost::{Fit, Validation};
 use crate::ml::trees::cart::shares;
@@ -605,6 +606,19 @@ impl Predict for FittedGradientBoosting {
             |(k, ((base, start), values)): (usize, ((f64, &f64), _))| OutputContributions { class: classes.get(k).copied(), base: base + start, values };
         let outputs = base.into_iter().zip(start).zip(values).enumerate().map(output).collect();
         Ok(Some(Contributions { scale, work: self.boosted.trees.shapley_work(), outputs }))
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let sums = on.program.trees(&self.boosted.trees, Feature::numbers(features)?, self.boosted.start.len());
+        let mut scores = Vec::with_capacity(sums.len());
+        for (sum, start) in sums.into_iter().zip(&self.boosted.start) {
+            scores.push(on.program.plus(sum, *start));
+        }
+        let found = self.link.lower(scores, &mut on.program);
+        if self.classes == 0 {
+            return found.first().copied().map(Said::Values).ok_or_else(|| Why::new("has no output"));
+        }
+        Ok(Said::among(found, self.classes, &self.present, on))
     }
 
     fn describe(&self) -> String {

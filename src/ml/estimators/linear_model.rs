@@ -14,6 +14,7 @@ use super::penalised::{Loss, Problem, Terms, each_row};
 use super::shared::{Moments, Scaling, Targets, require_finite, require_width, softmax};
 use crate::error::{Error, Result};
 use crate::ml::explain::{Contributions, OutputContributions, Scale};
+use crate::ml::export::{Feature, Keys, Lowering, Said, Values, Why};
 use crate::ml::linalg::{Block, ROWS, Solver, Symmetric, dot};
 use crate::ml::sparse::Csr;
 use crate::ml::{Coefficient, Matrix, Predict, Predictions, TrainingSet};
@@ -209,6 +210,40 @@ impl Predict for LinearModel {
         };
         let work = (self.outputs.len() * (features.columns.len() + features.blocks.len())) as u64;
         Ok(Some(Contributions { scale, work, outputs: self.outputs.iter().enumerate().map(output).collect() }))
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let mut outputs = Vec::with_capacity(self.outputs.len());
+        for output in &self.outputs {
+            let mut coefficients = output.coefficients.iter().copied();
+            let mut terms = Vec::with_capacity(features.len());
+            for feature in features {
+                match feature {
+                    Feature::Number(x) => terms.push((*x, coefficients.next().unwrap_or_default())),
+                    Feature::OneHot { code, width } => {
+                        let values = coefficients.by_ref().take(*width).chain([0.0, 0.0]).collect();
+                        terms.push((on.program.lookup(*code, Keys::Places(*width), Values::Numbers(values)), 1.0));
+                    }
+                }
+            }
+            outputs.push(on.program.sum(terms, output.intercept.unwrap_or(0.0)));
+        }
+        let two = |factor: f64, on: &mut Lowering| {
+            let output = outputs.first().copied().ok_or_else(|| Why::new("has no output"))?;
+            let (second, first) = (on.program.times(output, factor), on.program.times(output, -factor));
+            Ok::<_, Why>(vec![on.program.sigmoid(first), on.program.sigmoid(second)])
+        };
+        let (scores, classes, present) = match &self.link {
+            Link::Value | Link::Log => {
+                let output = outputs.first().copied().ok_or_else(|| Why::new("has no output"))?;
+                let is_log = matches!(self.link, Link::Log);
+                return Ok(Said::Values(if is_log { on.program.exponential(output) } else { output }));
+            }
+            Link::Logistic { classes, present } => (two(1.0, on)?, classes, present),
+            Link::Signs { classes, present } => (two(2.0, on)?, classes, present),
+            Link::Softmax { classes, present } => (on.program.softmax(&outputs), classes, present),
+        };
+        Ok(Said::among(scores, *classes, present, on))
     }
 
     fn describe(&self) -> String {

@@ -36,7 +36,7 @@ mod tweedie;
 mod voting;
 
 #[cfg(test)]
-mod contract_tests;
+pub(in crate::ml) mod contract_tests;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shared::{Moments, Refusals, Scaling, Targets, class_weights, not_negative, require_finite, require_width, softmax, sums_by_class};
 use crate::error::{Error, Result};
+use crate::ml::export::{Feature, Lowering, Said, Why};
 use crate::ml::{Coefficient, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -177,6 +178,29 @@ impl Predict for FittedNaiveBayes {
     fn importances(&self) -> Vec<Coefficient> {
         let line = |(feature, value): (&String, &f64)| Coefficient { feature: feature.clone(), class: None, value: *value, standardised: None };
         self.features.iter().zip(&self.importances).map(line).collect()
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let features = Feature::numbers(features)?;
+        let present: Vec<usize> = (0..self.classes.len()).filter(|k| self.classes[*k].share > 0.0).collect();
+        let mut logs = Vec::with_capacity(present.len());
+        for class in present.iter().map(|k| &self.classes[*k]) {
+            let mut constant = class.share.ln();
+            let mut terms = Vec::with_capacity(features.len());
+            for ((mean, deviation), x) in class.means.iter().zip(&class.deviations).zip(&features) {
+                if *deviation > 0.0 {
+                    constant -= deviation.ln();
+                    let distance = on.program.plus(*x, -mean);
+                    let distance = on.program.over(distance, *deviation);
+                    terms.push((on.program.product(distance, distance), -0.5));
+                } else {
+                    terms.push((*x, 0.0));
+                }
+            }
+            logs.push(on.program.sum(terms, constant));
+        }
+        let scores = on.program.softmax(&logs);
+        Ok(Said::among(scores, self.classes.len(), &present, on))
     }
 
     fn describe(&self) -> String {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ensemble::{self, FittedMember, Member, Members};
 use super::shared::Refusals;
 use crate::error::{Error, Result, counted};
+use crate::ml::export::{Feature, Lowering, Said, Why};
 use crate::ml::trees::draw::Draw;
 use crate::ml::{Chunk, Coefficient, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
@@ -206,6 +207,18 @@ impl Predict for FittedStacking {
 
     fn importances(&self) -> Vec<Coefficient> {
         self.last.estimator.importances()
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let mut heard = Vec::new();
+        for member in &self.members {
+            let said = ensemble::lower(member.estimator.as_ref(), features, on)?;
+            heard.extend(said.into_iter().skip(usize::from(self.classes == 2)).map(Feature::Number));
+        }
+        if self.passthrough {
+            heard.extend(Feature::numbers(features)?.into_iter().map(Feature::Number));
+        }
+        self.last.estimator.lower(&heard, on).map_err(|why| why.within(self.last.estimator.name()))
     }
 
     fn describe(&self) -> String {

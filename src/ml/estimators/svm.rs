@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::linear_model::sigmoid;
 use super::shared::{Moments, Refusals, Targets, class_weights, not_negative, positive, power_of_two, present, require_finite, require_width, softmax};
 use crate::error::{Error, Result, thousands};
+use crate::ml::export::{Feature, Function, Id, Lowering, Said, Why};
 use crate::ml::{Chunk, Deadline, Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::Fault;
 
@@ -46,6 +47,9 @@ impl Default for Svm {
         Self { c: 1.0, gamma: None, epsilon: 0.1, tol: 1e-3 }
     }
 }
+
+/// Numbers in support vectors above which a machine is not exported: each is an operation a row.
+const MOST_EXPORTED: usize = 5_000;
 
 /// Support vectors, and the machines that weigh them: one for a number, one for each pair of classes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -452,6 +456,39 @@ impl Predict for FittedSvm {
             }
         }
         Ok(Predictions::Scores(scores))
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let features = Feature::numbers(features)?;
+        let size = self.count() * features.len();
+        if size > MOST_EXPORTED {
+            return Err(Why::new(format!("holds {size} numbers in its support vectors, more than {MOST_EXPORTED}")));
+        }
+        let scaled: Vec<Id> = features.iter().map(|x| on.program.times(*x, self.scale)).collect();
+        let mut kernels = Vec::with_capacity(self.count());
+        for i in 0..self.count() {
+            let mut squares = Vec::with_capacity(scaled.len());
+            for (x, column) in scaled.iter().zip(&self.vectors) {
+                let apart = on.program.plus(*x, -column.get(i).copied().unwrap_or_default());
+                squares.push((on.program.product(apart, apart), -self.gamma));
+            }
+            let exponent = on.program.sum(squares, 0.0);
+            kernels.push(on.program.function(Function::Exponential, exponent));
+        }
+        let mut outputs = Vec::with_capacity(self.machines.len());
+        for machine in &self.machines {
+            let terms = machine.weights.iter().filter_map(|(place, weight)| Some((*kernels.get(*place)?, *weight)));
+            outputs.push(on.program.sum(terms.collect::<Vec<_>>(), -machine.offset));
+        }
+        match outputs.as_slice() {
+            [output] if self.classes == 0 => Ok(Said::Values(*output)),
+            [output] => {
+                let (second, first) = (on.program.times(*output, 2.0), on.program.times(*output, -2.0));
+                let scores = vec![on.program.sigmoid(first), on.program.sigmoid(second)];
+                Ok(Said::among(scores, self.classes, &self.present, on))
+            }
+            _ => Err(Why::new("tells more than two classes apart")),
+        }
     }
 
     fn describe(&self) -> String {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ensemble::{self, FittedMember, Member, Members};
 use super::shared::not_negative;
 use crate::error::Result;
+use crate::ml::export::{Comparison, Feature, Form, Id, Lowering, Said, Why};
 use crate::ml::{Estimator, Matrix, Predict, Predictions, Task, TrainingSet};
 use crate::value::{Fault, suggest};
 
@@ -134,6 +135,27 @@ steps:
 }
 
 impl FittedVoting {
+    /// [`FittedVoting::votes`] in operations that other programs have.
+    fn lower_votes(&self, scores: &[Id], on: &mut Lowering) -> Vec<Id> {
+        if let (Some(positive), [_, _]) = (self.positive, scores) {
+            let is = on.program.from(scores[positive], 0.5);
+            let yes = on.program.as_number(is);
+            let mut votes = vec![on.program.sum([(yes, -1.0)], 1.0); 2];
+            votes[positive] = yes;
+            return votes;
+        }
+        let largest = on.program.add(Form::Largest(scores.to_vec()));
+        let mut earlier = Vec::new();
+        let mut votes = Vec::with_capacity(scores.len());
+        for score in scores {
+            let is = on.program.compare(Comparison::LessOrEqual, largest, *score);
+            let called = on.program.add(Form::All([is].into_iter().chain(earlier.iter().copied()).collect()));
+            votes.push(on.program.as_number(called));
+            earlier.push(on.program.not(is));
+        }
+        votes
+    }
+
     /// Scores as votes: 1 for the class that is called, else 0.
     fn votes(&self, scores: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let rows = scores.first().map_or(0, Vec::len);
@@ -165,6 +187,22 @@ impl Predict for FittedVoting {
             }
         }
         Ok(if self.classes == 0 { Predictions::Values(means.swap_remove(0)) } else { Predictions::Scores(means) })
+    }
+
+    fn lower(&self, features: &[Feature], on: &mut Lowering) -> Result<Said, Why> {
+        let mut terms = vec![Vec::with_capacity(self.members.len()); self.classes.max(1)];
+        for (member, share) in self.members.iter().zip(&self.shares) {
+            let mut said = ensemble::lower(member.estimator.as_ref(), features, on)?;
+            if self.say == Say::Hard && self.classes > 0 {
+                said = self.lower_votes(&said, on);
+            }
+            terms.iter_mut().zip(said).for_each(|(terms, said)| terms.push((said, *share)));
+        }
+        let mut means = Vec::with_capacity(terms.len());
+        for terms in terms {
+            means.push(on.program.sum(terms, 0.0));
+        }
+        Ok(if self.classes == 0 { Said::Values(means.swap_remove(0)) } else { Said::Scores(means) })
     }
 
     fn describe(&self) -> String {

@@ -20,6 +20,7 @@ use super::standard_scale::StandardScale;
 use crate::card;
 use crate::data::{Table, kind_name};
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::reduce::{self, Moments};
 use crate::ml::selector::ColumnKind;
 use crate::ml::{Apply, Fit, Selector, Transformer};
@@ -441,6 +442,17 @@ impl Apply for FittedAuto {
         let schema = frame.collect_schema()?;
         levels::require(&schema, self.decisions.iter().filter(|decision| decision.needed).map(|decision| decision.column.as_str()))?;
         self.parts.iter().try_fold(frame, |frame, part| part.apply(frame))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::DateParts(fitted) => fitted.lower(on),
+            Part::Drop(fitted) => fitted.lower(on),
+            Part::Impute(fitted) => fitted.lower(on),
+            Part::StandardScale(fitted) => fitted.lower(on),
+            Part::OneHot(fitted) => fitted.lower(on),
+            Part::CountEncode(fitted) => fitted.lower(on),
+        })
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::scaling::require_finite;
 use crate::card::{self, Cell};
 use crate::error::Result;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::reduce::{self, Moments};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
 use crate::ml::{Apply, Fit, Transformer};
@@ -129,6 +130,22 @@ impl Apply for FittedBin {
             Ok(when(x.clone().is_null().or(x.is_nan())).then(lit(NULL)).otherwise(index).alias(c.name.as_str()))
         };
         Ok(frame.with_columns(self.columns.iter().map(index).collect::<Result<Vec<_>>>()?))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for column in &self.columns {
+            let x = on.number(&column.name)?;
+            let mut above = Vec::with_capacity(column.edges.len());
+            for edge in &column.edges {
+                let is = on.program.from(x, *edge);
+                above.push((on.program.as_number(is), 1.0));
+            }
+            let (is_missing, missing) = (on.program.is_missing(x), on.program.missing());
+            let index = on.program.sum(above, 0.0);
+            let index = on.program.choose(vec![(is_missing, missing)], index);
+            on.set_number(&column.name, index);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

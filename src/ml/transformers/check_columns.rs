@@ -8,6 +8,7 @@ use super::drop::listed;
 use super::levels;
 use crate::card;
 use crate::error::Result;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
@@ -57,6 +58,10 @@ impl Apply for FittedCheckColumns {
 
     fn required(&self) -> Vec<String> {
         self.0.clone()
+    }
+
+    fn lower(&self, _on: &mut Lowering) -> Result<(), Why> {
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

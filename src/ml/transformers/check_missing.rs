@@ -9,6 +9,7 @@ use super::drop::listed;
 use super::levels;
 use crate::card;
 use crate::error::Result;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
@@ -60,6 +61,14 @@ impl Apply for FittedCheckMissing {
 
     fn required(&self) -> Vec<String> {
         self.0.clone()
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for name in &self.0 {
+            let is_missing = on.is_missing(name)?;
+            on.refusals.push(is_missing);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

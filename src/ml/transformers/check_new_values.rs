@@ -10,6 +10,7 @@ use super::checks::{Rule, pass_on};
 use super::levels::{self, Kind, Novel};
 use crate::card;
 use crate::error::{Result, shorten};
+use crate::ml::export::{Lowering, Values, Why};
 use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
@@ -85,6 +86,18 @@ impl Apply for FittedCheckNewValues {
 
     fn required(&self) -> Vec<String> {
         self.columns.iter().map(|known| known.name.clone()).collect()
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for known in &self.columns {
+            let keys: Vec<String> = known.values.iter().cloned().collect();
+            let of_missing = if known.missing { 0.0 } else { 1.0 };
+            let values = Values::Numbers(keys.iter().map(|_| 0.0).chain([1.0, of_missing]).collect());
+            let is_new = on.level(&known.name, known.kind, &keys, values)?;
+            let is_new = on.program.equals(is_new, 1.0);
+            on.refusals.push(is_new);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -8,6 +8,7 @@ use super::checks::{Rule, is_there, pass_on};
 use super::levels;
 use crate::card;
 use crate::error::{Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
@@ -117,6 +118,16 @@ impl Apply for FittedCheckRange {
 
     fn required(&self) -> Vec<String> {
         self.columns.iter().map(|bounds| bounds.name.clone()).collect()
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for bounds in &self.columns {
+            let x = on.number(&bounds.name)?;
+            let below = bounds.lower.map(|lower| on.program.below(x, lower));
+            let above = bounds.upper.map(|upper| on.program.above(x, upper));
+            on.refusals.extend(below.into_iter().chain(above));
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

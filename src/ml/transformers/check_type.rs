@@ -10,6 +10,7 @@ use super::levels;
 use crate::card;
 use crate::data::kind_name;
 use crate::error::{Error, Kind, Problem, Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer};
 
@@ -97,6 +98,10 @@ impl Apply for FittedCheckType {
 
     fn required(&self) -> Vec<String> {
         self.0.keys().cloned().collect()
+    }
+
+    fn lower(&self, _on: &mut Lowering) -> Result<(), Why> {
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

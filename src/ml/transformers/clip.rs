@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Cell};
 use crate::error::Result;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
@@ -108,6 +109,15 @@ impl Apply for FittedClip {
             value
         };
         Ok(frame.with_columns(self.columns.iter().map(clip).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for bounds in &self.columns {
+            let x = on.number(&bounds.name)?;
+            let clipped = on.program.clip(x, bounds.lower, bounds.upper);
+            on.set_number(&bounds.name, clipped);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

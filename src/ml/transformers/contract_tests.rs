@@ -101,7 +101,7 @@ pub fn sample() -> DataFrame {
 }
 
 /// Every documented example: the transform's name and its configuration.
-fn examples() -> Vec<(&'static str, Value)> {
+pub fn examples() -> Vec<(&'static str, Value)> {
     let mut all = Vec::new();
     for entry in TRANSFORMERS {
         let block = entry.doc.split("```yaml\n").nth(1).unwrap_or_else(|| panic!("`{}` has no example", entry.name));

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{self, Kind, Levels, Novel};
 use crate::card;
 use crate::error::{Result, shorten};
+use crate::ml::export::{Lowering, Values, Why};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 
 /// Levels of one column that the card lists.
@@ -100,6 +101,17 @@ impl Apply for FittedCountEncode {
             levels::lookup::<Float64Type>(text, &column.name, known, Novel::Code(number(column.missing)), Novel::Code(0.0))
         };
         Ok(frame.with_columns(self.columns.iter().map(encode).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for column in &self.columns {
+            let number = |count: u64| if self.normalize { count as f64 / column.rows.max(1) as f64 } else { count as f64 };
+            let keys: Vec<String> = column.counts.keys().cloned().collect();
+            let values = column.counts.values().map(|count| number(*count)).chain([0.0, number(column.missing)]).collect();
+            let count = on.level(&column.name, column.kind, &keys, Values::Numbers(values))?;
+            on.set_number(&column.name, count);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

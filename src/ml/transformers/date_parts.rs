@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{self, Names};
 use crate::card;
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Function, Id, Lowering, Program, Value, Why};
 use crate::ml::selector::column;
 use crate::ml::{Apply, Fit, Selector, Transformer};
 use crate::value::Fault;
@@ -237,6 +238,114 @@ impl Part {
     }
 }
 
+impl Part {
+    /// The part of seconds since 1970, or since midnight, by the proleptic Gregorian calendar; missing outside the years 1 to 9999.
+    pub(in crate::ml) fn lower(self, seconds: Id, is_clock: bool, on: &mut Program) -> Id {
+        const FIRST: f64 = -62_135_596_800.0;
+        const END: f64 = 253_402_300_800.0;
+        const DAY: f64 = 86_400.0;
+        let seconds = if is_clock {
+            seconds
+        } else {
+            let (is_early, is_late, missing) = (on.below(seconds, FIRST), on.from(seconds, END), on.missing());
+            on.choose(vec![(is_early, missing), (is_late, missing)], seconds)
+        };
+        let days = whole(on, seconds, DAY);
+        let clock = on.sum([(seconds, 1.0), (days, -DAY)], 0.0);
+        match self {
+            Self::Epoch => seconds,
+            Self::Hour => whole(on, clock, 3600.0),
+            Self::Minute => {
+                let (minutes, hours) = (whole(on, clock, 60.0), whole(on, clock, 3600.0));
+                on.sum([(minutes, 1.0), (hours, -60.0)], 0.0)
+            }
+            Self::Second => {
+                let (minutes, seconds) = (whole(on, clock, 60.0), on.function(Function::Floor, clock));
+                on.sum([(seconds, 1.0), (minutes, -60.0)], 0.0)
+            }
+            Self::DecimalHour => {
+                let [hour, minute, second] = [Self::Hour, Self::Minute, Self::Second].map(|part| part.lower(seconds, is_clock, on));
+                let (minute, second) = (on.over(minute, 60.0), on.over(second, 3600.0));
+                let minutes = on.sum([(hour, 1.0), (minute, 1.0)], 0.0);
+                on.sum([(minutes, 1.0), (second, 1.0)], 0.0)
+            }
+            Self::Year => civil(on, days).0,
+            Self::Month => civil(on, days).1,
+            Self::Day => civil(on, days).2,
+            Self::Quarter => {
+                let month = civil(on, days).1;
+                let moved = on.plus(month, 2.0);
+                whole(on, moved, 3.0)
+            }
+            Self::DayOfWeek => weekday(on, days),
+            Self::IsWeekend => {
+                let day = weekday(on, days);
+                let is = on.above(day, 5.0);
+                on.as_number(is)
+            }
+            Self::DayOfYear => {
+                let year = civil(on, days).0;
+                let new_year = new_year(on, year);
+                on.sum([(days, 1.0), (new_year, -1.0)], 1.0)
+            }
+            Self::Week => {
+                // A week belongs to the year of its Thursday.
+                let day = weekday(on, days);
+                let thursday = on.sum([(days, 1.0), (day, -1.0)], 4.0);
+                let year = civil(on, thursday).0;
+                let new_year = new_year(on, year);
+                let apart = on.sum([(thursday, 1.0), (new_year, -1.0)], 0.0);
+                let week = whole(on, apart, 7.0);
+                on.plus(week, 1.0)
+            }
+        }
+    }
+}
+
+/// ⌊a / b⌋
+fn whole(on: &mut Program, a: Id, b: f64) -> Id {
+    let ratio = on.over(a, b);
+    on.function(Function::Floor, ratio)
+}
+
+/// Monday is 1, Sunday 7; day 0 was a Thursday.
+fn weekday(on: &mut Program, days: Id) -> Id {
+    let from_monday = on.plus(days, 3.0);
+    let weeks = whole(on, from_monday, 7.0);
+    on.sum([(from_monday, 1.0), (weeks, -7.0)], 1.0)
+}
+
+/// The day on which a year begins.
+fn new_year(on: &mut Program, year: Id) -> Id {
+    let before = on.plus(year, -1.0);
+    let [fours, hundreds, four_hundreds] = [4.0, 100.0, 400.0].map(|years| whole(on, before, years));
+    on.sum([(before, 365.0), (fours, 1.0), (hundreds, -1.0), (four_hundreds, 1.0)], -719_162.0)
+}
+
+/// Year, month and day of days since 1970-01-01, counted in eras of 400 years that begin in March (Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms", 2013).
+fn civil(on: &mut Program, days: Id) -> (Id, Id, Id) {
+    let from_march = on.plus(days, 719_468.0);
+    let era = whole(on, from_march, 146_097.0);
+    let of_era = on.sum([(from_march, 1.0), (era, -146_097.0)], 0.0);
+    let [fours, hundreds, all] = [1460.0, 36_524.0, 146_096.0].map(|days| whole(on, of_era, days));
+    let without_leaps = on.sum([(of_era, 1.0), (fours, -1.0), (hundreds, 1.0), (all, -1.0)], 0.0);
+    let year = whole(on, without_leaps, 365.0);
+    let [fours, hundreds] = [4.0, 100.0].map(|years| whole(on, year, years));
+    let of_year = on.sum([(of_era, 1.0), (year, -365.0), (fours, -1.0), (hundreds, 1.0)], 0.0);
+    let fives = on.sum([(of_year, 5.0)], 2.0);
+    let month = whole(on, fives, 153.0);
+    let begins = on.sum([(month, 153.0)], 2.0);
+    let begins = whole(on, begins, 5.0);
+    let day = on.sum([(of_year, 1.0), (begins, -1.0)], 1.0);
+    let is_next = on.from(month, 10.0);
+    let (this, next) = (on.plus(month, 3.0), on.plus(month, -9.0));
+    let month = on.choose(vec![(is_next, next)], this);
+    let is_next = on.as_number(is_next);
+    let year = on.sum([(year, 1.0), (era, 400.0), (is_next, 1.0)], 0.0);
+    (year, month, day)
+}
+
 impl Split {
     /// The moment that parts are read off, null outside the years 1 to 9999, where calendars give out.
     fn moment(&self, dtype: &DataType, tz: Option<&str>) -> Result<Expr> {
@@ -296,6 +405,28 @@ impl Apply for FittedDateParts {
         let originals = if self.drop_original { names.as_slice() } else { &[] };
         let frame = frame.with_columns(moments).drop(levels::exactly(originals.iter().map(String::as_str)));
         Ok(frame.with_columns(parts).drop(levels::exactly(gone.iter().map(String::as_str))))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        if let Some(tz) = self.tz.as_ref().filter(|tz| !matches!(tz.as_str(), "UTC" | "Etc/UTC")) {
+            return Err(Why::new(format!("reads times off in the zone `{}`", shorten(tz))));
+        }
+        let mut made = Vec::new();
+        for split in &self.columns {
+            let Value::Moment(seconds, _) = on.value(&split.name)? else {
+                return Err(Why::new(format!("reads column `{}`, which is no date", shorten(&split.name))));
+            };
+            for (part, name) in &split.parts {
+                made.push((name, part.lower(seconds, split.kind == Kind::Time, &mut on.program)));
+            }
+        }
+        if self.drop_original {
+            on.drop(self.columns.iter().map(|split| split.name.as_str()));
+        }
+        for (name, number) in made {
+            on.set_number(name, number);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -14,6 +14,7 @@ use super::levels;
 use crate::card;
 use crate::data::{Role, RowExpression, Table, Wanted, kind_name};
 use crate::error::{Error, Kind, Problem, Result, shorten};
+use crate::ml::export::{Lowering, Why, derived};
 use crate::ml::{Apply, Fit, Transformer};
 use crate::value::Fault;
 
@@ -115,6 +116,18 @@ impl Apply for FittedDerive {
         let read: Vec<String> = self.0.values().flat_map(|derived| derived.expression.columns()).collect();
         levels::require(&*frame.collect_schema()?, read.iter().map(String::as_str))?;
         Ok(with(frame, self.0.iter().map(|(name, derived)| (name, &derived.expression))))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        let mut made = Vec::with_capacity(self.0.len());
+        for (name, derived) in &self.0 {
+            let value = derived::lower(&derived.expression.expr(), on);
+            made.push((name, value.map_err(|why| Why::new(format!("makes `{}` by an expression that {}", shorten(name), why.text())))?));
+        }
+        for (name, value) in made {
+            on.set(name, value);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

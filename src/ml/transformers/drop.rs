@@ -8,6 +8,7 @@ use super::levels::exactly;
 use crate::card;
 use crate::data::Role;
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 
 /// Drops these columns.
@@ -66,6 +67,11 @@ impl Apply for FittedDrop {
             return Ok(frame);
         }
         Ok(frame.drop(exactly(self.0.iter().map(String::as_str))))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        on.drop(self.0.iter().map(String::as_str));
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

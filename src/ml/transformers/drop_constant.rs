@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Cell};
 use crate::error::Result;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::{ColumnKind, Selector, column};
 use crate::ml::{Apply, Fit, Transformer};
 
@@ -68,6 +69,11 @@ Missing values do not count as a value: a column of 5 and nulls is dropped. To k
 impl Apply for FittedDropConstant {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         Ok(frame.drop(by_name(self.dropped.iter().map(String::as_str), false, false)))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        on.drop(self.dropped.iter().map(String::as_str));
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -11,6 +11,7 @@ use super::levels::{encodable, exactly};
 use super::scaling::require_finite;
 use crate::card::{self, Cell};
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::reduce::{self, Pairs};
 use crate::ml::selector::{ColumnKind, Selector, require};
 use crate::ml::{Apply, Fit, TargetKind, Transformer};
@@ -125,6 +126,11 @@ fn look(columns: &[String], on: Fit<'_>) -> Result<(Pairs, Vec<f64>)> {
 impl Apply for FittedDropCorrelated {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         Ok(frame.drop(exactly(self.dropped.iter().map(|dropped| dropped.name.as_str()))))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        on.drop(self.dropped.iter().map(|dropped| dropped.name.as_str()));
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

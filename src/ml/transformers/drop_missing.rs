@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{encodable, exactly};
 use crate::card::{self, Cell};
 use crate::error::{Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
@@ -66,6 +67,11 @@ To leave out rows instead, see `omit_missing`.
 impl Apply for FittedDropMissing {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         Ok(frame.drop(exactly(self.dropped.iter().map(|(name, _)| name.as_str()))))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        on.drop(self.dropped.iter().map(|(name, _)| name.as_str()));
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

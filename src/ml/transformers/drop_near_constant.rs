@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{Kind, encodable, exactly};
 use crate::card::{self, Cell};
 use crate::error::{Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::Selector;
 use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
@@ -96,6 +97,11 @@ values do not count as a value.
 impl Apply for FittedDropNearConstant {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         Ok(frame.drop(exactly(self.dropped.iter().map(|dropped| dropped.name.as_str()))))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        on.drop(self.dropped.iter().map(|dropped| dropped.name.as_str()));
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{self, Kind, NOTHING, Novel};
 use crate::card;
 use crate::error::{Result, shorten};
+use crate::ml::export::{Lowering, Value, Values, Why};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 use crate::value::Fault;
 
@@ -125,6 +126,15 @@ impl Apply for FittedGroupRare {
             column.group(&dtype, &self.other)
         };
         Ok(frame.with_columns(self.columns.iter().map(group).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for column in &self.columns {
+            let values = column.kept.iter().cloned().map(Some).chain([Some(self.other.clone()), None]).collect();
+            let text = on.level(&column.name, column.kind, &column.kept, Values::Texts(values))?;
+            on.set(&column.name, Value::Text(text));
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

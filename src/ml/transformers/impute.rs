@@ -6,9 +6,11 @@ use polars::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::levels::Kind;
 use crate::card::{self, Cell};
 use crate::data::Table;
 use crate::error::{Error, Result};
+use crate::ml::export::{Form, Id, Lowering, Value, Values, Why};
 use crate::ml::reduce::{self, CATEGORY_LIMIT, Categories};
 use crate::ml::selector::{ColumnKind, Selector, column, require, require_present};
 use crate::ml::{Apply, Fit, Transformer};
@@ -298,6 +300,15 @@ impl Fill {
         }
     }
 
+    fn lower(&self, on: &mut Lowering) -> Id {
+        match self {
+            Self::Boolean(value) => on.program.number(f64::from(u8::from(*value))),
+            Self::Integer(value) => on.program.number(*value as f64),
+            Self::Float(value) => on.program.number(*value),
+            Self::Text(value) => on.program.text(value),
+        }
+    }
+
     fn dtype(&self) -> DataType {
         match self {
             Self::Boolean(_) => DataType::Boolean,
@@ -354,12 +365,76 @@ impl Filled {
     }
 }
 
+impl FittedImpute {
+    /// Is a row of a group?
+    fn is_group(&self, group: &str, column: &Filled, on: &mut Lowering) -> Result<Id, Why> {
+        let mut truths = Vec::with_capacity(self.by.len());
+        for (place, (name, part)) in self.by.iter().zip(group.split(BETWEEN)).enumerate() {
+            if part == MISSING_KEY {
+                truths.push(on.is_missing(name)?);
+                continue;
+            }
+            // One lookup for all groups: the number of the part among those of its column.
+            let mut parts: Vec<String> = column.groups.keys().filter_map(|group| group.split(BETWEEN).nth(place).map(str::to_owned)).collect();
+            parts.retain(|part| part != MISSING_KEY);
+            parts.sort();
+            parts.dedup();
+            let number = parts.iter().position(|known| known == part).unwrap_or_default() as f64;
+            let kind = match on.value(name)? {
+                Value::Truth(_) => Kind::Boolean,
+                Value::Moment(..) => Kind::Temporal,
+                Value::Number(_) => Kind::Float,
+                _ => Kind::String,
+            };
+            let values = Values::Numbers((0..parts.len()).map(|i| i as f64).chain([-1.0, -1.0]).collect());
+            let code = on.level(name, kind, &parts, values)?;
+            truths.push(on.program.equals(code, number));
+        }
+        Ok(on.program.add(Form::All(truths)))
+    }
+}
+
 impl Apply for FittedImpute {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         let filled = self.columns.iter().map(|c| c.expression(&self.by));
         let added = self.columns.iter().filter_map(Filled::indicator);
         let frame = frame.with_columns(filled.chain(added).collect::<Vec<_>>());
         Ok(frame.drop(by_name(self.dropped.iter().map(String::as_str), false, false)))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        let mut filled = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let is_missing = on.is_missing(&column.name)?;
+            let values = column.groups.values().chain([&column.fill]);
+            let mut values = values.map(|fill| fill.lower(on)).collect::<Vec<_>>();
+            let fill = values.pop().ok_or_else(Why::said)?;
+            let mut cases = Vec::with_capacity(values.len());
+            for (group, value) in column.groups.keys().zip(values) {
+                cases.push((self.is_group(group, column, on)?, value));
+            }
+            let fill = on.program.choose(cases, fill);
+            let x = match (&column.fill, on.value(&column.name)?) {
+                (Fill::Text(_), Value::Text(text)) => text,
+                (Fill::Text(_), _) => return Err(Why::new(format!("fills `{}` with text", column.name))),
+                _ => on.number(&column.name)?,
+            };
+            let x = on.program.choose(vec![(is_missing, fill)], x);
+            let x = match column.fill {
+                Fill::Text(_) => Value::Text(x),
+                Fill::Boolean(_) => Value::Truth(on.program.equals(x, 1.0)),
+                Fill::Integer(_) | Fill::Float(_) => Value::Number(x),
+            };
+            filled.push((column.name.clone(), x));
+            if column.indicator {
+                filled.push((indicator_name(&column.name), Value::Truth(is_missing)));
+            }
+        }
+        for (name, value) in filled {
+            on.set(&name, value);
+        }
+        on.drop(self.dropped.iter().map(String::as_str));
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

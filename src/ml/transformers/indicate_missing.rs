@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::levels;
 use crate::card;
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Lowering, Value, Why};
 use crate::ml::selector::{Selector, column};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 
@@ -70,6 +71,14 @@ impl Apply for FittedIndicateMissing {
             missing.alias(indicator(name))
         };
         Ok(frame.with_columns(self.columns.iter().map(is_missing).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for (name, _) in &self.columns {
+            let is_missing = on.is_missing(name)?;
+            on.set(&indicator(name), Value::Truth(is_missing));
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Cell};
 use crate::error::{Error, Result};
+use crate::ml::export::{Function, Lowering, Why};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
@@ -131,6 +132,27 @@ impl FittedLog {
 impl Apply for FittedLog {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         Ok(frame.with_columns(self.columns.iter().map(|name| self.of(name)).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for name in &self.columns {
+            let x = on.number(name)?;
+            let program = &mut on.program;
+            let log = if self.signed {
+                let size = program.function(Function::Absolute, x);
+                let log = program.logarithm(size);
+                let log = program.over(log, self.base.ln());
+                let minus = program.times(log, -1.0);
+                let (is_small, is_below, zero) = (program.below(size, 1.0), program.below(x, 0.0), program.number(0.0));
+                program.choose(vec![(is_small, zero), (is_below, minus)], log)
+            } else {
+                let moved = program.plus(x, self.offset);
+                let log = program.logarithm(moved);
+                program.over(log, self.base.ln())
+            };
+            on.set_number(name, log);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -12,7 +12,7 @@ mod clip;
 #[cfg(test)]
 pub(crate) mod contract_tests;
 mod count_encode;
-mod date_parts;
+pub(in crate::ml) mod date_parts;
 mod derive;
 mod downsample;
 mod drop;
@@ -28,7 +28,7 @@ mod impute_knn;
 mod indicate_missing;
 mod interact;
 mod lag;
-mod levels;
+pub(in crate::ml) mod levels;
 mod log;
 mod max_abs_scale;
 mod min_max_scale;

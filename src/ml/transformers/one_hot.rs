@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{self, Kind, Level, Levels, NOTHING, Names, Novel};
 use crate::card;
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Lowering, Value, Values, Why};
 use crate::ml::selector::column;
 use crate::ml::sparse::{self, Block, Sparse};
 use crate::ml::{Apply, Fit, Selector, Transformer};
@@ -254,6 +255,46 @@ impl Apply for FittedOneHot {
     fn blocks(&self) -> Vec<Block> {
         let block = |column: &Encoded| Some(Block { column: column.block.clone()?, transform: OneHot::NAME, features: column.outputs.clone() });
         self.columns.iter().filter_map(block).collect()
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        /// Of no output, and of a value that is refused.
+        const NONE: f64 = -1.0;
+        const REFUSED: f64 = -2.0;
+        let mut made = Vec::new();
+        for column in &self.columns {
+            let code = |output: Option<u32>| output.map_or(NONE, f64::from);
+            let unseen = match self.unseen {
+                Unseen::Zeros => NONE,
+                Unseen::Other => code(column.infrequent),
+                Unseen::Error => REFUSED,
+            };
+            let of_missing = match (self.missing, column.levels.iter().find(|(level, _)| level.value.is_none())) {
+                (Missing::Zeros, _) => NONE,
+                (Missing::Level, Some((_, output))) => code(*output),
+                (Missing::Level, None) => unseen,
+            };
+            let (keys, codes): (Vec<String>, Vec<f64>) = column.levels.iter().filter_map(|(level, output)| Some((level.value.clone()?, code(*output)))).unzip();
+            let values = Values::Numbers(codes.into_iter().chain([unseen, of_missing]).collect());
+            let code = on.level(&column.name, column.kind, &keys, values)?;
+            if self.unseen == Unseen::Error {
+                let is_refused = on.program.equals(code, REFUSED);
+                on.refusals.push(is_refused);
+            }
+            if let Some(block) = &column.block {
+                made.push((block, Value::OneHot { code, width: column.outputs.len() }));
+                continue;
+            }
+            for (i, name) in column.outputs.iter().enumerate() {
+                let is = on.program.equals(code, i as f64);
+                made.push((name, Value::Number(on.program.as_number(is))));
+            }
+        }
+        on.drop(self.columns.iter().map(|column| column.name.as_str()));
+        for (name, value) in made {
+            on.set(name, value);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

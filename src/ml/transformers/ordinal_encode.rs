@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::levels::{self, Kind, Level, Levels, NOTHING, Novel};
 use crate::card;
 use crate::error::{Error, Problem, Result, nearest, shorten};
+use crate::ml::export::{Form, Lowering, Values, Why};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 use crate::value::Fault;
 
@@ -183,6 +184,24 @@ impl Apply for FittedOrdinalEncode {
             column.code(&dtype, self.unseen)
         };
         Ok(frame.with_columns(self.columns.iter().map(code).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for column in &self.columns {
+            let (keys, codes): (Vec<String>, Vec<f64>) =
+                column.levels.iter().filter_map(|(level, code)| Some((level.value.clone()?, f64::from(*code)))).unzip();
+            let unseen = if let Unseen::Value(value) = self.unseen { f64::from(value) } else { f64::NAN };
+            let values = Values::Numbers(codes.into_iter().chain([unseen, f64::NAN]).collect());
+            let code = on.level(&column.name, column.kind, &keys, values)?;
+            if self.unseen == Unseen::Error {
+                let (was_missing, is_missing) = (on.is_missing(&column.name)?, on.program.is_missing(code));
+                let was_there = on.program.not(was_missing);
+                let is_refused = on.program.add(Form::All(vec![is_missing, was_there]));
+                on.refusals.push(is_refused);
+            }
+            on.set_number(&column.name, code);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -13,6 +13,7 @@ use super::levels::{self, Names};
 use super::scaling::require_finite;
 use crate::card::{self, Cell};
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::linalg::{Symmetric, eigen};
 use crate::ml::matrix::numbers;
 use crate::ml::reduce;
@@ -146,6 +147,22 @@ impl Apply for FittedPca {
         let projected = frame.with_columns(self.components.iter().map(project).collect::<Vec<_>>());
         let made = |name: &&String| self.components.iter().all(|component| component.name != **name);
         Ok(if self.keep { projected } else { projected.drop(levels::exactly(self.columns.iter().filter(made).map(String::as_str))) })
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        let mut centred = Vec::with_capacity(self.columns.len());
+        for (name, mean) in self.columns.iter().zip(&self.means) {
+            let x = on.number(name)?;
+            centred.push(on.program.plus(x, -mean));
+        }
+        if !self.keep {
+            on.drop(self.columns.iter().map(String::as_str));
+        }
+        for component in &self.components {
+            let total = on.program.sum(centred.iter().copied().zip(component.loadings.iter().copied()), 0.0);
+            on.set_number(&component.name, total);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::scaling::{ScaledColumn, require_finite};
 use crate::card::{self, Cell};
 use crate::error::{Error, Result};
+use crate::ml::export::{Function, Id, Lowering, Program, Why};
 use crate::ml::matrix::numbers;
 use crate::ml::reduce::{self, Running, sum};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
@@ -132,6 +133,33 @@ impl Method {
             Self::YeoJohnson if t < 0.0 => -log(-t, 2.0 - lambda).exp_m1(),
             Self::YeoJohnson => log(t, lambda).exp_m1(),
         }
+    }
+
+    /// [`Method::of`] in operations that other programs have.
+    pub(in crate::ml) fn lower(self, x: Id, lambda: f64, on: &mut Program) -> Id {
+        /// Below this (eᶻ - 1) / z is its series, as others have no `exp_m1`.
+        const SMALL: f64 = 1e-5;
+        let powered = |on: &mut Program, x: Id, lambda: f64, sign: f64| {
+            let log = on.logarithm(x);
+            let z = on.times(log, lambda);
+            let e = on.function(Function::Exponential, z);
+            let grown = on.plus(e, -1.0);
+            let grown = if lambda == 0.0 { on.number(1.0) } else { on.quotient(grown, z) };
+            let square = on.product(z, z);
+            let series = on.sum([(z, 0.5), (square, 1.0 / 6.0)], 1.0);
+            let size = on.function(Function::Absolute, z);
+            let is_small = on.below(size, SMALL);
+            let factor = on.choose(vec![(is_small, series)], grown);
+            let product = on.product(log, factor);
+            on.times(product, sign)
+        };
+        if self == Self::BoxCox {
+            return powered(on, x, lambda, 1.0);
+        }
+        let (above, below) = (on.plus(x, 1.0), on.sum([(x, -1.0)], 1.0));
+        let (high, low) = (powered(on, above, lambda, 1.0), powered(on, below, 2.0 - lambda, -1.0));
+        let is_low = on.below(x, 0.0);
+        on.choose(vec![(is_low, low)], high)
     }
 
     /// The transformed value; NaN where there is none.
@@ -309,6 +337,17 @@ impl Apply for FittedPower {
             column(&c.name).cast(DataType::Float64).map(of, |_, field| Ok(field.clone()))
         };
         Ok(frame.with_columns(self.columns.iter().map(power).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for column in &self.columns {
+            let x = on.number(&column.name)?;
+            let powered = self.method.lower(x, column.lambda, &mut on.program);
+            let centred = on.program.plus(powered, -column.center);
+            let scaled = on.program.over(centred, column.scale);
+            on.set_number(&column.name, scaled);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -7,6 +7,7 @@ use super::levels;
 use crate::card;
 use crate::error::{Error, Result, shorten};
 use crate::ml::Apply;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::column;
 
 /// More new columns than this are refused.
@@ -36,6 +37,19 @@ impl Apply for Products {
             product.factors.iter().map(factor).reduce(|all, next| all * next).unwrap_or(lit(1.0)).alias(product.name.as_str())
         };
         Ok(frame.with_columns(self.products.iter().map(multiply).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        let mut made = Vec::with_capacity(self.products.len());
+        for product in &self.products {
+            let factors = product.factors.iter().map(|name| on.number(name)).collect::<Result<Vec<_>, _>>()?;
+            let all = factors.into_iter().reduce(|all, next| on.program.product(all, next));
+            made.push((&product.name, all.unwrap_or_else(|| on.program.number(1.0))));
+        }
+        for (name, number) in made {
+            on.set_number(name, number);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::scaling::require_finite;
 use crate::card::{self, Cell};
 use crate::error::Result;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
@@ -222,6 +223,30 @@ impl Apply for FittedQuantile {
             column(&c.name).cast(DataType::Float64).map(of, |_, field| Ok(field.clone()))
         };
         Ok(frame.with_columns(self.columns.iter().map(place).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        if matches!(self.output, Output::Normal) {
+            return Err(Why::new("gives normal quantiles, for which ONNX and SQL have no operation"));
+        }
+        for column in self.columns.iter().filter(|column| !column.quantiles.is_empty()) {
+            let x = on.number(&column.name)?;
+            // Where quantiles are equal, a curve to the right ends at their last rank and one to the left at their first.
+            let steps = column.quantiles.len().saturating_sub(1).max(1) as f64;
+            let ranks: Vec<f64> = (0..column.quantiles.len()).map(|i| i as f64 / steps).collect();
+            let (back, minus): (Vec<f64>, Vec<f64>) = (ranks.iter().rev().copied().collect(), column.quantiles.iter().rev().map(|q| -q).collect());
+            let right = on.program.curve(x, &column.quantiles, &ranks);
+            let turned = on.program.times(x, -1.0);
+            let left = on.program.curve(turned, &minus, &back);
+            let middle = on.program.sum([(right, 0.5), (left, 0.5)], 0.0);
+            // Training's least and greatest value are 0 and 1, however often they occur.
+            let (first, last) = (column.quantiles.first().copied().unwrap_or_default(), column.quantiles.last().copied().unwrap_or_default());
+            let (is_first, is_last) = (on.program.equals(x, first), on.program.equals(x, last));
+            let (zero, one) = (on.program.number(0.0), on.program.number(1.0));
+            let rank = on.program.choose(vec![(is_first, zero), (is_last, one)], middle);
+            on.set_number(&column.name, rank);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -12,6 +12,7 @@ use super::levels;
 use crate::card;
 use crate::data::Role;
 use crate::error::{Error, Kind, Problem, Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::require_present;
 use crate::ml::{Apply, Fit, Transformer};
 use crate::value::Fault;
@@ -71,6 +72,11 @@ impl Apply for Rename {
     fn apply(&self, mut frame: LazyFrame) -> Result<LazyFrame> {
         levels::require(&*frame.collect_schema()?, self.0.keys().map(String::as_str))?;
         Ok(frame.rename(self.0.keys(), self.0.values(), true))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        on.rename(&self.0);
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

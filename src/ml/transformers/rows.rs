@@ -15,6 +15,7 @@ use super::levels::{Names, exactly};
 use crate::card;
 use crate::data::Table;
 use crate::error::{Result, shorten};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::model::classes;
 use crate::ml::selector::{column, require_present};
 use crate::ml::{Apply, Fit};
@@ -51,6 +52,10 @@ impl Chosen {
 impl Apply for Chosen {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         Ok(frame)
+    }
+
+    fn lower(&self, _on: &mut Lowering) -> Result<(), Why> {
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

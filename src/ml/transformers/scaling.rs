@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::{self, Cell};
 use crate::error::{Error, Result};
 use crate::ml::Apply;
+use crate::ml::export::{Lowering, Why};
 use crate::ml::reduce::Moments;
 use crate::ml::selector::column;
 
@@ -57,6 +58,18 @@ impl Apply for Scaled {
             }
         };
         Ok(frame.with_columns(self.columns.iter().map(scale).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for column in &self.columns {
+            let x = on.number(&column.name)?;
+            let centred = on.program.plus(x, -column.center);
+            let scaled = on.program.over(centred, column.scale);
+            let moved = on.program.plus(scaled, column.offset);
+            let within = self.within.map_or(moved, |[low, high]| on.program.clip(moved, Some(low), Some(high)));
+            on.set_number(&column.name, within);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::drop::FittedDrop;
 use crate::card;
 use crate::error::{Error, Result};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::{Apply, Fit, Selector, Transformer};
 
 /// Keeps these features.
@@ -56,6 +57,10 @@ The order of columns stays. Columns that are no features (target, weight, id, â€
 impl Apply for FittedSelect {
     fn apply(&self, frame: LazyFrame) -> Result<LazyFrame> {
         self.dropped.apply(frame)
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        self.dropped.lower(on)
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -13,6 +13,7 @@ use super::levels::{self, Names};
 use super::scaling::require_finite;
 use crate::card;
 use crate::error::{Result, shorten};
+use crate::ml::export::{Form, Id, Lowering, Program, Why};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 use crate::value::Fault;
@@ -199,6 +200,46 @@ impl Basis {
         values.first().copied().unwrap_or_default()
     }
 
+    /// [`Basis::value`] in operations that other programs have.
+    fn lower(&self, k: usize, x: Id, on: &mut Program) -> Id {
+        let ((low, high), count) = (self.ends(), self.count());
+        let end = on.clip(x, Some(low), Some(high));
+        let mut values: Vec<Id> = Vec::with_capacity(self.degree + 1);
+        for i in k..=k + self.degree {
+            // The last piece holds the last knot.
+            let mut truths = vec![on.from(end, self.knot(i))];
+            if i + 1 != count {
+                truths.push(on.below(end, self.knot(i + 1)));
+            }
+            let holds = on.add(Form::All(truths));
+            values.push(if i >= count { on.times(end, 0.0) } else { on.as_number(holds) });
+        }
+        for d in 1..=self.degree {
+            for i in 0..=self.degree - d {
+                let (from, to) = (k + i, k + i + d);
+                let rising = on.plus(end, -self.knot(from));
+                let rising = on.over(rising, self.knot(to) - self.knot(from));
+                let falling = on.sum([(end, -1.0)], self.knot(to + 1));
+                let falling = on.over(falling, self.knot(to + 1) - self.knot(from + 1));
+                if let [value, next] = &mut values[i..i + 2] {
+                    let (left, right) = (on.product(rising, *value), on.product(falling, *next));
+                    *value = on.sum([(left, 1.0), (right, 1.0)], 0.0);
+                }
+            }
+        }
+        let value = values.first().copied().unwrap_or(end);
+        if self.extrapolation == Extrapolation::Constant {
+            return value;
+        }
+        let mut beyond = |end: f64| {
+            let slope = self.slope(k, end);
+            on.sum([(x, slope)], self.within(k, self.degree, end) - end * slope)
+        };
+        let lines = (beyond(low), beyond(high));
+        let (is_low, is_high) = (on.below(x, low), on.above(x, high));
+        on.choose(vec![(is_low, lines.0), (is_high, lines.1)], value)
+    }
+
     fn slope(&self, k: usize, x: f64) -> f64 {
         let d = self.degree;
         let part = |k: usize| self.within(k, d - 1, x) * d as f64 / (self.knot(k + d) - self.knot(k));
@@ -222,6 +263,23 @@ impl Apply for FittedSpline {
         let replaced: Vec<&str> = self.columns.iter().map(|curve| curve.column.as_str()).filter(|name| !is_made(name)).collect();
         let frame = frame.with_columns(outputs);
         Ok(if self.keep { frame } else { frame.drop(levels::exactly(replaced)) })
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        let mut made = Vec::new();
+        for curve in &self.columns {
+            let x = on.number(&curve.column)?;
+            for (k, name) in curve.outputs.iter().enumerate() {
+                made.push((name, curve.basis.lower(k, x, &mut on.program)));
+            }
+        }
+        if !self.keep {
+            on.drop(self.columns.iter().map(|curve| curve.column.as_str()));
+        }
+        for (name, number) in made {
+            on.set_number(name, number);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

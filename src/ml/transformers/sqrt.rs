@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Cell};
 use crate::error::{Error, Result};
+use crate::ml::export::{Lowering, Why};
 use crate::ml::selector::{ColumnKind, Selector, column, require};
 use crate::ml::{Apply, Fit, Transformer, reduce};
 
@@ -55,6 +56,15 @@ impl Apply for FittedSqrt {
             when(x.clone().gt_eq(lit(0.0))).then(x.sqrt()).otherwise(lit(NULL)).alias(name.as_str())
         };
         Ok(frame.with_columns(self.columns.iter().map(root).collect::<Vec<_>>()))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        for name in &self.columns {
+            let x = on.number(name)?;
+            let root = on.program.root(x);
+            on.set_number(name, root);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

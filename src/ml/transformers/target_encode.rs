@@ -22,6 +22,7 @@ use super::rows::{below, generator, spare_name};
 use crate::card;
 use crate::data::Table;
 use crate::error::{Error, Result, shorten};
+use crate::ml::export::{Lowering, Values, Why};
 use crate::ml::matrix::numbers;
 use crate::ml::model::classes;
 use crate::ml::reduce::CATEGORY_LIMIT;
@@ -460,6 +461,24 @@ impl Apply for FittedTargetEncode {
         }
         let replaced = self.columns.iter().filter(|column| column.outputs.iter().all(|output| output.name != column.name));
         Ok(frame.with_columns(outputs).drop(levels::exactly(replaced.map(|column| column.name.as_str()))))
+    }
+
+    fn lower(&self, on: &mut Lowering) -> Result<(), Why> {
+        let mut made = Vec::new();
+        for column in &self.columns {
+            for output in &column.outputs {
+                let known = || column.levels.iter().zip(&output.values);
+                let of_missing = known().find(|(level, _)| level.value.is_none()).map_or(output.overall, |(_, value)| *value);
+                let (keys, numbers): (Vec<String>, Vec<f64>) = known().filter_map(|(level, value)| Some((level.value.clone()?, *value))).unzip();
+                let values = Values::Numbers(numbers.into_iter().chain([output.overall, of_missing]).collect());
+                made.push((&output.name, on.level(&column.name, column.kind, &keys, values)?));
+            }
+        }
+        on.drop(self.columns.iter().map(|column| column.name.as_str()));
+        for (name, number) in made {
+            on.set_number(name, number);
+        }
+        Ok(())
     }
 
     fn learned(&self) -> Vec<card::Table> {

@@ -3,6 +3,7 @@
 use std::f64::consts::SQRT_2;
 use std::ops::Range;
 
+use crate::ml::export::{Function, Id, Program};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -218,6 +219,26 @@ pub enum Link {
 }
 
 impl Link {
+    /// [`Link::predictions`] in operations that other programs have.
+    pub fn lower(self, scores: Vec<Id>, on: &mut Program) -> Vec<Id> {
+        match self {
+            Self::Identity => scores,
+            Self::Logarithm => {
+                let mut exp = |score| {
+                    let clipped = on.clip(score, Some(-2.0 * FARTHEST), Some(2.0 * FARTHEST));
+                    on.function(Function::Exponential, clipped)
+                };
+                scores.into_iter().map(&mut exp).collect()
+            }
+            Self::Logit => {
+                let Some(score) = scores.first() else { return scores };
+                let share = on.sigmoid(*score);
+                vec![on.sum([(share, -1.0)], 1.0), share]
+            }
+            Self::Softmax => on.softmax(&scores),
+        }
+    }
+
     /// Each row's prediction: a number, or shares of one, one vector a class.
     pub fn predictions(self, mut scores: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         match self {
