@@ -556,7 +556,7 @@ impl Runner<'_> {
         session.store.remember(&session.owner, name, &entry)?;
         let (seconds, key) = (entry.seconds, entry.digest);
         self.learn(step, entry);
-        Ok(StepDone { step: name, state: State::Used, why: Vec::new(), seconds, report: step.present(report), run: run.id, key })
+        Ok(StepDone { step: name, state: State::Used, why: Vec::new(), seconds, report: step.present(report), run: run.id, key, before: None })
     }
 
     /// A result that was found, unless what it did outside the store is gone.

@@ -11,7 +11,7 @@ use crate::data::Table;
 use crate::data::rows::kind_name;
 use crate::error::{Error, Kind, Result, counted};
 use crate::recipe::{environment, git};
-use crate::steps::{INGESTED_SCORING, SCORING_STEPS, SlotId, TEST, TRAINING, TRAINING_STEPS, VALIDATION};
+use crate::steps::{INGESTED_SCORING, Progress, SCORING_STEPS, SlotId, TEST, TRAINING, TRAINING_STEPS, VALIDATION};
 use crate::store::{Entry, Wait};
 use crate::tracking::mlflow::{Credentials, NotSent, Sent};
 use crate::tracking::{Dataset, Parcel, Waiting};
@@ -47,7 +47,7 @@ pub(super) fn deliver(session: &Session<'_>, observer: Observer<'_>) -> Option<E
     let uri = &settings.target.tracking_uri;
     let run = &session.around.run;
     let start = Instant::now();
-    let progress = |doing: &str| observer(&Event::Progress { step: "tracking", doing });
+    let progress = |doing: &str| observer(&Event::Progress { step: "tracking", progress: Progress { doing, count: None } });
     progress(uri);
     let sent = if silent().contains(uri) {
         Err(Error::new(Kind::Remote, format!("the MLflow server `{uri}` did not answer before")).into())
