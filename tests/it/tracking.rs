@@ -478,7 +478,7 @@ fn real(name: &str, artifacts: &[&str]) {
     assert_eq!((&seen["runs"], &seen["versions"], &seen["version"]), (&json!(1), &json!(1), &json!("1")), "{seen:#}");
     assert_eq!((&seen["status"], &seen["user"], &seen["type"]), (&json!("FINISHED"), &json!("ann"), &json!("RECIPE")));
     assert_eq!(seen["params"]["train.using"], "ridge");
-    let own: Value = serde_json::from_slice(&project.artifact("evaluation")).unwrap();
+    let own: Value = serde_json::from_slice(&fs::read(project.ok(&["artifact", "evaluation", "-p", "prod"]).stdout.trim()).unwrap()).unwrap();
     for metric in ["test_r2_score", "test_root_mean_squared_error"] {
         assert_eq!(seen["metrics"][metric], own["metrics"][metric]);
         assert_eq!(seen["tags"][metric].as_str().unwrap().parse::<f64>().unwrap(), own["metrics"][metric].as_f64().unwrap());
