@@ -2,21 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::project::{Project, houses, loans};
+use crate::project::{Project, copy, houses, loans};
 
 /// The directory of the first version of a model.
 fn bundle(project: &Project, name: &str) -> PathBuf {
     let shown = project.ok(&["models", "show", name]).stdout;
     let line = shown.lines().find_map(|line| line.strip_prefix("v1: ")).unwrap();
     PathBuf::from(line.split("  digest ").next().unwrap())
-}
-
-fn copied(from: &std::path::Path, project: &Project, to: &str) {
-    std::fs::create_dir_all(project.path(to)).unwrap();
-    for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), project.path(to).join(file.file_name())).unwrap();
-    }
 }
 
 fn metrics(json: &str) -> serde_json::Map<String, serde_json::Value> {
@@ -28,7 +20,7 @@ fn a_bundle_scores_files_where_there_is_no_project() {
     let project = Project::regression();
     project.ok(&["run"]);
     let elsewhere = Project::empty().with("new.csv", &houses(30)).with("more/new.csv", &houses(10));
-    copied(&bundle(&project, "houses"), &elsewhere, "model");
+    copy(&bundle(&project, "houses"), &elsewhere.path("model"));
 
     let printed = elsewhere.ok(&["predict", "model", "new.csv"]).stdout;
     assert_eq!(printed.lines().next().unwrap(), "id,area,rooms,town,price,prediction");

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::project::{Project, Ran, houses, loans};
+use crate::project::{Project, Ran, copy, houses, loans};
 
 /// One bad input.
 struct Case {
@@ -843,19 +843,6 @@ fn scoring() -> Project {
     copy(&from, &project.path("bundle"));
     project.ok(&["run", "predict"]);
     project
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, to).unwrap();
-        }
-    }
 }
 
 /// Changes a bundle's model and the digests with it, as a forger would.

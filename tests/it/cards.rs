@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use crate::project::{Project, Ran, houses};
+use crate::project::{Project, Ran, copy, houses};
 
 const HOSTILE: [&str; 4] = ["<img src=x onerror=alert(1)>", "</script></style>'", "{{7*7}}", "bell\u{7} turn\u{202e}"];
 
@@ -149,18 +149,6 @@ fn browser() -> Result<(PathBuf, PathBuf), &'static str> {
     match Command::new("node").arg("--version").output() {
         Ok(_) => Ok((place, chromium)),
         Err(_) => Err("no node"),
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

@@ -171,6 +171,19 @@ steps:
   train: {using: logistic}
 "#;
 
+/// Copies a directory with all that is below it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 /// `rows` houses; every eleventh has no room count.
 pub fn houses(rows: usize) -> String {
     let mut text = String::from("id,area,rooms,town,price\n");

@@ -61,7 +61,7 @@ fn a_run_is_on_the_server_with_all_that_belongs_to_it() {
                 ("mlflow.experiment.primaryMetric.greaterIsBetter".to_owned(), "False".to_owned())
             ])
         );
-        let local = project.ok(&["runs"]).stdout[..12].to_owned();
+        let local = project.ok(&["runs"]).stdout.lines().nth(2).unwrap()[..12].to_owned();
         assert_eq!((run["info"]["run_name"].as_str(), run["info"]["status"].as_str()), (Some(format!("houses-{local}").as_str()), Some("FINISHED")));
         let tags = pairs(&run["data"]["tags"]);
         let said = [
