@@ -128,7 +128,7 @@ fn reasons(query: &str) -> Option<usize> {
 
 /// Each row as an object of the prediction columns.
 fn records(scored: &DataFrame) -> Vec<Map<String, Json>> {
-    let names: Vec<String> = scored.get_column_names().iter().map(|name| name.to_string()).collect();
+    let names: Vec<String> = scored.get_column_names().into_iter().map(ToString::to_string).collect();
     rows::records(scored, &names)
 }
 

@@ -130,7 +130,7 @@ pub fn listen(
     address: SocketAddr,
     limits: &Limits,
     guard: Guard,
-    answers: Arc<impl Answers>,
+    answers: &Arc<impl Answers>,
     stop: Receiver<()>,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<()> {
@@ -161,7 +161,7 @@ pub fn listen(
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            let (shared, answers) = (Arc::clone(&shared), Arc::clone(&answers));
+            let (shared, answers) = (Arc::clone(&shared), Arc::clone(answers));
             let service = service_fn(move |request| {
                 let (shared, answers) = (Arc::clone(&shared), Arc::clone(&answers));
                 async move { Ok::<_, Infallible>(respond(request, &shared.0, &shared.1, answers).await) }

@@ -35,7 +35,7 @@ pub fn serve(served: Served, options: Options, stop: std::sync::mpsc::Receiver<(
     let served = Arc::new(served);
     let (watching, endpoints) = (served.watch(), Endpoints::new(Arc::clone(&served)));
     let guard = Guard { is_loopback: options.address.ip().is_loopback(), hosts: options.hosts };
-    let ended = http::listen(options.address, &options.limits, guard, Arc::new(endpoints), stop, ready);
+    let ended = http::listen(options.address, &options.limits, guard, &Arc::new(endpoints), stop, ready);
     drop(watching);
     ended
 }
