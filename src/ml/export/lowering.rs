@@ -25,6 +25,12 @@ impl Why {
         Self(None)
     }
 
+    /// The same with words before it; what follows from something else still does.
+    #[must_use]
+    pub fn behind(self, words: &str) -> Self {
+        Self(self.0.map(|why| format!("{words} {why}")))
+    }
+
     /// As a problem of what it happened to.
     #[must_use]
     pub fn problem(self, name: &str) -> Option<Problem> {

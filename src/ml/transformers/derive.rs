@@ -122,7 +122,7 @@ impl Apply for FittedDerive {
         let mut made = Vec::with_capacity(self.0.len());
         for (name, derived) in &self.0 {
             let value = derived::lower(&derived.expression.expr(), on);
-            made.push((name, value.map_err(|why| Why::new(format!("makes `{}` by an expression that {}", shorten(name), why.text())))?));
+            made.push((name, value.map_err(|why| why.behind(&format!("makes `{}` by an expression that", shorten(name))))?));
         }
         for (name, value) in made {
             on.set(name, value);
