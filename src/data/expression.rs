@@ -146,11 +146,15 @@ impl AggregateExpression {
     /// As [`Self::check_against`], and where reading the table fails.
     pub fn number(&self, table: &Table) -> Result<Option<f64>> {
         self.check_against(table.schema(), Wanted::Number)?;
-        let value = evaluate(table, &[self])?.pop().unwrap_or(AnyValue::Null);
-        Ok(match value {
-            AnyValue::Boolean(holds) => Some(f64::from(u8::from(holds))),
-            value => value.extract::<f64>(),
-        })
+        Ok(evaluate(table, &[self])?.pop().and_then(number))
+    }
+
+    /// The same on rows in memory that hold its columns, which were checked before: for one set of rows after another.
+    ///
+    /// # Errors
+    /// Where working it out fails.
+    pub fn number_of(&self, rows: DataFrame) -> Result<Option<f64>> {
+        Ok(work_out(rows, &[self])?.pop().and_then(number))
     }
 }
 
@@ -170,6 +174,18 @@ pub fn evaluate(table: &Table, expressions: &[&AggregateExpression]) -> Result<V
         table.lazy().select(names.iter().map(|name| column(name)).collect::<Vec<_>>()).collect_with_engine(Engine::Streaming)?.unwrap_single()
     };
     frame.rechunk_mut();
+    work_out(frame, expressions)
+}
+
+/// True is 1, false 0.
+fn number(value: AnyValue<'_>) -> Option<f64> {
+    match value {
+        AnyValue::Boolean(holds) => Some(f64::from(u8::from(holds))),
+        value => value.extract::<f64>(),
+    }
+}
+
+fn work_out(frame: DataFrame, expressions: &[&AggregateExpression]) -> Result<Vec<AnyValue<'static>>> {
     let outputs: Vec<Expr> = expressions.iter().enumerate().map(|(i, expression)| expression.expr().alias(format!("value {i}"))).collect();
     let row = frame.lazy().select(outputs).collect().map_err(|error| Error::data(readable(&error)))?;
     row.columns().iter().map(|value| Ok(value.get(0).map_or(AnyValue::Null, AnyValue::into_static))).collect()

@@ -76,10 +76,9 @@ fn of_json(body: &[u8], inputs: &[InputColumn]) -> Result<DataFrame> {
                 return Err(Error::data(format!("`inputs` has columns of several lengths: `{}` is shorter than {count}", shorten(name))));
             }
             let names: Vec<String> = columns.keys().cloned().collect();
-            let of = |values: &'_ Json| values.as_array().is_some();
             frame(count, inputs, &names, false, |name| {
                 let values = columns.get(name)?;
-                Some(if of(values) { values.as_array().into_iter().flatten().collect() } else { vec![values] })
+                Some(values.as_array().map_or_else(|| vec![values], |values| values.iter().collect()))
             })
         }
         _ => Err(unreadable("a list of rows")),

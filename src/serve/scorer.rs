@@ -1,10 +1,10 @@
 //! Scoring the rows of several requests in one query.
 //!
-//! What a query costs hardly depends on whether it has one row or a hundred. So each thread takes all requests that wait, lays their rows one
+//! A query is planned anew however few rows it has. So each thread takes all requests that wait, lays their rows one
 //! below the other, scores them, and hands each request its part. No request waits for another to come. Where the rows together are refused,
 //! each request is scored alone, so that only the one at fault is. Transforms that look across rows (`lag`) must not see other requests' rows.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::{Column, DataFrame};
@@ -54,7 +54,7 @@ impl Scorer {
 
     /// Puts rows into the queue; `false` where it is full.
     pub fn send(&self, job: Job) -> bool {
-        !matches!(self.queue.try_send(job), Err(TrySendError::Full(_) | TrySendError::Disconnected(_)))
+        self.queue.try_send(job).is_ok()
     }
 }
 

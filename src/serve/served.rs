@@ -86,8 +86,8 @@ impl Served {
 }
 
 fn load(found: Found) -> Result<Loaded> {
-    let model = bundle::load(&found.path)?.model;
-    Ok(Loaded { found, digest: bundle::digest(&model), model })
+    let bundle = bundle::load(&found.path)?;
+    Ok(Loaded { found, digest: bundle.digest, model: bundle.model })
 }
 
 /// Ends the looking when it is dropped.

@@ -389,7 +389,7 @@ impl Evaluate {
             let (Some(draws), Some(value), false) = (draws, value, rows.width() == 0) else { continue };
             let of = |drawn: &[usize]| {
                 let places = IdxCa::from_vec("".into(), drawn.iter().map(|row| *row as IdxSize).collect());
-                custom.expression.number(&Table::of(rows.take(&places)?))
+                custom.expression.number_of(rows.take(&places)?)
             };
             all.extend(draws.figure(value, of)?.map(|drawn| (custom.name.clone(), drawn)));
         }

@@ -118,7 +118,12 @@ impl Origin {
 /// The model's identity: weights, transformer and signature; no times, no run.
 #[must_use]
 pub fn digest(model: &Model) -> String {
-    blake3::hash(model.save().to_string().as_bytes()).to_hex().to_string()
+    digest_of(model.save().to_string().as_bytes())
+}
+
+/// The same, of a model that is saved already.
+fn digest_of(saved: &[u8]) -> String {
+    blake3::hash(saved).to_hex().to_string()
 }
 
 /// Column and type of what the model asks for.
@@ -167,7 +172,7 @@ pub fn write(dir: &Path, parts: &BundleParts<'_>) -> Result<()> {
         recipe: parts.recipe.to_owned(),
         program: format!("recipe {}", env!("CARGO_PKG_VERSION")),
         run: parts.run.to_owned(),
-        model_digest: digest(parts.model),
+        model_digest: digest_of(parts.saved),
         evaluation: parts.evaluation.clone(),
         without_onnx: parts.onnx.err().map(str::to_owned),
         steps: parts.steps.iter().map(|(name, entry)| ((*name).to_owned(), Origin::of(entry))).collect(),
@@ -248,7 +253,7 @@ fn mlmodel(parts: &BundleParts<'_>) -> Result<String> {
         "flavors": flavors,
         "signature": { "inputs": columns(inputs(parts.model), input_type), "outputs": columns(outputs(parts.model)?, output_type), "params": null },
         "run_id": parts.run,
-        "model_uuid": &digest(parts.model)[..32],
+        "model_uuid": digest_of(parts.saved).chars().take(32).collect::<String>(),
     });
     // JSON is YAML.
     serde_json::to_string_pretty(&text).map_err(|error| Error::bug(error.to_string()))

@@ -15,7 +15,7 @@ use crate::ml::model::{LabelType, Model, OutputNames, Scored};
 use crate::ml::target::TargetTransform;
 use crate::ml::transformers::TRANSFORMERS;
 use crate::ml::transformers::contract_tests::{examples, sample, value};
-use crate::ml::{Chain, FittedChain, Matrix, Task, TrainingSet};
+use crate::ml::{Chain, FittedChain, FittedEstimator, Matrix, Task, TrainingSet};
 use crate::value::Value;
 
 /// What has no form, and why.
@@ -242,17 +242,7 @@ fn special() -> Vec<Case> {
     let transformed = Table::from_query(chain.apply(frame.clone().lazy()).unwrap()).unwrap();
     let set = TrainingSet::new(Task::Regression, &transformed, chain.reads().clone(), "fare_amount", None, Vec::new(), 1).unwrap();
     let estimator = (find("ridge").unwrap().parse)(&Value::Null).unwrap().fit(&set).unwrap();
-    let features = chain.features().to_vec();
-    let model = Model {
-        task: Task::Regression,
-        target: "fare_amount".into(),
-        labels: LabelType::Float,
-        output: OutputNames::default(),
-        chain,
-        features,
-        estimator,
-        adjustments: Adjustments::default(),
-    };
+    let model = of_fares(chain, estimator);
     let records: Vec<Record> = crate::data::rows::records(&frame, &["pickup_zip", "vendor"].map(str::to_owned));
     let rows = rows::frame(&model.chain.inputs, &rows::with_edges(&model.chain.inputs, &records)).unwrap();
     let wanted = rows::expected(&model, &rows).unwrap();
@@ -264,6 +254,20 @@ fn peer() -> Option<PathBuf> {
     let place = PathBuf::from(std::env::var_os("HOME")?).join(".cache/recipe/peer-interop/bin/python");
     let place = std::env::var_os("RECIPE_PEER_VENV").map_or(place, |at| PathBuf::from(format!("{}-interop", at.to_string_lossy())).join("bin/python"));
     Some(place).filter(|python| python.is_file())
+}
+
+/// A model of the sample's fares.
+fn of_fares(chain: FittedChain, estimator: Box<dyn FittedEstimator>) -> Model {
+    Model {
+        task: Task::Regression,
+        target: "fare_amount".into(),
+        labels: LabelType::Float,
+        output: OutputNames::default(),
+        features: chain.features().to_vec(),
+        chain,
+        estimator,
+        adjustments: Adjustments::default(),
+    }
 }
 
 #[test]
@@ -342,17 +346,7 @@ fn what_cannot_be_exported_is_named_all_at_once() {
         &frame,
         "fare_amount",
     );
-    let features = chain.features().to_vec();
-    let model = Model {
-        task: Task::Regression,
-        target: "fare_amount".into(),
-        labels: LabelType::Float,
-        output: OutputNames::default(),
-        chain,
-        features,
-        estimator: fitted,
-        adjustments: Adjustments::default(),
-    };
+    let model = of_fares(chain, fitted);
     let error = super::lower(&model).err().unwrap();
     assert_eq!((error.kind.exit_code(), error.problems.len()), (7, 3), "{error}");
     let names: Vec<&str> = TRANSFORMERS.iter().map(|entry| entry.name).collect();
