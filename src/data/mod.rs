@@ -1,5 +1,6 @@
 //! Tables: reading, checking, profiling, splitting and writing them. polars is named here and in `ml/`.
 
+mod both;
 pub(crate) mod canonical;
 mod checks;
 mod contract;
@@ -17,6 +18,7 @@ mod split;
 mod table;
 pub mod tiny;
 
+pub use both::both;
 pub use checks::{CheckReport, Outcome, Sample, absent, check};
 pub use contract::{ColumnContract, ColumnType, Contract, Length, Severity, kind_name};
 pub use data_test::{Age, DataTest};

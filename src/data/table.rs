@@ -6,8 +6,8 @@
 
 use std::fs::File;
 use std::num::NonZeroUsize;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use polars::io::HiveOptions;
 use polars::io::utils::file::Writable;
@@ -21,11 +21,34 @@ pub const BATCH_ROWS: usize = 65_536;
 /// Rows in a row group of the parquet files that are written: few, since a reader holds several of them decoded.
 pub const ROW_GROUP_ROWS: usize = BATCH_ROWS;
 
+/// A file of at most so many bytes and values is decoded once, not for every query.
+const SMALL_FILE: u64 = 4 << 20;
+const SMALL_VALUES: usize = 2 << 20;
+
 /// Rows and named, typed columns; cheap to clone.
 #[derive(Clone)]
 pub struct Table {
     frame: LazyFrame,
     schema: SchemaRef,
+    /// What a small file holds, once it was asked for; clones share it.
+    held: Option<Arc<Held>>,
+}
+
+struct Held {
+    path: PathBuf,
+    rows: OnceLock<Option<DataFrame>>,
+}
+
+impl Held {
+    /// A small file's rows; `None` where there are many, or where they cannot be read, which the query over the file then says.
+    fn rows(&self, file: &LazyFrame, width: usize) -> Option<&DataFrame> {
+        let read = || {
+            let rows = ParquetReader::new(File::open(&self.path).ok()?).num_rows().ok()?;
+            (rows.saturating_mul(width) <= SMALL_VALUES)
+                .then(|| file.clone().collect_with_engine(Engine::Streaming).ok().map(|rows| contiguous(rows.unwrap_single())))?
+        };
+        self.rows.get_or_init(read).as_ref()
+    }
 }
 
 impl Table {
@@ -33,7 +56,7 @@ impl Table {
     #[must_use]
     pub fn of(frame: DataFrame) -> Self {
         let schema = frame.schema().clone();
-        Self { frame: frame.lazy(), schema }
+        Self { frame: frame.lazy(), schema, held: None }
     }
 
     /// A query; its schema is resolved now.
@@ -42,7 +65,7 @@ impl Table {
     /// Where the query names a column that is not there.
     pub fn from_query(mut frame: LazyFrame) -> Result<Self> {
         let schema = frame.collect_schema()?;
-        Ok(Self { frame, schema })
+        Ok(Self { frame, schema, held: None })
     }
 
     /// A parquet file.
@@ -52,11 +75,19 @@ impl Table {
     pub fn read(path: &Path) -> Result<Self> {
         // A directory called `k=1` on the way makes no column `k`.
         let args = ScanArgsParquet { glob: false, cache: false, hive_options: HiveOptions::new_disabled(), ..Default::default() };
-        Self::from_query(LazyFrame::scan_parquet(polars_path(path)?, args)?)
+        let table = Self::from_query(LazyFrame::scan_parquet(polars_path(path)?, args)?)?;
+        let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= SMALL_FILE);
+        let held = is_small.then(|| Arc::new(Held { path: path.to_owned(), rows: OnceLock::new() }));
+        Ok(Self { held, ..table })
     }
 
     pub fn lazy(&self) -> LazyFrame {
-        self.frame.clone()
+        self.decoded().map_or_else(|| self.frame.clone(), |rows| rows.clone().lazy())
+    }
+
+    /// The rows of a small file.
+    fn decoded(&self) -> Option<&DataFrame> {
+        self.held.as_ref()?.rows(&self.frame, self.schema.len())
     }
 
     #[must_use]
@@ -79,6 +110,9 @@ impl Table {
     /// # Errors
     /// Where the query fails.
     pub fn collect(&self) -> Result<DataFrame> {
+        if let Some(rows) = self.decoded() {
+            return Ok(rows.clone());
+        }
         Ok(self.lazy().collect_with_engine(Engine::Streaming)?.unwrap_single())
     }
 
@@ -103,7 +137,7 @@ impl Table {
     /// # Errors
     /// Where the query fails.
     pub fn rows(&self) -> Result<usize> {
-        let counted = self.lazy().select([len().alias("rows")]).collect_with_engine(Engine::Streaming)?.unwrap_single();
+        let counted = self.frame.clone().select([len().alias("rows")]).collect_with_engine(Engine::Streaming)?.unwrap_single();
         Ok(counted.column("rows")?.get(0)?.extract::<usize>().unwrap_or(0))
     }
 
@@ -112,6 +146,9 @@ impl Table {
     /// # Errors
     /// Where the query cannot start.
     pub fn batches(&self) -> Result<Batches> {
+        if let Some(rows) = self.decoded() {
+            return Ok(Batches { inner: Box::new(std::iter::empty()), pending: (rows.height() > 0).then(|| rows.clone()) });
+        }
         let batches = self.lazy().collect_batches(Engine::Streaming, true, NonZeroUsize::new(BATCH_ROWS), false)?;
         Ok(Batches { inner: Box::new(batches), pending: None })
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Task;
 use super::export::{Id, Program};
-use super::metric::classification::{brier_score_loss, log_loss};
+use super::metric;
 use super::model::Scored;
 use super::target::interpolate;
 use crate::card::{Block, Line, Lines, Table};
@@ -346,12 +346,17 @@ pub fn blocks(before: &Scored, after: &Scored, rows: &str) -> Vec<Block> {
         name: name.to_owned(),
         points: bins(scored).iter().filter(|[weight, ..]| *weight > 0.0).map(|[weight, scores, hits]| (scores / weight, hits / weight)).collect(),
     };
-    let figure = |name: &str, of: fn(&Scored) -> Option<f64>| vec![name.into(), of(before).into(), of(after).into()];
+    let figure = |name: &str, of: &dyn Fn(&Scored) -> Option<f64>| vec![name.into(), of(before).into(), of(after).into()];
+    let metric = |name: &'static str| move |scored: &Scored| metric::find(name)?.compute(scored);
     vec![
         Block::Table(Table {
             caption: format!("Reliability of the scores, {rows}"),
             columns: ["smaller is better", "before", "after"].map(str::to_owned).to_vec(),
-            rows: vec![figure("expected calibration error", expected_error), figure("log loss", log_loss), figure("Brier score", brier_score_loss)],
+            rows: vec![
+                figure("expected calibration error", &expected_error),
+                figure("log loss", &metric("log_loss")),
+                figure("Brier score", &metric("brier_score_loss")),
+            ],
         }),
         Block::Lines(Lines {
             caption: format!("Calibration before and after, {rows}"),

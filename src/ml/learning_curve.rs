@@ -40,7 +40,7 @@ pub fn curve(model: &Model, table: &Table, weight: Option<&str>) -> Result<Optio
         let mut scored = model.unscored();
         (scored.y, scored.weight) = (y.clone(), weight.clone());
         scored.push(&model.adjustments.apply(&model.task, said));
-        Some((round, (entry.compute)(&scored)?))
+        Some((round, entry.compute(&scored)?))
     };
     Ok(Some(stages.into_iter().filter_map(point).collect()))
 }

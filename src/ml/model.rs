@@ -386,17 +386,20 @@ impl Scored {
         Ok(())
     }
 
-    /// Each row's own loss: the absolute error, or −ln of the score of the true class.
+    /// A row's own loss: the absolute error, or −ln of the score of the true class.
+    #[must_use]
+    pub fn loss(&self, row: usize) -> f64 {
+        let y = self.y[row];
+        if self.task == Task::Regression {
+            return (y - self.prediction[row]).abs();
+        }
+        -self.scores.get(y as usize).map_or(0.0, |scores| scores[row]).clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
+    }
+
+    /// The loss of every row.
     #[must_use]
     pub fn losses(&self) -> Vec<f64> {
-        if self.task == Task::Regression {
-            return self.y.iter().zip(&self.prediction).map(|(y, p)| (y - p).abs()).collect();
-        }
-        self.y
-            .iter()
-            .enumerate()
-            .map(|(row, class)| -self.scores.get(*class as usize).map_or(0.0, |scores| scores[row]).clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln())
-            .collect()
+        (0..self.rows()).map(|row| self.loss(row)).collect()
     }
 
     #[must_use]

@@ -145,7 +145,7 @@ pub fn choose(name: &str, scored: &Scored) -> Result<Chosen> {
     candidates.push(half.map_or((DEFAULT, 0.0, 0.0), |step| (DEFAULT, step.positives, step.all)));
     let value = |(_, hits, called): &(f64, f64, f64)| {
         let misses = last.positives - hits;
-        (entry.compute)(&counts(&scored.task, *positive, [*hits, called - hits, misses, last.all - called - misses])).filter(|v| v.is_finite())
+        entry.compute(&counts(&scored.task, *positive, [*hits, called - hits, misses, last.all - called - misses])).filter(|v| v.is_finite())
     };
     let mut curve: Vec<(f64, f64)> = candidates.iter().filter_map(|candidate| Some((candidate.0, value(candidate)?))).collect();
     curve.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -212,7 +212,7 @@ pub fn table(scored: &Scored, threshold: f64) -> Block {
         Scored { y: scored.y.clone(), weight: scored.weight.clone(), ..again }
     };
     let (half, chosen) = (at(DEFAULT), at(threshold));
-    let row = |entry: &MetricEntry| -> Vec<Cell> { vec![entry.name.into(), (entry.compute)(&half).into(), (entry.compute)(&chosen).into()] };
+    let row = |entry: &MetricEntry| -> Vec<Cell> { vec![entry.name.into(), entry.compute(&half).into(), entry.compute(&chosen).into()] };
     Block::Table(Table {
         caption: "What the threshold changes, on validation".to_owned(),
         columns: vec!["metric".to_owned(), "at 0.5".to_owned(), format!("at {}", number(threshold))],
@@ -262,7 +262,7 @@ mod tests {
                 let mut at = Scored::empty(&rows.task);
                 at.adjustments.threshold = Some(threshold);
                 at.push(&Predictions::Scores(rows.scores.clone()));
-                (entry.compute)(&Scored { y: y.clone(), weight: rows.weight.clone(), ..at }).unwrap()
+                entry.compute(&Scored { y: y.clone(), weight: rows.weight.clone(), ..at }).unwrap()
             };
             let best = value(chosen.threshold);
             for i in 1..100 {

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use super::since::since;
 use super::{PlanState, Session, State, StepDone, plan};
 use crate::card::html::{self, Artifact, Change, ConfigLine, Index, IndexStep, Page, PageState, StepLink, StepState};
@@ -53,15 +55,17 @@ pub(super) fn write(
 ) -> Result<PathBuf> {
     let dir = session.store.cards_dir(&session.recipe.name);
     let links = links(session, done, failed.map(|failed| failed.step));
-    let mut is_changed = failed.is_some();
+    let mut fresh = Vec::new();
     for step in done {
         let mark = format!("{} {DRAWING} {} {}", step.key, session.recipe.primary_metric, session.recipe.profile.as_deref().unwrap_or_default());
-        let twin = dir.join(format!("{}.json", step.step));
-        let page = dir.join(format!("{}.html", step.step));
+        let (page, twin) = (dir.join(format!("{}.html", step.step)), dir.join(format!("{}.json", step.step)));
         if step.state == State::Cached && page.exists() && std::fs::read(&twin).is_ok_and(|text| has_mark(&text, &mark)) {
             continue;
         }
-        is_changed = true;
+        fresh.push((step, mark, page, twin, with_throughput(step), why(step)));
+    }
+    let mut pages = Vec::new();
+    for (step, _, _, _, card, why) in &fresh {
         let needs = steps.iter().find(|s| s.name() == step.step).map(|s| s.needs(&session.around)).transpose()?;
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         if let Some(entry) = entries.get(step.step) {
@@ -75,16 +79,14 @@ pub(super) fn write(
                 outputs.extend(artifact(name, Some(entry), Some(step)));
             }
         }
-        let why = why(step);
-        let card = with_throughput(step);
-        let html = html::page(&Page {
+        pages.push(Page {
             recipe: &session.recipe.name,
             template: &session.recipe.template,
             profile: session.recipe.profile.as_deref(),
             step: step.step,
             state: PageState::Ok,
-            card: &card,
-            why: &why,
+            card,
+            why,
             seconds: step.seconds,
             run: &step.run,
             inputs,
@@ -93,11 +95,15 @@ pub(super) fn write(
             changes: changes(&step.why),
             moment: step.before.iter().filter_map(|before| since(before, &step.report)).chain(versions(session, step.step)).collect(),
             steps: links.clone(),
-        })?;
-        session.store.write(&page, html.as_bytes())?;
-        let found = Twin { metrics: step.report.metrics.clone(), card: step.report.card.clone(), ..twin_of(session, step.step, twin::State::Ok, mark) };
-        session.store.write(&twin, &bytes(&found)?)?;
+        });
     }
+    let drawn: Vec<Result<String>> = pages.par_iter().map(html::page).collect();
+    for ((step, mark, page, twin, ..), html) in fresh.iter().zip(drawn) {
+        session.store.write(page, html?.as_bytes())?;
+        let found = Twin { metrics: step.report.metrics.clone(), card: step.report.card.clone(), ..twin_of(session, step.step, twin::State::Ok, mark.clone()) };
+        session.store.write(twin, &bytes(&found)?)?;
+    }
+    let is_changed = failed.is_some() || !fresh.is_empty();
     if let Some(failed) = failed {
         failure(session, steps, done, entries, &links, failed)?;
     }

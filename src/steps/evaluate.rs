@@ -17,7 +17,7 @@ use super::train::{prefixed, with_columns};
 use super::{Context, EVALUATION, Goal, Heads, Json, MODEL, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION, Verdict};
 use crate::card::format::{number, share};
 use crate::card::{Block, Card, Cell, Fact, IntervalRow, Intervals, Tab};
-use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted};
+use crate::data::{AggregateExpression, ParquetSink, Role, Roles, Table, Wanted, both};
 use crate::error::{Error, Kind, Problem, Result, nearest, shorten};
 use crate::ml::adjust::Adjustments;
 use crate::ml::calibration;
@@ -177,8 +177,9 @@ impl Step for Evaluate {
         let entries: Vec<&'static MetricEntry> = metric::of_task(&on_test.task)
             .filter(|entry| self.bootstrap.samples > 0 || criteria.iter().any(|criterion| criterion.confidence.is_some() && criterion.metric == entry.name))
             .collect();
-        let drawn = draws.as_ref().map(|draws| draws.drawn(&entries)).unwrap_or_default();
-        let figures_drawn = self.custom_drawn(draws.as_ref(), &metrics, &test_rows)?;
+        let (drawn, figures_drawn) =
+            both(|| draws.as_ref().map(|draws| draws.drawn(&entries)).unwrap_or_default(), || self.custom_drawn(draws.as_ref(), &metrics, &test_rows));
+        let figures_drawn = figures_drawn?;
         let champion_metrics = champion.as_ref().map(|(_, metrics)| metrics.clone()).unwrap_or_default();
         let measured = Measured {
             metrics: &metrics,
@@ -208,7 +209,12 @@ impl Step for Evaluate {
         let against_dummy = measured.against_dummy(&self.primary_metric);
         cx.doing("slices");
         let sets = Sets { validation: &splits[1].2, on_validation: &scored[1], test: &splits[2].2, on_test };
-        let sliced = slice(&slice_rows, &self.slice_search, &self.roles, &sets, &self.primary_metric, self.bootstrap, self.seed)?;
+        let predicted = scored.iter().map(Scored::rows).sum();
+        let (sliced, explained) = both(
+            || slice(&slice_rows, &self.slice_search, &self.roles, &sets, &self.primary_metric, self.bootstrap, self.seed),
+            || self.explain.tab(&model, &splits[2].2, weight, &self.primary_metric, predicted, self.seed),
+        );
+        let (sliced, explained) = (sliced?, explained?);
         let failed: Vec<&Outcome> = outcomes.iter().filter(|o| !o.passed && o.severity == Severity::Error).collect();
         let validated = failed.is_empty();
         let reason = match failed.first() {
@@ -255,10 +261,7 @@ impl Step for Evaluate {
         tabs.push(Tab::new("metrics", "Metrics", figures.blocks(&self.primary_metric, &percent, against_dummy)));
         tabs.extend(sliced.tabs(&self.primary_metric, &self.slice_search, &percent));
         tabs.extend(metric::plots::tabs(on_test));
-        let predicted = scored.iter().map(Scored::rows).sum();
-        if let Some((_, _, test)) = splits.last() {
-            tabs.push(self.explain.tab(&model, test, weight, &self.primary_metric, predicted, self.seed)?);
-        }
+        tabs.push(explained);
         if model.adjustments.calibration.take().is_some() {
             let uncalibrated = model.score_known(&splits[2].2, weight)?;
             tabs.push(Tab::new("reliability", "Reliability", calibration::blocks(&uncalibrated, on_test, "test")));

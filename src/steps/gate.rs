@@ -350,7 +350,7 @@ impl Measured<'_> {
         let mut worst: Option<(f64, Held)> = None;
         for (name, rows) in enough {
             let some = self.scored.take(rows);
-            let Some(value) = (entry.compute)(&some).filter(|value| value.is_finite()) else { continue };
+            let Some(value) = entry.compute(&some).filter(|value| value.is_finite()) else { continue };
             let surely = criterion.confidence.and_then(|confidence| {
                 let draws = Draws::of(&some, sure(self.bootstrap, confidence), self.seed)?;
                 let interval = draws.of_metrics(&[entry]).remove(entry.name)?;

@@ -16,7 +16,7 @@ use super::{
     TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
 };
 use crate::card::{Bars, Block, Card, Cell, Fact, Line, Lines, Tab, Table as CardTable};
-use crate::data::{ParquetSink, Role, Roles, Table};
+use crate::data::{ParquetSink, Role, Roles, Table, both};
 use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::adjust::{Adjusted, Adjustments, Plan};
 use crate::ml::explain;
@@ -241,7 +241,8 @@ impl Step for Train {
         // Filled when it is shown: the primary metric comes first.
         let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
-        tabs.extend(curve_tab(&model, &training, &validation, weight)?);
+        let (curve, explained) = both(|| curve_tab(&model, &training, &validation, weight), || self.explain.tab(&model, &training, &validation));
+        tabs.extend(curve?);
         if let Some((tuning, winner)) = &found {
             let title = if tuning.contest().is_some() { "Leaderboard" } else { "Tuning" };
             tabs.push(Tab::new(tuning.section, title, winner.blocks(tuning)));
@@ -249,7 +250,7 @@ impl Step for Train {
         if !notes.is_empty() {
             tabs.push(Tab::new("adjustments", "Around the estimator", notes.into_iter().map(Block::Text).chain(blocks).collect()));
         }
-        tabs.push(self.explain.tab(&model, &training, &validation)?);
+        tabs.push(explained?);
         tabs.extend(leaks.tab);
         let profile = metric::plots::fit_blocks(&on_validation, "validation");
         if !profile.is_empty() {

@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 
 use super::sampler::{ByHash, Sampler};
-use crate::data::canonical::{MISSING, Values, View, show_float};
+use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
 
 /// Distinct values held once a column has too many for exact counting.
 pub(super) const SAMPLED: usize = 1 << 14;
@@ -19,6 +19,8 @@ const KEPT: usize = 200;
 pub(super) enum Seen {
     Integer(i64),
     Float(f64),
+    /// Units since 1970, and how many make a second.
+    Instant(i64, i64),
     Text(Box<str>),
 }
 
@@ -27,6 +29,7 @@ impl Seen {
         match view.values {
             Values::Integer(values) => Self::Integer(values[row]),
             Values::Float(values) => Self::Float(values[row]),
+            Values::Instant(values, per_second) => Self::Instant(values[row], per_second),
             Values::Text(values) => Self::Text(first_characters(values.value(row)).into()),
             _ => Self::Text(view.text(row).unwrap_or_default().into()),
         }
@@ -36,13 +39,14 @@ impl Seen {
         match self {
             Self::Integer(value) => value.to_string(),
             Self::Float(value) => show_float(*value),
+            Self::Instant(value, per_second) => show_instant(*value, *per_second),
             Self::Text(text) => text.to_string(),
         }
     }
 
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+            (Self::Integer(a), Self::Integer(b)) | (Self::Instant(a, _), Self::Instant(b, _)) => a.cmp(b),
             (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             _ => Ordering::Equal,

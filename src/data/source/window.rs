@@ -96,11 +96,14 @@ impl<'a> Window<'a> {
         self.offset += self.at as u64;
         self.at = 0;
         let kept = self.buffer.len();
-        self.buffer.resize(kept + BLOCK, 0);
+        // Of a small file only what it needs, and a byte to see that it ends there.
+        let left = self.file.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len().saturating_sub(self.offset + kept as u64) + 1);
+        let block = left.map_or(BLOCK, |left| left.min(BLOCK as u64) as usize);
+        self.buffer.resize(kept + block, 0);
         let room = self.buffer.get_mut(kept..).unwrap_or_default();
         let filled = read_full(&mut self.file, room).map_err(|error| Error::io("read", Path::new(self.name), &error))?;
         self.buffer.truncate(kept + filled);
-        self.ended = filled < BLOCK;
+        self.ended = filled < block;
         Ok(())
     }
 

@@ -106,7 +106,7 @@ pub fn apart(one: &Table, other: &Table, columns: &[String], seed: u64) -> Resul
     }
     scored.weight = vec![1.0; scored.y.len()];
     // The areas 0 and 1 have no interval.
-    let area = metric::find("roc_auc").and_then(|entry| (entry.compute)(&scored)).unwrap_or(0.5);
+    let area = metric::find("roc_auc").and_then(|entry| entry.compute(&scored)).unwrap_or(0.5);
     let (low, high) = Area::of(&scored).map_or((area, area), |area| area.interval(CONFIDENCE));
     let mut columns: Vec<(String, f64)> = columns.iter().cloned().zip(gains).collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

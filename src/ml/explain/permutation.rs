@@ -42,7 +42,7 @@ pub fn permutation(model: &Model, sample: &DataFrame, weight: Option<&str>, metr
     let rows: Vec<IdxSize> = (0..sample.height() as IdxSize).collect();
     let mut known = model.unscored();
     known.add(sample, &model.target, weight, &model.predict(sample)?)?;
-    let value = |scored: &Scored| (metric.compute)(scored).filter(|value| value.is_finite());
+    let value = |scored: &Scored| metric.compute(scored).filter(|value| value.is_finite());
     let Some(baseline) = value(&known) else { return Ok(None) };
     let columns = model.chain.alterable()?;
     let shuffled = |stream: usize| {

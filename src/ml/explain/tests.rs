@@ -130,7 +130,7 @@ fn importance_is_that_of_the_labels_which_the_model_gives() {
     let metric = metric::find("recall_score").unwrap();
     for threshold in [0.5, 0.95] {
         model.adjustments.threshold = Some(threshold);
-        let known = (metric.compute)(&model.score_known(&Table::of(frame.clone()), None).unwrap());
+        let known = metric.compute(&model.score_known(&Table::of(frame.clone()), None).unwrap());
         assert_eq!(permutation(&model, &frame, None, metric, 2, 5).unwrap().map(|found| found.baseline), known);
         assert_eq!(known == Some(1.0), threshold == 0.5);
     }

@@ -86,6 +86,8 @@ pub(super) struct Target {
     without: f64,
     /// As numbers, for a regression; 0 and 1 for two classes.
     numbers: Option<Vec<f64>>,
+    /// The place of each number among the distinct ones, for a regression.
+    places: Vec<u32>,
     is_classification: bool,
 }
 
@@ -97,7 +99,8 @@ impl Target {
         let (levels, count) = codes(&hashes);
         let numbers = if is_classification { (count == 2).then(|| levels.iter().map(|level| f64::from(*level)).collect()) } else { Some(numbers(column)?) };
         let without = right(&vec![0; levels.len()], &levels);
-        Ok(Self { levels, without, numbers, is_classification })
+        let places = numbers.as_ref().filter(|_| !is_classification).map_or_else(Vec::new, |numbers| places(numbers));
+        Ok(Self { levels, without, numbers, places, is_classification })
     }
 
     /// A column with few levels.
@@ -129,14 +132,14 @@ impl Target {
                 let share = rows.len() as f64 / values.len() as f64;
                 alone(Measure::Auc, 0.5 + (area.max(1.0 - area) - 0.5) * share)
             }
-            (Some(y), false) => {
-                let y: Vec<f64> = rows.iter().map(|row| y[*row]).collect();
+            (Some(_), false) => {
+                let y: Vec<u32> = rows.iter().map(|row| self.places[*row]).collect();
                 let share = rows.len() as f64 / values.len() as f64;
-                let (_, distinct) = dense(y.iter().map(|value| value.to_bits()));
+                let (ranks_of_y, distinct) = ranks_of_places(&y);
                 let monotone = (distinct >= 50).then(|| monotone(&x, &y) * share);
                 alone(
                     Measure::Rank { monotone: monotone.filter(|share| removes(*share, self.without, 0.9)) },
-                    correlation(&ranks(&x), &ranks(&y)).abs() * share,
+                    correlation(&ranks(&x), &ranks_of_y).abs() * share,
                 )
             }
             (None, _) => {
@@ -185,20 +188,60 @@ pub(super) fn explained(levels: &[u32], y: &[f64]) -> f64 {
     if whole > 0.0 { (1.0 - left / whole).max(0.0) } else { f64::NAN }
 }
 
+/// Whole numbers that are ordered as the numbers are; sorting them is several times as fast. NaN are the last.
+fn key(value: f64) -> u64 {
+    // Both zeros are one.
+    let bits = (value + 0.0).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+/// Keys in order, each with its row.
+fn sorted(values: &[f64]) -> Vec<(u64, u32)> {
+    let mut sorted: Vec<(u64, u32)> = values.iter().zip(0..).map(|(value, row)| (key(*value), row)).collect();
+    sorted.sort_unstable();
+    sorted
+}
+
 /// Ranks from 1, ties share their mean; NaN are the last.
 fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]).then(a.cmp(b)));
     let mut ranks = vec![0.0; values.len()];
     let mut done = 0;
-    for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
+    for tied in sorted(values).chunk_by(|a, b| a.0 == b.0 && a.0 <= key(f64::INFINITY)) {
         let rank = done as f64 + f64::midpoint(tied.len() as f64, 1.0);
-        for row in tied {
-            ranks[*row] = rank;
+        for (_, row) in tied {
+            ranks[*row as usize] = rank;
         }
         done += tied.len();
     }
     ranks
+}
+
+/// The place of each number among the distinct ones, from 0.
+fn places(values: &[f64]) -> Vec<u32> {
+    let mut places = vec![0; values.len()];
+    for (place, tied) in (0..).zip(sorted(values).chunk_by(|a, b| a.0 == b.0)) {
+        for (_, row) in tied {
+            places[*row as usize] = place;
+        }
+    }
+    places
+}
+
+/// As [`ranks`], of numbers that are known by their places; and how many are distinct.
+fn ranks_of_places(places: &[u32]) -> (Vec<f64>, usize) {
+    let mut counts = vec![0_usize; places.iter().max().map_or(0, |last| *last as usize + 1)];
+    for place in places {
+        counts[*place as usize] += 1;
+    }
+    let mut done = 0;
+    let ranks: Vec<f64> = counts
+        .iter()
+        .map(|count| {
+            done += count;
+            (done - count) as f64 + f64::midpoint(*count as f64, 1.0)
+        })
+        .collect();
+    (places.iter().map(|place| ranks[*place as usize]).collect(), counts.iter().filter(|count| **count > 0).count())
 }
 
 fn correlation(x: &[f64], y: &[f64]) -> f64 {
@@ -223,21 +266,25 @@ fn area(ranks: &[f64], y: &[f64]) -> f64 {
 
 /// The share of rows that must stay for `y` to rise (or fall) with `x`: the longest monotone subsequence, which rows of equal `x`
 /// enter with one value of `y` (Fredman 1975).
-fn monotone(x: &[f64], y: &[f64]) -> f64 {
-    let longest = |sign: f64| {
-        let mut order: Vec<usize> = (0..x.len()).collect();
-        order.sort_by(|a, b| x[*a].total_cmp(&x[*b]).then_with(|| (sign * y[*b]).total_cmp(&(sign * y[*a]))));
-        // `ends[k]` is the least end of a rising subsequence of k + 1 rows.
-        let mut ends: Vec<f64> = Vec::new();
-        for row in order {
-            let value = sign * y[row];
-            let at = ends.partition_point(|end| *end <= value);
-            match ends.get_mut(at) {
-                Some(end) => *end = value,
-                None => ends.push(value),
-            }
+fn monotone(x: &[f64], y: &[u32]) -> f64 {
+    let mut pairs: Vec<(u64, u32)> = x.iter().map(|x| key(*x)).zip(y.iter().copied()).collect();
+    pairs.sort_unstable();
+    let tied = || pairs.chunk_by(|a, b| a.0 == b.0);
+    let rising = longest(tied().flat_map(|tied| tied.iter().rev().map(|(_, y)| *y)));
+    let falling = longest(tied().flat_map(|tied| tied.iter().map(|(_, y)| u32::MAX - y)));
+    rising.max(falling) as f64 / x.len().max(1) as f64
+}
+
+/// How long the longest subsequence is that does not fall.
+fn longest(values: impl Iterator<Item = u32>) -> usize {
+    // `ends[k]` is the least end of one of k + 1 values.
+    let mut ends: Vec<u32> = Vec::new();
+    for value in values {
+        let at = ends.partition_point(|end| *end <= value);
+        match ends.get_mut(at) {
+            Some(end) => *end = value,
+            None => ends.push(value),
         }
-        ends.len()
-    };
-    longest(1.0).max(longest(-1.0)) as f64 / x.len().max(1) as f64
+    }
+    ends.len()
 }

@@ -23,7 +23,8 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -170,8 +171,8 @@ fn look(column: &Column, target: &Target) -> Result<(Option<Finding>, Option<Alo
 }
 
 /// Codes of groups of equal values, for reducers of this module: value → number in the order of first sight.
-fn dense<T: Ord + Clone>(values: impl Iterator<Item = T>) -> (Vec<u32>, usize) {
-    let mut seen: BTreeMap<T, u32> = BTreeMap::new();
+fn dense<T: Eq + Hash>(values: impl Iterator<Item = T>) -> (Vec<u32>, usize) {
+    let mut seen: HashMap<T, u32> = HashMap::new();
     let mut found = Vec::new();
     for value in values {
         let next = seen.len() as u32;

@@ -103,18 +103,13 @@ pub fn f1_score_macro(scored: &Scored) -> Option<f64> {
     (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
-pub fn f1_score_micro(scored: &Scored) -> Option<f64> {
-    accuracy_score(scored)
-}
-
 pub fn f1_score_weighted(scored: &Scored) -> Option<f64> {
     of_classes(scored, |s| s.f1)
 }
 
-pub fn accuracy_score(scored: &Scored) -> Option<f64> {
-    let counts = confusion(scored);
-    let total: f64 = counts.iter().flatten().sum();
-    (total > 0.0).then(|| (0..counts.len()).map(|class| counts[class][class]).sum::<f64>() / total)
+/// 1 where the class is predicted.
+pub fn is_right(scored: &Scored, row: usize) -> f64 {
+    f64::from(u8::from(scored.y[row] == scored.prediction[row]))
 }
 
 pub fn balanced_accuracy_score(scored: &Scored) -> Option<f64> {
@@ -200,28 +195,13 @@ pub fn average_precision_score(scored: &Scored) -> Option<f64> {
     Some(area)
 }
 
-pub fn log_loss(scored: &Scored) -> Option<f64> {
-    let total: f64 = scored.weight.iter().sum();
-    (total > 0.0).then(|| scored.losses().iter().zip(&scored.weight).map(|(loss, w)| loss * w).sum::<f64>() / total)
-}
-
-pub fn brier_score_loss(scored: &Scored) -> Option<f64> {
-    let total: f64 = scored.weight.iter().sum();
-    if total <= 0.0 {
-        return None;
-    }
-    let classes: Vec<usize> = match binary(scored) {
-        Some((positive, _)) => vec![positive],
-        None => (0..scored.scores.len()).collect(),
+/// Binary: (p − y)². Multiclass: Σ(p − y)² over classes.
+pub fn squared_error(scored: &Scored, row: usize) -> f64 {
+    let of = |class: usize| {
+        let is = f64::from(u8::from(scored.y[row] as usize == class));
+        scored.scores.get(class).map_or(f64::NAN, |scores| (scores[row] - is).powi(2))
     };
-    let mut sum = 0.0;
-    for (row, (truth, weight)) in scored.y.iter().zip(&scored.weight).enumerate() {
-        for class in &classes {
-            let is = f64::from(u8::from(*truth as usize == *class));
-            sum += weight * (scored.scores[*class][row] - is).powi(2);
-        }
-    }
-    Some(sum / total)
+    binary(scored).map_or_else(|| (0..scored.scores.len()).map(of).sum(), |(positive, _)| of(positive))
 }
 
 pub fn matthews_corrcoef(scored: &Scored) -> Option<f64> {

@@ -17,7 +17,7 @@ use super::model::Scored;
 use crate::card;
 
 /// Raised whenever a metric's value changes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The tasks a metric has a meaning for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +56,38 @@ pub struct MetricEntry {
     pub greater_is_better: bool,
     /// One sentence and the formula.
     pub doc: &'static str,
+    pub formula: Formula,
+}
+
+/// How a metric is worked out.
+pub enum Formula {
+    /// The weighted mean of something of each row, by its number, and what is made of that mean. Not a number where it is not defined.
+    Mean(fn(&Scored, usize) -> f64, fn(f64) -> f64),
+    /// Anything else; `None` where it is not defined.
+    Whole(fn(&Scored) -> Option<f64>),
+}
+
+impl MetricEntry {
     /// The value, or `None` where it is not defined.
-    pub compute: fn(&Scored) -> Option<f64>,
+    #[must_use]
+    pub fn compute(&self, scored: &Scored) -> Option<f64> {
+        match self.formula {
+            Formula::Mean(of, finish) => mean(scored, of).map(finish).filter(|value| !value.is_nan()),
+            Formula::Whole(compute) => compute(scored),
+        }
+    }
+}
+
+/// Σw·v / Σw. A row of weight 0 may give what is no number.
+fn mean(scored: &Scored, of: fn(&Scored, usize) -> f64) -> Option<f64> {
+    let total: f64 = scored.weight.iter().sum();
+    let sum = |scored: &Scored| scored.weight.iter().enumerate().filter(|(_, w)| **w > 0.0).map(|(row, w)| w * of(scored, row)).sum::<f64>();
+    (total > 0.0).then(|| sum(scored) / total)
+}
+
+/// A mean as it is.
+fn plain(mean: f64) -> f64 {
+    mean
 }
 
 use classification as c;
@@ -70,191 +100,191 @@ pub static METRICS: &[MetricEntry] = &[
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "Mean absolute error: Σw|y−ŷ| / Σw.",
-        compute: r::mean_absolute_error,
+        formula: Formula::Mean(r::absolute_error, plain),
     },
     MetricEntry {
         name: "mean_squared_error",
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "Mean squared error: Σw(y−ŷ)² / Σw.",
-        compute: r::mean_squared_error,
+        formula: Formula::Mean(r::squared_error, plain),
     },
     MetricEntry {
         name: "root_mean_squared_error",
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "Root of the mean squared error, in the target's unit.",
-        compute: r::root_mean_squared_error,
+        formula: Formula::Mean(r::squared_error, f64::sqrt),
     },
-    MetricEntry { name: "max_error", kind: Kind::Regression, greater_is_better: false, doc: "Largest absolute error.", compute: r::max_error },
+    MetricEntry { name: "max_error", kind: Kind::Regression, greater_is_better: false, doc: "Largest absolute error.", formula: Formula::Whole(r::max_error) },
     MetricEntry {
         name: "mean_absolute_percentage_error",
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "Mean of |y−ŷ| / max(ε, |y|) with ε = 2.22e−16; a share, not per cent.",
-        compute: r::mean_absolute_percentage_error,
+        formula: Formula::Mean(r::percentage_error, plain),
     },
     MetricEntry {
         name: "median_absolute_error",
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "Median of the absolute errors (weighted: averaged inverted CDF).",
-        compute: r::median_absolute_error,
+        formula: Formula::Whole(r::median_absolute_error),
     },
     MetricEntry {
         name: "r2_score",
         kind: Kind::Regression,
         greater_is_better: true,
         doc: "Share of the variance explained: 1 − SS_res / SS_tot.",
-        compute: r::r2_score,
+        formula: Formula::Whole(r::r2_score),
     },
     MetricEntry {
         name: "explained_variance_score",
         kind: Kind::Regression,
         greater_is_better: true,
         doc: "1 − Var(y−ŷ) / Var(y): as r2_score, but a constant bias does not count.",
-        compute: r::explained_variance_score,
+        formula: Formula::Whole(r::explained_variance_score),
     },
     MetricEntry {
         name: "mean_poisson_deviance",
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "2 · mean of y ln(y/ŷ) − y + ŷ: for counts; not defined where y < 0 or ŷ ≤ 0.",
-        compute: r::mean_poisson_deviance,
+        formula: Formula::Mean(r::poisson_deviance, plain),
     },
     MetricEntry {
         name: "mean_gamma_deviance",
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "2 · mean of ln(ŷ/y) + y/ŷ − 1: for positive amounts; not defined where y ≤ 0 or ŷ ≤ 0.",
-        compute: r::mean_gamma_deviance,
+        formula: Formula::Mean(r::gamma_deviance, plain),
     },
     MetricEntry {
         name: "interval_coverage",
         kind: Kind::Regression,
         greater_is_better: true,
         doc: "Share of targets inside their intervals, where `conformal` makes some.",
-        compute: r::interval_coverage,
+        formula: Formula::Mean(r::is_covered, plain),
     },
     MetricEntry {
         name: "interval_width",
         kind: Kind::Regression,
         greater_is_better: false,
         doc: "Mean width of the intervals, where `conformal` makes some.",
-        compute: r::interval_width,
+        formula: Formula::Mean(r::width, plain),
     },
     MetricEntry {
         name: "true_negatives",
         kind: Kind::Binary,
         greater_is_better: true,
         doc: "Negative rows that were predicted negative.",
-        compute: c::true_negatives,
+        formula: Formula::Whole(c::true_negatives),
     },
     MetricEntry {
         name: "false_positives",
         kind: Kind::Binary,
         greater_is_better: false,
         doc: "Negative rows that were predicted positive.",
-        compute: c::false_positives,
+        formula: Formula::Whole(c::false_positives),
     },
     MetricEntry {
         name: "false_negatives",
         kind: Kind::Binary,
         greater_is_better: false,
         doc: "Positive rows that were predicted negative.",
-        compute: c::false_negatives,
+        formula: Formula::Whole(c::false_negatives),
     },
     MetricEntry {
         name: "true_positives",
         kind: Kind::Binary,
         greater_is_better: true,
         doc: "Positive rows that were predicted positive.",
-        compute: c::true_positives,
+        formula: Formula::Whole(c::true_positives),
     },
     MetricEntry {
         name: "recall_score",
         kind: Kind::Classification,
         greater_is_better: true,
         doc: "Binary: TP / (TP + FN). Multiclass: the mean over classes, weighted by their rows.",
-        compute: c::recall_score,
+        formula: Formula::Whole(c::recall_score),
     },
     MetricEntry {
         name: "precision_score",
         kind: Kind::Classification,
         greater_is_better: true,
         doc: "Binary: TP / (TP + FP), 0 where nothing is predicted positive. Multiclass: the mean over classes, weighted by their rows.",
-        compute: c::precision_score,
+        formula: Formula::Whole(c::precision_score),
     },
-    MetricEntry { name: "f1_score", kind: Kind::Binary, greater_is_better: true, doc: "2TP / (2TP + FP + FN).", compute: c::f1_score },
+    MetricEntry { name: "f1_score", kind: Kind::Binary, greater_is_better: true, doc: "2TP / (2TP + FP + FN).", formula: Formula::Whole(c::f1_score) },
     MetricEntry {
         name: "f1_score_macro",
         kind: Kind::Multiclass,
         greater_is_better: true,
         doc: "The plain mean of the classes' F1 scores.",
-        compute: c::f1_score_macro,
+        formula: Formula::Whole(c::f1_score_macro),
     },
     MetricEntry {
         name: "f1_score_micro",
         kind: Kind::Multiclass,
         greater_is_better: true,
         doc: "F1 of the summed counts of all classes; equals accuracy here.",
-        compute: c::f1_score_micro,
+        formula: Formula::Mean(c::is_right, plain),
     },
     MetricEntry {
         name: "f1_score_weighted",
         kind: Kind::Multiclass,
         greater_is_better: true,
         doc: "The mean of the classes' F1 scores, weighted by their rows.",
-        compute: c::f1_score_weighted,
+        formula: Formula::Whole(c::f1_score_weighted),
     },
     MetricEntry {
         name: "accuracy_score",
         kind: Kind::Classification,
         greater_is_better: true,
         doc: "Share of rows whose class is predicted.",
-        compute: c::accuracy_score,
+        formula: Formula::Mean(c::is_right, plain),
     },
     MetricEntry {
         name: "balanced_accuracy_score",
         kind: Kind::Classification,
         greater_is_better: true,
         doc: "The plain mean of the recall of the classes that occur.",
-        compute: c::balanced_accuracy_score,
+        formula: Formula::Whole(c::balanced_accuracy_score),
     },
     MetricEntry {
         name: "roc_auc",
         kind: Kind::Classification,
         greater_is_better: true,
         doc: "Area under the ROC curve: P(s⁺ > s⁻) + ½P(s⁺ = s⁻). Multiclass: one against the rest, averaged with the classes' rows as weights.",
-        compute: c::roc_auc,
+        formula: Formula::Whole(c::roc_auc),
     },
     MetricEntry {
         name: "average_precision_score",
         kind: Kind::Binary,
         greater_is_better: true,
         doc: "Σ(Rₙ − Rₙ₋₁)Pₙ over the thresholds; MLflow calls it precision_recall_auc.",
-        compute: c::average_precision_score,
+        formula: Formula::Whole(c::average_precision_score),
     },
     MetricEntry {
         name: "log_loss",
         kind: Kind::Classification,
         greater_is_better: false,
         doc: "−mean ln p(true class), p clipped at 2.22e−16.",
-        compute: c::log_loss,
+        formula: Formula::Mean(Scored::loss, plain),
     },
     MetricEntry {
         name: "brier_score_loss",
         kind: Kind::Classification,
         greater_is_better: false,
         doc: "Binary: mean (p − y)². Multiclass: mean Σ(p − y)² over classes.",
-        compute: c::brier_score_loss,
+        formula: Formula::Mean(c::squared_error, plain),
     },
     MetricEntry {
         name: "matthews_corrcoef",
         kind: Kind::Classification,
         greater_is_better: true,
         doc: "Correlation of truth and prediction, from the confusion matrix (Gorodkin's R_K for several classes).",
-        compute: c::matthews_corrcoef,
+        formula: Formula::Whole(c::matthews_corrcoef),
     },
 ];
 
@@ -272,7 +302,7 @@ pub fn of_task(task: &Task) -> impl Iterator<Item = &'static MetricEntry> {
 /// Every metric of the task that is defined for these rows.
 #[must_use]
 pub fn compute_all(scored: &Scored) -> BTreeMap<String, f64> {
-    of_task(&scored.task).filter_map(|entry| (entry.compute)(scored).filter(|v| v.is_finite()).map(|value| (entry.name.to_owned(), value))).collect()
+    of_task(&scored.task).filter_map(|entry| entry.compute(scored).filter(|v| v.is_finite()).map(|value| (entry.name.to_owned(), value))).collect()
 }
 
 /// Which way is better; unknown names end in `_score` (up) or anything else (down).

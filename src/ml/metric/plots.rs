@@ -396,7 +396,7 @@ mod tests {
                 &metric(super::super::classification::precision_score(&scored)),
                 &metric(super::super::classification::recall_score(&scored)),
                 &metric(super::super::classification::f1_score(&scored)),
-                &metric(super::super::classification::accuracy_score(&scored)),
+                &metric(super::super::find("accuracy_score").unwrap().compute(&scored)),
             )
         );
     }

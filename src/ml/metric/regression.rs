@@ -2,50 +2,49 @@
 
 use super::super::model::Scored;
 
-fn weighted_mean(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> Option<f64> {
-    let total: f64 = scored.weight.iter().sum();
-    (total > 0.0).then(|| sum(scored, of) / total)
+pub fn absolute_error(scored: &Scored, row: usize) -> f64 {
+    (scored.y[row] - scored.prediction[row]).abs()
 }
 
-fn sum(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> f64 {
-    // A row of weight 0 may give what is no number.
-    scored.y.iter().zip(&scored.prediction).zip(&scored.weight).filter(|(_, w)| **w > 0.0).map(|((y, p), w)| w * of(*y, *p)).sum()
+pub fn squared_error(scored: &Scored, row: usize) -> f64 {
+    let error = scored.y[row] - scored.prediction[row];
+    error * error
 }
 
-pub fn mean_absolute_error(scored: &Scored) -> Option<f64> {
-    weighted_mean(scored, |y, p| (y - p).abs())
+pub fn percentage_error(scored: &Scored, row: usize) -> f64 {
+    absolute_error(scored, row) / scored.y[row].abs().max(f64::EPSILON)
 }
 
-pub fn mean_squared_error(scored: &Scored) -> Option<f64> {
-    weighted_mean(scored, |y, p| (y - p) * (y - p))
+/// Not defined where a target is below 0 or a prediction is not above 0.
+pub fn poisson_deviance(scored: &Scored, row: usize) -> f64 {
+    let (y, p) = (scored.y[row], scored.prediction[row]);
+    if y >= 0.0 && p > 0.0 { 2.0 * (if y == 0.0 { 0.0 } else { y * (y / p).ln() } - y + p) } else { f64::NAN }
 }
 
-pub fn root_mean_squared_error(scored: &Scored) -> Option<f64> {
-    mean_squared_error(scored).map(f64::sqrt)
+/// Not defined where a target or a prediction is not above 0.
+pub fn gamma_deviance(scored: &Scored, row: usize) -> f64 {
+    let (y, p) = (scored.y[row], scored.prediction[row]);
+    if y > 0.0 && p > 0.0 { 2.0 * ((p / y).ln() + y / p - 1.0) } else { f64::NAN }
+}
+
+/// 1 where the target lies inside its interval.
+pub fn is_covered(scored: &Scored, row: usize) -> f64 {
+    let y = scored.y[row];
+    scored.adjustments.interval(scored.prediction[row]).map_or(f64::NAN, |(lower, upper)| f64::from(u8::from(lower <= y && y <= upper)))
+}
+
+/// How wide the interval is.
+pub fn width(scored: &Scored, row: usize) -> f64 {
+    scored.adjustments.interval(scored.prediction[row]).map_or(f64::NAN, |(lower, upper)| upper - lower)
 }
 
 pub fn max_error(scored: &Scored) -> Option<f64> {
     scored.y.iter().zip(&scored.prediction).map(|(y, p)| (y - p).abs()).reduce(f64::max)
 }
 
-pub fn mean_absolute_percentage_error(scored: &Scored) -> Option<f64> {
-    weighted_mean(scored, |y, p| (y - p).abs() / y.abs().max(f64::EPSILON))
-}
-
-/// Not defined where a target is below 0 or a prediction is not above 0.
-pub fn mean_poisson_deviance(scored: &Scored) -> Option<f64> {
-    let deviance = |y: f64, p: f64| 2.0 * (if y == 0.0 { 0.0 } else { y * (y / p).ln() } - y + p);
-    all(scored, |y, p| y >= 0.0 && p > 0.0).then(|| weighted_mean(scored, deviance))?
-}
-
-/// Not defined where a target or a prediction is not above 0.
-pub fn mean_gamma_deviance(scored: &Scored) -> Option<f64> {
-    all(scored, |y, p| y > 0.0 && p > 0.0).then(|| weighted_mean(scored, |y, p| 2.0 * ((p / y).ln() + y / p - 1.0)))?
-}
-
-/// Does it hold for every row that counts?
-fn all(scored: &Scored, of: impl Fn(f64, f64) -> bool) -> bool {
-    scored.y.iter().zip(&scored.prediction).zip(&scored.weight).all(|((y, p), w)| *w == 0.0 || of(*y, *p))
+/// Σw·v over the rows that count.
+fn sum(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> f64 {
+    scored.y.iter().zip(&scored.prediction).zip(&scored.weight).filter(|(_, w)| **w > 0.0).map(|((y, p), w)| w * of(*y, *p)).sum()
 }
 
 /// Unweighted: the median. Weighted: the averaged inverted cumulative distribution, as scikit-learn ≥ 1.7.
@@ -77,22 +76,11 @@ pub fn explained_variance_score(scored: &Scored) -> Option<f64> {
     explained(spread(scored, |y, p| y - p)?, spread(scored, |y, _| y)?, scored.rows())
 }
 
-/// The share of targets inside their intervals.
-pub fn interval_coverage(scored: &Scored) -> Option<f64> {
-    scored.adjustments.conformal?;
-    let is_inside = |y: f64, p: f64| scored.adjustments.interval(p).is_some_and(|(lower, upper)| lower <= y && y <= upper);
-    weighted_mean(scored, |y, p| f64::from(u8::from(is_inside(y, p))))
-}
-
-pub fn interval_width(scored: &Scored) -> Option<f64> {
-    scored.adjustments.conformal?;
-    weighted_mean(scored, |_, p| scored.adjustments.interval(p).map_or(f64::NAN, |(lower, upper)| upper - lower))
-}
-
 /// Σw(v − v̄)², and exactly 0 where v is constant: the mean is rounded, and a total of what rounding left
 /// would make any residual look endless.
 fn spread(scored: &Scored, of: impl Fn(f64, f64) -> f64) -> Option<f64> {
-    let mean = weighted_mean(scored, &of)?;
+    let total: f64 = scored.weight.iter().sum();
+    let mean = (total > 0.0).then(|| sum(scored, &of) / total)?;
     let mut values = scored.y.iter().zip(&scored.prediction).zip(&scored.weight).filter(|(_, w)| **w > 0.0).map(|((y, p), _)| of(*y, *p));
     let first = values.next()?;
     Some(if values.all(|value| value == first) { 0.0 } else { sum(scored, |y, p| (of(y, p) - mean).powi(2)) })

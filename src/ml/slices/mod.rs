@@ -114,7 +114,7 @@ fn one(scored: &Scored, name: &str, rows: &[usize], entry: Option<&'static Metri
     let outside = scored.take(&others(scored.rows(), rows));
     let found = entry.map(|entry| against(&inside, &outside, entry, bootstrap, seed)).unwrap_or_default();
     let verdict = if outside.rows() < FEWEST { Verdict::TooFewRows } else { Verdict::Unknown };
-    let outside = entry.filter(|_| outside.rows() > 0).and_then(|entry| (entry.compute)(&outside)).filter(|value| value.is_finite());
+    let outside = entry.filter(|_| outside.rows() > 0).and_then(|entry| entry.compute(&outside)).filter(|value| value.is_finite());
     (Slice { metrics, interval: found.interval, outside, compared: found.compared, verdict, ..nothing }, found.chance)
 }
 

@@ -17,6 +17,7 @@ pub mod student;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -25,8 +26,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::delong::Area;
-use super::metric::{self, MetricEntry};
+use super::metric::{self, Formula, MetricEntry};
 use super::model::Scored;
+use crate::data::both;
 use crate::error::Result;
 use crate::value::Fault;
 
@@ -203,9 +205,9 @@ impl<'a> Draws<'a> {
             return BTreeMap::new();
         }
         let sample = self.scored.take(&self.rows);
-        let drawn = self.replicates(&sample, |scored, _| entries.iter().map(|entry| (entry.compute)(scored)).collect::<Vec<_>>());
+        let drawn = self.replicates(&[&sample], entries);
         let one = |(i, entry): (usize, &&'static MetricEntry)| {
-            let (value, center) = ((entry.compute)(self.scored)?, (entry.compute)(&sample)?);
+            let (value, center) = (entry.compute(self.scored)?, entry.compute(&sample)?);
             // Counts grow with the rows; everything else does not.
             let grows = if COUNTS.contains(&entry.name) { self.scored.rows() as f64 / self.rows.len() as f64 } else { 1.0 };
             let values = drawn.iter().map(|values| values.get(i).copied().flatten().map_or(f64::NAN, |v| v * grows)).collect();
@@ -232,20 +234,21 @@ impl<'a> Draws<'a> {
 
     /// By how much the rows' model is better than another one in a metric; `None` where either has no value.
     #[must_use]
-    pub fn compare(&self, other: &Scored, entry: &MetricEntry) -> Option<Compared> {
+    pub fn compare(&self, other: &Scored, entry: &'static MetricEntry) -> Option<Compared> {
         self.difference(other, entry)?.compared(self.bootstrap)
     }
 
     /// As [`Draws::compare`], draw by draw.
     #[must_use]
-    pub fn difference(&self, other: &Scored, entry: &MetricEntry) -> Option<Drawn> {
+    pub fn difference(&self, other: &Scored, entry: &'static MetricEntry) -> Option<Drawn> {
         let sign = if entry.greater_is_better { 1.0 } else { -1.0 };
-        let difference = |a: &Scored, b: &Scored| Some(sign * ((entry.compute)(a)? - (entry.compute)(b)?)).filter(|value| value.is_finite());
+        let difference = |a: &Scored, b: &Scored| Some(sign * (entry.compute(a)? - entry.compute(b)?)).filter(|value| value.is_finite());
         let (sample, rival) = (self.scored.take(&self.rows), other.take(&self.rows));
         let value = difference(self.scored, other)?;
         let center = difference(&sample, &rival)?;
-        let drawn = self.replicates(&sample, |scored, rows| difference(scored, &Scored { weight: scored.weight.clone(), ..rival.take(rows) }));
-        let values = drawn.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+        let rival = Scored { weight: sample.weight.clone(), ..rival };
+        let drawn = self.replicates(&[&sample, &rival], &[entry]);
+        let values = drawn.iter().map(|of| of[0].zip(of[1]).map_or(f64::NAN, |(a, b)| sign * (a - b))).collect();
         Some(Drawn { value, center, values, narrower: self.narrower(), rows: self.scored.rows() })
     }
 
@@ -254,17 +257,20 @@ impl<'a> Draws<'a> {
     ///
     /// # Errors
     /// As `of`.
-    pub fn figure(&self, value: f64, of: impl Fn(&[usize]) -> Result<Option<f64>>) -> Result<Option<Drawn>> {
+    pub fn figure(&self, value: f64, of: impl Fn(&[usize]) -> Result<Option<f64>> + Sync) -> Result<Option<Drawn>> {
         let Some(center) = of(&self.rows)?.filter(|center| center.is_finite()) else { return Ok(None) };
         let count = self.rows.len();
         let share = self.scored.rows() as f64 / count as f64;
         let grows = if (value - share * center).abs() < (value - center).abs() { share } else { 1.0 };
-        let mut values = Vec::new();
-        for draw in 0..self.bootstrap.samples.min(OF_FIGURES) {
+        let one = |draw: usize| {
             let mut random = self.random(draw);
             let rows: Vec<usize> = (0..count).map(|_| self.rows[random.random_range(0..count)]).collect();
-            values.push(of(&rows)?.map_or(f64::NAN, |value| value * grows));
-        }
+            Ok(of(&rows)?.map_or(f64::NAN, |value| value * grows))
+        };
+        let samples = self.bootstrap.samples.min(OF_FIGURES);
+        let of_draws = |draws: Range<usize>| draws.map(one).collect::<Result<Vec<f64>>>();
+        let (values, more) = both(|| of_draws(0..samples / 2), || of_draws(samples / 2..samples));
+        let values = [values?, more?].concat();
         Ok(Some(Drawn { value, center: center * grows, values, narrower: self.narrower(), rows: self.scored.rows() }))
     }
 
@@ -273,26 +279,73 @@ impl<'a> Draws<'a> {
         SmallRng::seed_from_u64(self.seed ^ (draw as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// Computes something for every draw, in the order of the draws: of the rows that were drawn, with their places in the sample, each once and
-    /// weighing as often as it was drawn. What was not drawn is left out, since every metric would have to step over it.
-    fn replicates<T: Send>(&self, sample: &Scored, of: impl Fn(&Scored, &[usize]) -> T + Sync) -> Vec<T> {
-        let rows = sample.rows();
-        (0..self.bootstrap.samples)
-            .into_par_iter()
-            .map_init(
-                || (sample.clone(), vec![0_u32; rows], Vec::with_capacity(rows)),
-                |(scored, counts, drawn), draw| {
-                    let mut random = self.random(draw);
-                    counts.fill(0);
-                    (0..rows).for_each(|_| counts[random.random_range(0..rows)] += 1);
-                    drawn.clear();
-                    drawn.extend((0..rows).filter(|row| counts[*row] > 0));
-                    sample.take_into(drawn, scored);
-                    scored.weight.iter_mut().zip(drawn.iter()).for_each(|(weight, row)| *weight *= f64::from(counts[*row]));
-                    of(scored, drawn)
-                },
-            )
-            .collect()
+    /// Metrics of every draw, in the order of the draws: those of the first set of rows, then those of the next, which has as many. Rows count as
+    /// often as they were drawn; the others are left out, since every metric would have to step over them.
+    fn replicates(&self, sets: &[&Scored], entries: &[&'static MetricEntry]) -> Vec<Vec<Option<f64>>> {
+        let rows = self.rows.len();
+        let means: Vec<Means> = sets.iter().map(|scored| Means::of(scored, entries)).collect();
+        let is_mean = |entry: &&MetricEntry| matches!(entry.formula, Formula::Mean(..));
+        let scratch = || (sets.iter().map(|scored| (*scored).clone()).collect::<Vec<_>>(), vec![0_u32; rows], Vec::with_capacity(rows));
+        let of_draw = |(taken, counts, drawn): &mut (Vec<Scored>, Vec<u32>, Vec<usize>), draw| {
+            let mut random = self.random(draw);
+            counts.fill(0);
+            (0..rows).for_each(|_| counts[random.random_range(0..rows)] += 1);
+            drawn.clear();
+            drawn.extend((0..rows).filter(|row| counts[*row] > 0));
+            let mut found = Vec::with_capacity(sets.len() * entries.len());
+            for ((scored, means), taken) in sets.iter().zip(&means).zip(taken) {
+                if !entries.iter().all(is_mean) {
+                    scored.take_into(drawn, taken);
+                    taken.weight.iter_mut().zip(drawn.iter()).for_each(|(weight, row)| *weight *= f64::from(counts[*row]));
+                }
+                let mut means = means.drawn(drawn, counts).into_iter();
+                found.extend(entries.iter().map(|entry| if is_mean(entry) { means.next().flatten() } else { entry.compute(taken) }));
+            }
+            found
+        };
+        (0..self.bootstrap.samples).into_par_iter().map_init(scratch, of_draw).collect()
+    }
+}
+
+/// What the metrics that are means add up: a draw of them costs a sum each, however dear the logarithms in them are.
+struct Means {
+    /// Row by row: the weight, then the weighted value of each metric.
+    terms: Vec<f64>,
+    finish: Vec<fn(f64) -> f64>,
+}
+
+impl Means {
+    fn of(scored: &Scored, entries: &[&'static MetricEntry]) -> Self {
+        let formulas: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| match entry.formula {
+                Formula::Mean(of, finish) => Some((of, finish)),
+                Formula::Whole(_) => None,
+            })
+            .collect();
+        let term = |row: usize, weight: f64| {
+            let weighted = move |value: f64| if weight > 0.0 { weight * value } else { 0.0 };
+            std::iter::once(weight).chain(formulas.iter().map(move |(of, _)| weighted(of(scored, row))))
+        };
+        let terms = if formulas.is_empty() { Vec::new() } else { scored.weight.iter().enumerate().flat_map(|(row, weight)| term(row, *weight)).collect() };
+        Self { terms, finish: formulas.into_iter().map(|(_, finish)| finish).collect() }
+    }
+
+    /// The metrics of the rows that were drawn, each counted as often as it was.
+    fn drawn(&self, drawn: &[usize], counts: &[u32]) -> Vec<Option<f64>> {
+        if self.finish.is_empty() {
+            return Vec::new();
+        }
+        let width = self.finish.len() + 1;
+        let mut sums = vec![0.0; width];
+        for row in drawn {
+            let count = f64::from(counts[*row]);
+            for (sum, term) in sums.iter_mut().zip(&self.terms[row * width..]) {
+                *sum += count * term;
+            }
+        }
+        let total = sums[0];
+        self.finish.iter().zip(&sums[1..]).map(|(finish, sum)| (total > 0.0).then(|| finish(sum / total)).filter(|value| !value.is_nan())).collect()
     }
 }
 

@@ -33,7 +33,7 @@ fn binary(rows: usize, seed: u64) -> Scored {
 fn coverage(of: fn(usize, u64) -> Scored, rows: usize, metrics: &[&str]) -> Vec<f64> {
     let entries: Vec<&MetricEntry> = metrics.iter().map(|name| metric::find(name).unwrap()).collect();
     let truth = of(200_000, 1_000_000);
-    let truth: Vec<f64> = entries.iter().map(|entry| (entry.compute)(&truth).unwrap()).collect();
+    let truth: Vec<f64> = entries.iter().map(|entry| entry.compute(&truth).unwrap()).collect();
     let mut held = vec![0_u32; metrics.len()];
     for seed in 0..500 {
         let scored = of(rows, 5_000 + seed);
@@ -75,14 +75,14 @@ fn many_rows_are_stood_for_by_some() {
     let width = |scored: &Scored, name: &str| {
         let entry = metric::find(name).unwrap();
         let interval = Draws::of(scored, bootstrap, 7).unwrap().of_metrics(&[entry])[name];
-        let value = (entry.compute)(scored).unwrap();
+        let value = entry.compute(scored).unwrap();
         assert!(interval.low < value && value < interval.high);
         interval.high - interval.low
     };
     let ratio = width(&regression(4_000, 1), "root_mean_squared_error") / width(&regression(80_000, 1), "root_mean_squared_error");
     assert!((ratio / 20.0_f64.sqrt() - 1.0).abs() < 0.2, "{ratio}");
     let many = binary(80_000, 1);
-    let share = (metric::find("true_positives").unwrap().compute)(&many).unwrap() / 80_000.0;
+    let share = metric::find("true_positives").unwrap().compute(&many).unwrap() / 80_000.0;
     let expected = 2.0 * 1.96 * (80_000.0 * share * (1.0 - share)).sqrt();
     let found = width(&many, "true_positives");
     assert!((found / expected - 1.0).abs() < 0.2, "{found}, {expected}");

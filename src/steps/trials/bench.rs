@@ -194,7 +194,7 @@ impl<'a> Bench<'a> {
                 custom.expression.check_against(rows.schema(), Wanted::Number).map_err(|error| error.path("custom_metrics"))?;
                 custom.expression.number(&rows).map_err(|error| error.path("custom_metrics"))?
             }
-            None => metric::find(&objective.metric).and_then(|entry| (entry.compute)(&scored)),
+            None => metric::find(&objective.metric).and_then(|entry| entry.compute(&scored)),
         };
         value.filter(|value| value.is_finite()).ok_or_else(|| Error::data(format!("`{}` has no value on the rows that are held out", objective.metric)))
     }
