@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import serve
 from measure import cpu_seconds, measure
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -391,6 +392,27 @@ def trees(bench, using, parameters, peers):
         )
 
 
+def served(bench):
+    """A row of 20 features and 100 trees over HTTP, beside `mlflow models serve` on the same bundle."""
+    if not shutil.which("wrk"):
+        print("\nThe server is left out: `wrk` makes the load (Debian: `apt-get install wrk`).")
+        return
+    numbers = bench.temp / "served.parquet"
+    bench.job("make_trees", 50_000, 20, numbers)
+    recipe = FIT.replace("TEMPLATE", "regression/v1").replace("NAME", "served").replace("TARGET", "y").replace("ROLES", "roles: {z: ignore}")
+    place = bench.project("served", recipe.replace("{using: USING}", f"{{using: gradient_boosting, estimator_params: {BOOSTED}}}"))
+    os.link(numbers, place / "numbers.parquet")
+    bench.recipe(place)
+    row = {f"x{i}": i / 20 - 0.5 for i in range(20)}
+    mlflow = Path(f"{sys.prefix}-interop") / "bin" / "mlflow"
+    if not mlflow.exists():
+        print("\nMLflow's server is left out: `sh benches/peer/setup.sh interop` installs it.")
+    rows = serve.measure(
+        bench.options.program, mlflow, place / ".recipe/models/served/1", row, place, bench.options.serve_seconds, bench.options.serve_requests
+    )
+    table("one row × 20 features, 100 trees, over HTTP", ["server", "requests a second", "median", "99th percentile", "resident"], rows)
+
+
 def configuration(bench):
     """Composing 5,000 keys from 200 group files, beside Hydra."""
     place, files, keys = bench.temp / "configuration", 200, 25
@@ -455,7 +477,7 @@ def automl(bench):
     print(f"\nmean rank of two: ours {statistics.mean(ranks):.2f}, FLAML {3 - statistics.mean(ranks):.2f}")
 
 
-PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, boosting, forest, configuration, automl)}
+PARTS = {part.__name__: part for part in (taxi, stream, predict, fit, wide, boosting, forest, served, configuration, automl)}
 
 
 def main():
@@ -470,6 +492,8 @@ def main():
     parser.add_argument("--automl-seeds", type=int, default=3, help="how often `automl` splits each data set anew (default 3)")
     parser.add_argument("--automl-data", nargs="*", default=[], metavar="FILE:TARGET:KIND", help="files for `automl` in place of its own sets")
     parser.add_argument("--automl-positive", default='"yes"', help="the positive class of those that are classifications")
+    parser.add_argument("--serve-seconds", type=int, default=10, help="how long `served` loads each server (default 10)")
+    parser.add_argument("--serve-requests", type=int, default=1_000_000, help="requests after which `served` looks at the memory again (default 1 million)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median is shown (default 3)")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (default: all)")
     parser.add_argument("--temp", help="where the data is made (default: the system's place)")
