@@ -308,6 +308,7 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.rebalance_training_data", "true", "resampling"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
+    ("steps.predict.output.using", "table", "Spark tables; `using: sql` writes to SQLite and PostgreSQL"),
 ];
 
 /// Everything in a configuration that is known but not done yet.

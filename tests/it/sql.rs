@@ -347,8 +347,3 @@ fn rows_that_are_set_aside_go_to_a_table_of_their_own() {
         database.query_row("SELECT (SELECT count(*) FROM scores), town FROM scores_quarantine", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!(found, (240, "Mars".to_owned()));
 }
-
-#[test]
-fn the_page_on_sql_shows_recipes_that_are_read() {
-    sqlite().env("PG_DSN", "postgres://ann@127.0.0.1:1/db").reads_the_recipes_of("docs/sql-sources.md", 1);
-}
