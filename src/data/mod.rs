@@ -23,7 +23,7 @@ pub use checks::{CheckReport, Outcome, Sample, absent, check};
 pub use contract::{ColumnContract, ColumnType, Contract, Length, Severity, kind_name};
 pub use data_test::{Age, DataTest};
 pub use expression::{AggregateExpression, RowExpression, Wanted, column, evaluate};
-pub use origin::Origin;
+pub use origin::{Origin, SOURCES};
 pub use parquet_sink::ParquetSink;
 pub(crate) use profile::first_characters;
 pub use profile::{ColumnDrift, Duplicates, Lengths, NumberProfile, Profile, ProfiledColumn, drift, preview, profile, stability_index};

@@ -15,6 +15,15 @@ use super::sql::{self, Query, Refresh};
 use crate::error::{Error, Place, Result};
 use crate::store::{DAY_ASKED, MOMENT_ASKED};
 
+/// What `using` may say of a source, for the catalogue.
+pub const SOURCES: [(&str, &str); 5] = [
+    ("parquet", "A parquet file; `location`."),
+    ("csv", "Separated values with a header line; `location`, `options`."),
+    ("json", "JSON lines; `location`."),
+    ("arrow", "An Arrow IPC file; `location`."),
+    ("sql", "A query to SQLite or PostgreSQL; `connection`, `sql` or `sql_file`, `parameters`, `refresh`."),
+];
+
 /// Files or a query.
 pub enum Origin {
     Files(SourceConfig),
@@ -55,13 +64,15 @@ impl Origin {
     #[must_use]
     pub fn external(&self, asked: DateTime<Utc>) -> BTreeMap<String, String> {
         let Self::Query(query) = self else { return BTreeMap::new() };
-        let known = [("sql", query.text().to_owned()), ("database", query.connection.identity())];
+        // The text in a file is known by the file.
+        let text = query.file().is_none().then(|| ("sql", query.text().to_owned()));
+        let known = text.into_iter().chain([("database", query.connection.identity())]);
         let when = match query.refresh {
             Refresh::Always => Some((MOMENT_ASKED, asked.to_rfc3339_opts(SecondsFormat::Nanos, true))),
             Refresh::Daily => Some((DAY_ASKED, asked.date_naive().to_string())),
             Refresh::Never => None,
         };
-        known.into_iter().chain(when).map(|(name, known)| (name.to_owned(), known)).collect()
+        known.chain(when).map(|(name, known)| (name.to_owned(), known)).collect()
     }
 
     /// Does it draw a sample?

@@ -68,9 +68,8 @@ fn the_same_rows_from_csv_and_from_sqlite_make_the_same_model() {
     for artifact in ["ingested_data", "test_data", "model"] {
         assert_eq!(files.artifact(artifact), query.artifact(artifact), "{artifact}");
     }
-    let details = query.ok(&["runs", "--json"]).stdout;
-    let run: serde_json::Value = serde_json::from_str(details.lines().next().unwrap()).unwrap();
-    let record = query.ok(&["runs", run["id"].as_str().unwrap(), "--json"]).stdout;
+    let runs: serde_json::Value = serde_json::from_str(&query.ok(&["runs", "--json"]).stdout).unwrap();
+    let record = query.ok(&["runs", runs[0]["id"].as_str().unwrap(), "--json"]).stdout;
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let digest = blake3::hash(ALL.as_bytes()).to_hex().to_string();
     let params = &record["params"];
@@ -100,7 +99,7 @@ fn a_database_is_asked_as_often_as_refresh_says() {
     change("INSERT INTO houses VALUES (901, 60, 2, 'Lake', 80000.0)");
     assert_eq!(project.executed(&["run"]), "");
     assert!(project.ok(&["status", "--exit-code"]).stdout.starts_with("ingest         fresh"));
-    assert_eq!(project.executed(&["run", "--force", "ingest"]), "ingest split transform train evaluate register");
+    assert_eq!(project.executed(&["run", "--force=ingest"]), "ingest split transform train evaluate register");
     project.write("steps/ingest.sql", "SELECT * FROM houses WHERE id < 901 ORDER BY id");
     assert_eq!(project.executed(&["run", "ingest"]), "ingest");
 
@@ -130,8 +129,10 @@ fn rows_that_come_in_another_order_are_no_silent_change() {
 #[test]
 fn a_sweep_asks_once() {
     let project = sqlite();
-    let ran = project.ok(&["sweep", "train", "steps.train.estimator_params.alpha=1,2,3"]);
-    assert_eq!(ran.stderr.matches("ingest: executed").count(), 1, "{}", ran.stderr);
+    project.ok(&["sweep", "train", "steps.train.estimator_params.alpha=1,2,3"]);
+    let runs = Connection::open(project.path(".recipe/runs.db")).unwrap();
+    let states = "SELECT group_concat(state, ' ') FROM (SELECT state FROM run_steps JOIN runs ON id = run WHERE step = 'ingest' ORDER BY started_ms)";
+    assert_eq!(runs.query_row(states, [], |row| row.get::<_, String>(0)).unwrap(), "executed cached cached");
 }
 
 #[test]
@@ -154,7 +155,12 @@ fn types_are_declared_or_follow_from_all_values() {
     let types = "i: integer, f: float, n: float, b: boolean, s: string, d: date, m: datetime, y: float, whole: integer, number: float, text: string, day: date, moment: datetime";
     assert_eq!(ingested(&project), (types.to_owned(), 3));
     let rows = project.ok(&["show", "ingested_data", "--format", "csv"]).stdout;
-    insta::assert_snapshot!(rows, @r"");
+    insta::assert_snapshot!(rows, @"
+    i,f,n,b,s,d,m,y,whole,number,text,day,moment
+    9007199254740993,1.0,2.5,true,007,2024-02-29,2024-02-29 12:30:00.500,1.5,9007199254740993,1.0,007,2024-02-29,2024-02-29 12:30:00
+    ,,,,,,,2.5,,,,,
+    -1,0.5,3.0,false,,1969-12-31,2024-02-29 10:30:00,3.5,-1,0.5,,1969-12-31,2024-02-29 10:30:00
+    ");
 
     let refused = |sql: &str| {
         project.edit("recipe.yaml", "sql: SELECT * FROM v", &format!("sql: {sql}"));
@@ -163,11 +169,32 @@ fn types_are_declared_or_follow_from_all_values() {
         format!("{}\n{}", ran.code, ran.stderr.lines().filter(|line| line.starts_with("error:") || line.starts_with("hint:")).collect::<Vec<_>>().join("\n"))
     };
     database.execute_batch("UPDATE t SET d = 'soon' WHERE i = -1; UPDATE t SET f = 'high' WHERE i = -1").unwrap();
-    insta::assert_snapshot!(refused("SELECT d, f, y FROM t"), @"");
-    insta::assert_snapshot!(refused("SELECT coalesce(s, 5) AS mixed, y FROM t"), @"");
-    insta::assert_snapshot!(refused("SELECT x'00' AS bytes, y FROM t"), @"");
-    insta::assert_snapshot!(refused("SELECT y, i AS y FROM t"), @"");
-    insta::assert_snapshot!(refused("SELECT y FROM t WHERE y > 100"), @"");
+    insta::assert_snapshot!(refused("SELECT d, f, y FROM t"), @r#"
+    4
+    error: `soon` in row 3 of the query does not fit column `d`, which is declared DATE
+    hint: `CAST("d" AS TEXT) AS "d"` in the query makes texts of all; `datetime("d", 'unixepoch')` reads seconds since 1970
+    error: `high` in row 3 of the query does not fit column `f`, which is declared DOUBLE
+    hint: `CAST("f" AS TEXT) AS "f"` in the query makes texts of all
+    "#);
+    insta::assert_snapshot!(refused("SELECT coalesce(s, 5) AS mixed, y FROM t"), @r#"
+    4
+    error: column `mixed` holds `5` in row 2 of the query and the text `007` in row 1
+    hint: `CAST("mixed" AS TEXT) AS "mixed"` in the query makes texts of all
+    "#);
+    insta::assert_snapshot!(refused("SELECT x'00' AS bytes, y FROM t"), @r#"
+    4
+    error: column `bytes` holds bytes (a blob) in row 1 of the query
+    hint: leave it out, or use `hex("bytes") AS "bytes"` in the query
+    "#);
+    insta::assert_snapshot!(refused("SELECT y, i AS y FROM t"), @"
+    4
+    error: the query gives two columns `y`
+    hint: name one of them: `… AS y_2`
+    ");
+    insta::assert_snapshot!(refused("SELECT y FROM t WHERE y > 100"), @"
+    4
+    error: the query gives no rows
+    ");
     // A declared type in the contract reads what the database calls otherwise.
     project.edit("recipe.yaml", "sql: SELECT * FROM v", "sql: SELECT s, d, y FROM t\n    schema: {d: {type: string}, s: {type: integer}}");
     project.ok(&["run", "ingest"]);
@@ -189,7 +216,18 @@ fn parameters_are_bound_and_never_pasted() {
 
     let ran = project.recipe(&["validate", "~steps.ingest.parameters.least", "steps.ingest.parameters.lest=1"]);
     assert_eq!(ran.code, 3);
-    insta::assert_snapshot!(ran.stderr, @"");
+    insta::assert_snapshot!(ran.stderr, @"
+    error: no `:lest` in the query
+      --> command line at steps.ingest.parameters.lest
+    hint: did you mean `least`?
+    error: `:least` has no value
+      --> steps/ingest.sql:1:52 at steps.ingest.sql_file
+        |
+      1 | SELECT * FROM houses WHERE town = :town AND area > :least -- :not
+        |                                                    ^
+    hint: did you mean `:lest`?
+    2 problems found
+    ");
 }
 
 #[test]
@@ -212,7 +250,41 @@ fn what_is_wrong_with_a_query_is_said_where_it_stands() {
             ran.stderr.lines().filter(|line| !line.starts_with("cards:") && !line.contains("failed")).collect::<Vec<_>>().join("\n")
         ));
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    3
+    error: SQLite says: near "area": syntax error
+      --> steps/ingest.sql:3:6
+        |
+      3 | WHER area > 3
+        |      ^
+    4
+    error: SQLite says: no such table: huoses
+      --> steps/ingest.sql
+    4
+    error: SQLite says: no such column: aera
+      --> steps/ingest.sql:1:8
+        |
+      1 | SELECT aera FROM houses
+        |        ^
+    3
+    error: another statement follows the query
+      --> steps/ingest.sql:1:11 at steps.ingest.sql_file
+        |
+      1 | SELECT 1; DROP TABLE houses
+        |           ^
+    hint: ask one query a recipe; what it should read can be joined or nested
+    3
+    error: not a query: it begins with `DELETE`
+      --> steps/ingest.sql:1:1 at steps.ingest.sql_file
+        |
+      1 | DELETE FROM houses
+        | ^
+    hint: a source is read with `SELECT …` or `WITH … SELECT …`
+    3
+    error: the query changes the database
+      --> steps/ingest.sql
+    hint: a source is read with `SELECT …` or `WITH … SELECT …`
+    "#);
     assert_eq!(Connection::open(project.path("data/app.db")).unwrap().query_row("SELECT count(*) FROM houses", [], |row| row.get::<_, i64>(0)), Ok(240));
     let others = [
         ("connection: sqlite:data/app.db", "connection: sqlite:data/none.db", 4, "there is no SQLite database at `sqlite:data/none.db`"),
@@ -315,7 +387,9 @@ fn scored_rows_become_a_table_all_of_it_or_nothing() {
     assert_eq!(count(name), 480);
     project.ok(&["run", "predict", "+steps.predict.output.if_exists=replace"]);
     assert_eq!(count(name), 240);
-    assert!(project.ok(&["status", "predict"]).stdout.contains("it writes to a database whenever it runs"));
+    let never = "+steps.ingest_scoring.refresh=never";
+    project.ok(&["run", "predict", "+steps.predict.output.if_exists=replace", never]);
+    assert!(project.ok(&["why", "predict", never]).stdout.contains("it writes to a database whenever it runs"));
 
     // What the database refuses in the middle leaves the table as it was.
     let guard = "CREATE TABLE guarded (id INTEGER CHECK (id < 200), town TEXT, prediction REAL); INSERT INTO guarded (id) VALUES (1)";
@@ -337,8 +411,10 @@ fn scored_rows_become_a_table_all_of_it_or_nothing() {
 
 #[test]
 fn rows_that_are_set_aside_go_to_a_table_of_their_own() {
-    let project =
-        scoring(sqlite(), "{using: sql, connection: 'sqlite:data/app.db', table: scores, if_exists: replace}\n    gates: {drift: {on_fail: quarantine}}");
+    let project = scoring(
+        sqlite(),
+        "{using: sql, connection: 'sqlite:data/app.db', table: scores, if_exists: replace}\n    gates: {drift: {on_fail: quarantine, columns: [town]}}",
+    );
     project.ok(&["run"]);
     Connection::open(project.path("data/app.db")).unwrap().execute_batch("INSERT INTO houses VALUES (999, 50, 2, 'Mars', 1.0)").unwrap();
     project.ok(&["run", "predict"]);

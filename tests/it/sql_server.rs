@@ -162,10 +162,24 @@ fn types_are_those_of_the_server(server: &Server) {
     let types = "s: integer, b: integer, r: float, f: float, n: float, t: boolean, c: string, x: string, d: date, m: datetime, z: datetime, price: float";
     assert_eq!(ingested(&project), (types.to_owned(), 2));
     let rows = project.ok(&["show", "ingested_data", "--format", "csv"]).stdout;
-    insta::assert_snapshot!(rows, @"");
+    insta::assert_snapshot!(rows, @"
+    s,b,r,f,n,t,c,x,d,m,z,price
+    1,9007199254740993,1.5,0.1,12345.678,true,a,ü,1969-12-31,2024-02-29 12:30:00.500,2024-02-29 10:30:00,1.0
+    ,,,,,,,,,,,2.0
+    ");
     project.write("steps/ingest.sql", "SELECT gen_random_uuid() AS u, '{}'::json AS j, ARRAY[1] AS a, TIME '12:00' AS t, 1.0 AS price");
     let ran = project.recipe(&["run", "ingest"]);
-    insta::assert_snapshot!(ran.stderr.lines().filter(|line| line.starts_with("error:") || line.starts_with("hint:")).collect::<Vec<_>>().join("\n"), @"");
+    let said = ran.stderr.lines().filter(|line| line.starts_with("error:") || line.starts_with("hint:")).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(said, @r#"
+    error: column `u` is of type uuid, which has no place in a table
+    hint: cast it in the query: `"u"::text AS "u"`
+    error: column `j` is of type json, which has no place in a table
+    hint: cast it in the query: `"j"::text AS "j"`
+    error: column `a` is of type _int4, which has no place in a table
+    hint: cast it in the query: `"a"::text AS "a"`
+    error: column `t` is of type time, which has no place in a table
+    hint: cast it in the query: `"t"::text AS "t"`
+    "#);
     project.write("steps/ingest.sql", "SELECT 1.0 / 3 AS third, n AS price FROM generate_series(1, 3) n");
     let ran = project.recipe(&["run", "ingest"]);
     assert!(ran.code == 4 && ran.stderr.contains("column `third` holds a number with 20 digits") && ran.stderr.contains("in row 1"), "{}", ran.stderr);
@@ -190,7 +204,34 @@ fn mistakes_are_said(server: &Server) {
             ran.stderr.lines().filter(|line| !line.starts_with("cards:") && !line.contains("failed")).collect::<Vec<_>>().join("\n")
         ));
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    3
+    error: PostgreSQL says: syntax error at or near "ANDD"
+      --> steps/ingest.sql:2:47
+        |
+      2 | FROM houses WHERE id > :least AND id > :least ANDD area > 3
+        |                                               ^
+    4
+    error: PostgreSQL says: relation "huoses" does not exist
+      --> steps/ingest.sql:1:15
+        |
+      1 | SELECT * FROM huoses WHERE 1 = :least
+        |               ^
+    4
+    error: PostgreSQL says: column "aera" does not exist
+      --> steps/ingest.sql:1:8
+        |
+      1 | SELECT aera FROM houses WHERE 1 = :least
+        |        ^
+    hint: Perhaps you meant to reference the column "houses.area".
+    3
+    error: PostgreSQL says: cannot execute SELECT in a read-only transaction
+      --> steps/ingest.sql
+    hint: a source is read with `SELECT …`; the query would change the database
+    4
+    error: PostgreSQL says: division by zero
+      --> steps/ingest.sql
+    "#);
     assert_eq!(server.says("SELECT count(*) FROM houses"), "240");
 }
 

@@ -241,10 +241,10 @@ impl Query {
         Digest::of(self.text().as_bytes()).to_string()
     }
 
-    /// What a result depends on, but for the database and when it was asked: no secrets, and nothing that changes no row.
+    /// What a result depends on, but for the query's text, the database and when it was asked: no secrets, and nothing that changes no row.
     #[must_use]
     pub fn config(&self) -> serde_json::Value {
-        serde_json::json!({ "using": "sql", "sql": self.text(), "parameters": self.given, "sample": self.sample })
+        serde_json::json!({ "using": "sql", "parameters": self.given, "sample": self.sample })
     }
 
     /// The first rows, a thousand at most, of a database that is a file.
@@ -264,6 +264,11 @@ impl Query {
     /// # Errors
     /// Exit code 3 where the query is wrong, 4 for all that the database or its values are to blame for.
     pub fn read(&self, root: &Path, wanted: &BTreeMap<String, DataType>, scratch: &Path, seed: u64, progress: &dyn Fn(u64)) -> Result<Read> {
+        if let Some(file) = &self.sql_file
+            && std::fs::read_to_string(root.join(file)).ok().as_deref() != Some(self.text())
+        {
+            return Err(Error::data(format!("`{}` changed after the recipe was read", shorten(file))).hint("run again"));
+        }
         let (mut table, rows_read, kinds) = self.ask(root, wanted, scratch, None, progress)?;
         if rows_read == 0 {
             return Err(Error::data("the query gives no rows"));

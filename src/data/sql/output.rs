@@ -22,6 +22,7 @@ const SECTION: &str = "steps.predict.output";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfExists {
+    /// It is an error.
     #[default]
     Fail,
     /// Rows go behind those that are there.

@@ -367,15 +367,23 @@ fn own(value: &AnyValue<'_>) -> Own {
     }
 }
 
+/// What SQLite says against a query.
+fn against(statement: &Statement, msg: &str, at: Option<usize>) -> Error {
+    let is_wrong = at.is_some() || msg.starts_with("no such function") || msg.starts_with("wrong number of arguments");
+    let is_absent = ["no such table", "no such column"].iter().any(|start| msg.starts_with(start));
+    Error { kind: if is_wrong && !is_absent { Failure::Config } else { Failure::Data }, problems: vec![statement.problem(format!("SQLite says: {msg}"), at)] }
+}
+
 /// A failure as a user sees it: configuration where the query is wrong, else data.
 fn explain(error: &rusqlite::Error, connection: &Connection, statement: Option<&Statement>) -> Error {
     let name = connection.written();
     match (error, statement) {
         (rusqlite::Error::SqlInputError { msg, offset, .. }, Some(statement)) => {
-            let is_absent = ["no such table", "no such column"].iter().any(|start| msg.starts_with(start));
             let at = usize::try_from(*offset).ok().map(|byte| statement.character_of(byte));
-            Error { kind: if is_absent { Failure::Data } else { Failure::Config }, problems: vec![statement.problem(format!("SQLite says: {msg}"), at)] }
+            against(statement, msg, at)
         }
+        // Where SQLite knows no place, or says it of a row.
+        (rusqlite::Error::SqliteFailure(failure, Some(msg)), Some(statement)) if failure.code == ErrorCode::Unknown => against(statement, msg, None),
         (rusqlite::Error::SqliteFailure(failure, _), _) if failure.code == ErrorCode::NotADatabase => {
             Error::data(format!("`{name}` is no SQLite database")).hint("check the path; an encrypted database cannot be read").path(CONNECTION)
         }

@@ -115,13 +115,15 @@ impl<'a> Session<'a> {
             Error::data(format!("PostgreSQL at `{}` does not answer within {seconds} s", connection.written()))
                 .hint("check that the server runs, its address and the network")
         })??;
+        // A query ends with the program that asks it; servers before version 14 do not know how.
+        runtime.block_on(client.batch_execute("SET client_connection_check_interval = '5s'")).ok();
         Ok(Self { runtime, client, connection })
     }
 }
 
 async fn connect(config: &Config, connection: &Connection) -> Result<Client> {
     let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-    let failed = |error: tokio_postgres::Error| explain(&error, connection, None);
+    let failed = |error: tokio_postgres::Error| explain(&error, connection, Doing::Connecting);
     let tls = if is_local || config.get_ssl_mode() == SslMode::Disable { None } else { MakeRustlsConnect::with_native_certs().ok() };
     match tls {
         Some((tls, _)) => {
@@ -149,7 +151,7 @@ async fn connect(config: &Config, connection: &Connection) -> Result<Client> {
 pub fn read(ask: &Ask<'_>, to: &Path) -> Result<Spooled> {
     let mut session = Session::open(ask.connection)?;
     let (runtime, connection) = (&session.runtime, session.connection);
-    let failed = |error: tokio_postgres::Error| explain(&error, connection, Some(ask.statement));
+    let failed = |error: tokio_postgres::Error| explain(&error, connection, Doing::Asking(ask.statement));
     let transaction = session.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
     let transaction = runtime.block_on(transaction).map_err(failed)?;
     let prepared = runtime.block_on(transaction.prepare(&ask.statement.sent)).map_err(failed)?;
@@ -222,11 +224,19 @@ impl ToSql for Sent<'_> {
     tokio_postgres::types::to_sql_checked!();
 }
 
+/// What was being done when something failed.
+#[derive(Clone, Copy)]
+enum Doing<'a> {
+    Connecting,
+    Asking(&'a Statement),
+    Writing,
+}
+
 /// A failure as a user sees it: configuration where the query is wrong, else data. Nothing secret is in it.
-fn explain(error: &tokio_postgres::Error, connection: &Connection, statement: Option<&Statement>) -> Error {
+fn explain(error: &tokio_postgres::Error, connection: &Connection, doing: Doing<'_>) -> Error {
     let at = connection.written();
     if let Some(said) = error.as_db_error() {
-        return refused(said, connection, statement);
+        return refused(said, connection, doing);
     }
     let mut why = error.to_string();
     let mut cause = error.source();
@@ -237,8 +247,10 @@ fn explain(error: &tokio_postgres::Error, connection: &Connection, statement: Op
     }
     let why = connection.scrub(&why);
     let handshake = error.to_string().contains("TLS");
-    if statement.is_some() {
-        return Error::data(format!("the connection to PostgreSQL at `{at}` was lost: {why}")).hint("run again; nothing was stored");
+    match doing {
+        Doing::Connecting => {}
+        Doing::Asking(_) => return Error::data(format!("the connection to PostgreSQL at `{at}` was lost: {why}")).hint("run again; nothing was stored"),
+        Doing::Writing => return Error::data(format!("the connection to PostgreSQL at `{at}` was lost: {why}")).hint("run again; nothing was written"),
     }
     let failure = Error::data(format!("cannot connect to PostgreSQL at `{at}`: {why}"));
     if handshake {
@@ -248,7 +260,7 @@ fn explain(error: &tokio_postgres::Error, connection: &Connection, statement: Op
 }
 
 /// What a server says against a query, or against who asks.
-fn refused(said: &DbError, connection: &Connection, statement: Option<&Statement>) -> Error {
+fn refused(said: &DbError, connection: &Connection, doing: Doing<'_>) -> Error {
     let message = connection.scrub(said.message());
     let code = said.code();
     if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION || *code == SqlState::INVALID_CATALOG_NAME {
@@ -267,15 +279,18 @@ fn refused(said: &DbError, connection: &Connection, statement: Option<&Statement
     let kind = if is_wrong_query { Failure::Config } else { Failure::Data };
     let details = [said.detail(), said.hint()].into_iter().flatten().map(|text| connection.scrub(text)).collect::<Vec<_>>().join("; ");
     let text = format!("PostgreSQL says: {message}");
-    let problem = match (statement, said.position()) {
-        (Some(statement), Some(ErrorPosition::Original(position))) => statement.problem(text, Some(statement.place_of((*position as usize).saturating_sub(1)))),
-        (Some(statement), _) => statement.problem(text, None),
-        (None, _) => Problem::new(text),
+    let problem = match (doing, said.position()) {
+        (Doing::Asking(statement), Some(ErrorPosition::Original(position))) => {
+            statement.problem(text, Some(statement.place_of((*position as usize).saturating_sub(1))))
+        }
+        (Doing::Asking(statement), _) => statement.problem(text, None),
+        _ => Problem::new(text),
     };
-    let problem = match (*code == SqlState::INDETERMINATE_DATATYPE, details.is_empty()) {
-        (true, _) => problem.hint("say what the parameter is: `:name::date`"),
-        (false, true) => problem,
-        (false, false) => problem.hint(details),
+    let problem = match () {
+        () if *code == SqlState::INDETERMINATE_DATATYPE => problem.hint("say what the parameter is: `:name::date`"),
+        () if *code == SqlState::READ_ONLY_SQL_TRANSACTION => problem.hint("a source is read with `SELECT …`; the query would change the database"),
+        () if details.is_empty() => problem,
+        () => problem.hint(details),
     };
     Error { kind, problems: vec![problem] }
 }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use futures_util::SinkExt;
 use tokio_postgres::types::Type;
 
-use super::{Session, explain};
+use super::{Doing, Session, explain};
 use crate::data::Table;
 use crate::data::sql::connection::Connection;
 use crate::data::sql::output::{IfExists, Stored, columns_of, there_already, write_cell};
@@ -39,7 +39,7 @@ fn type_name(kind: Stored) -> &'static str {
 /// A server that is not there or lets nobody in.
 pub fn exists(connection: &Connection, tables: &[String]) -> Result<Vec<String>> {
     let session = Session::open(connection)?;
-    let failed = |error: tokio_postgres::Error| explain(&error, connection, None);
+    let failed = |error: tokio_postgres::Error| explain(&error, connection, Doing::Writing);
     let mut there = Vec::new();
     for table in tables {
         let name = quoted(table);
@@ -57,7 +57,7 @@ pub fn exists(connection: &Connection, tables: &[String]) -> Result<Vec<String>>
 pub fn write(connection: &Connection, tables: &[(String, Table)], if_exists: IfExists) -> Result<()> {
     let mut session = Session::open(connection)?;
     let runtime = &session.runtime;
-    let failed = |error: tokio_postgres::Error| explain(&error, connection, None);
+    let failed = |error: tokio_postgres::Error| explain(&error, connection, Doing::Writing);
     let transaction = runtime.block_on(session.client.transaction()).map_err(failed)?;
     for (name, table) in tables {
         let columns = columns_of(table, name)?;
