@@ -1,4 +1,4 @@
-//! Queries as sources and tables as outputs: SQLite, and what needs no server.
+//! Queries as sources and tables as outputs: `SQLite`, and what needs no server.
 
 use std::fs;
 use std::net::TcpListener;

@@ -154,7 +154,7 @@ impl Connection {
         }
     }
 
-    /// The file of a SQLite database.
+    /// The file of a `SQLite` database.
     pub(super) fn file(&self, root: &Path) -> Option<PathBuf> {
         if let Some(Target::Sqlite(path)) = &self.target { Some(root.join(path)) } else { None }
     }

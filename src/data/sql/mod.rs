@@ -205,7 +205,7 @@ impl Query {
                     }));
                     self.statement = statement;
                 }
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(*problem),
             }
         }
         if faults.is_empty() && problems.is_empty() { Ok(()) } else { Err((faults, problems)) }

@@ -38,7 +38,7 @@ pub struct TableOutput {
     using: Sql,
     /// The database: `sqlite:data/app.db`, `postgres://user@host/database`, or `${env:NAME}` for all of it.
     pub connection: Connection,
-    /// The table, in PostgreSQL also `schema.table`.
+    /// The table, in `PostgreSQL` also `schema.table`.
     pub table: String,
     /// What happens to a table that is there already.
     #[serde(default)]
@@ -148,8 +148,7 @@ pub(super) fn write_cell<'a>(value: &'a AnyValue<'a>) -> Option<Cow<'a, str>> {
         AnyValue::Float64(number) => format!("{number:?}").into(),
         AnyValue::Float32(number) => format!("{number:?}").into(),
         AnyValue::Date(days) => day(*days).into(),
-        AnyValue::Datetime(ticks, unit, _) => moment(*ticks, *unit).into(),
-        AnyValue::DatetimeOwned(ticks, unit, _) => moment(*ticks, *unit).into(),
+        AnyValue::Datetime(ticks, unit, _) | AnyValue::DatetimeOwned(ticks, unit, _) => moment(*ticks, *unit).into(),
         other => other.to_string().into(),
     })
 }

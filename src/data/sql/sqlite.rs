@@ -1,4 +1,4 @@
-//! SQLite: a file that is read without changing it, or gets a table in one transaction.
+//! `SQLite`: a file that is read without changing it, or gets a table in one transaction.
 //!
 //! A value's type is its own there, whatever its column says. So values are kept as they come, whole numbers, numbers and texts apart, and what a
 //! column is follows at the end: from the type that the table declares, or where the query computes the column, from all its values.
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use polars::prelude::{AnyValue, DataType, Expr, lit};
+use polars::prelude::{AnyValue, Column, DataType, Expr, lit};
 use rusqlite::types::{Value as Own, ValueRef};
 use rusqlite::{Connection as Database, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -36,7 +36,7 @@ fn open(connection: &Connection, root: &Path, flags: OpenFlags) -> Result<(Datab
 /// Asks a query and puts its rows into a file; `patience` is how long that may take.
 ///
 /// # Errors
-/// A file that is not there or no database; what SQLite says of the query; values that do not go together in a column, or with its declared type.
+/// A file that is not there or no database; what `SQLite` says of the query; values that do not go together in a column, or with its declared type.
 pub fn read(ask: &Ask<'_>, to: &Path, patience: Option<Duration>) -> Result<Spooled> {
     if connection_file(ask).is_none_or(|path| !path.is_file()) {
         return Err(Error::data(format!("there is no SQLite database at `{}`", ask.connection.written()))
@@ -217,27 +217,17 @@ impl Seen {
         }
         let (name, quoted) = (shorten(&self.name), write_name(&self.name));
         let cast = format!("`CAST({quoted} AS TEXT) AS {quoted}` in the query makes texts of all");
-        let problem = match &self.declared {
-            Some((declared, _)) => {
-                Problem::new(format!("`{value}` in row {} of the query does not fit column `{name}`, which is declared {}", thousands(row), shorten(declared)))
+        let row = thousands(row);
+        let problem = match (&self.declared, &self.text) {
+            (Some((declared, _)), _) => {
+                format!("`{value}` in row {row} of the query does not fit column `{name}`, which is declared {}", shorten(declared))
             }
-            None => {
-                let (other, text) = self.text.clone().unwrap_or_default();
-                if self.text.is_some() {
-                    Problem::new(format!(
-                        "column `{name}` holds `{value}` in row {} of the query and the text `{text}` in row {}",
-                        thousands(row),
-                        thousands(other)
-                    ))
-                } else {
-                    Problem::new(format!(
-                        "column `{name}` holds fractions, and `{value}` in row {} of the query, which a 64-bit float would change",
-                        thousands(row)
-                    ))
-                }
+            (None, Some((other, text))) => {
+                format!("column `{name}` holds `{value}` in row {row} of the query and the text `{text}` in row {}", thousands(*other))
             }
+            (None, None) => format!("column `{name}` holds fractions, and `{value}` in row {row} of the query, which a 64-bit float would change"),
         };
-        Err(Box::new(problem.hint(match kind {
+        Err(Box::new(Problem::new(problem).hint(match kind {
             Kind::Date | Kind::Datetime => format!("{cast}; `datetime({quoted}, 'unixepoch')` reads seconds since 1970"),
             _ => cast,
         })))
@@ -333,7 +323,7 @@ fn fill(connection: &Connection, root: &Path, tables: &[(String, Table)], if_exi
         let mut insert = transaction.prepare(&format!("INSERT INTO {target} ({}) VALUES ({places})", names.join(", "))).map_err(failed)?;
         for batch in table.batches()? {
             let batch = batch?;
-            let series: Vec<_> = batch.columns().iter().map(|column| column.as_materialized_series()).collect();
+            let series: Vec<_> = batch.columns().iter().map(Column::as_materialized_series).collect();
             for row in 0..batch.height() {
                 for (at, column) in series.iter().enumerate() {
                     insert.raw_bind_parameter(at + 1, own(&column.get(row)?)).map_err(failed)?;
@@ -356,7 +346,7 @@ fn type_name(kind: Stored) -> &'static str {
     }
 }
 
-/// A value as SQLite has it; NaN is NULL there.
+/// A value as `SQLite` has it; NaN is NULL there.
 fn own(value: &AnyValue<'_>) -> Own {
     match value {
         AnyValue::Boolean(flag) => Own::Integer(i64::from(*flag)),
@@ -367,7 +357,7 @@ fn own(value: &AnyValue<'_>) -> Own {
     }
 }
 
-/// What SQLite says against a query.
+/// What `SQLite` says against a query.
 fn against(statement: &Statement, msg: &str, at: Option<usize>) -> Error {
     let is_wrong = at.is_some() || msg.starts_with("no such function") || msg.starts_with("wrong number of arguments");
     let is_absent = ["no such table", "no such column"].iter().any(|start| msg.starts_with(start));

@@ -1,7 +1,7 @@
 //! A query's text: one statement, its parameters, and where a database's complaint about it stands.
 //!
 //! The text is cut into the few pieces that matter: quoted texts and names, comments, words, parameters, semicolons. What it means is the
-//! database's business. SQLite knows `:name` itself; PostgreSQL is sent `$1`, and places in what was sent are brought back to what was written.
+//! database's business. `SQLite` knows `:name` itself; `PostgreSQL` is sent `$1`, and places in what was sent are brought back to what was written.
 
 use std::collections::BTreeMap;
 
@@ -50,13 +50,13 @@ impl Statement {
     ///
     /// # Errors
     /// A problem with its place: no text, no query, more than one statement, what is quoted and never ends, placeholders that are not `:name`.
-    pub fn parse(text: &str, file: Option<&str>, dialect: Dialect) -> Result<Self, Problem> {
+    pub fn parse(text: &str, file: Option<&str>, dialect: Dialect) -> Result<Self, Box<Problem>> {
         let mut statement = Self { text: text.to_owned(), file: file.map(str::to_owned), ..Self::default() };
         match statement.read(dialect) {
             Ok(()) => Ok(statement),
             Err(Mistake { at, message, hint }) => {
                 let character = text.get(..at).unwrap_or(text).chars().count();
-                Err(statement.problem(message, Some(character)).hint(hint))
+                Err(Box::new(statement.problem(message, Some(character)).hint(hint)))
             }
         }
     }
@@ -178,7 +178,7 @@ impl Statement {
         moved.map_or(sent, |(behind, own)| own + (sent - behind)).min(self.text.chars().count())
     }
 
-    /// The character that a byte of the text, as SQLite counts, belongs to.
+    /// The character that a byte of the text, as `SQLite` counts, belongs to.
     pub fn character_of(&self, byte: usize) -> usize {
         self.text.char_indices().take_while(|(at, _)| *at < byte).count()
     }
@@ -278,10 +278,10 @@ fn comment(text: &str, is_nested: bool) -> Option<usize> {
     while depth > 0 {
         let rest = text.get(at..)?;
         let close = rest.find("*/")?;
-        match rest.find("/*").filter(|open| is_nested && *open < close) {
-            Some(open) => (depth, at) = (depth + 1, at + open + 2),
-            None => (depth, at) = (depth - 1, at + close + 2),
-        }
+        (depth, at) = match rest.find("/*").filter(|open| is_nested && *open < close) {
+            Some(open) => (depth + 1, at + open + 2),
+            None => (depth - 1, at + close + 2),
+        };
     }
     Some(at)
 }
@@ -320,7 +320,7 @@ mod tests {
         for (text, says) in cases {
             for dialect in [Dialect::Sqlite, Dialect::Postgres] {
                 let problem = Statement::parse(text, Some("q.sql"), dialect).unwrap_err();
-                let said = crate::error::Error { kind: crate::error::Kind::Config, problems: vec![problem] }.to_string();
+                let said = crate::error::Error { kind: crate::error::Kind::Config, problems: vec![*problem] }.to_string();
                 assert!(said.starts_with(says), "{text}: {said}");
             }
         }
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn parameters_without_a_value_and_values_without_a_parameter_are_named() {
         let statement = Statement::parse("SELECT *\nFROM t WHERE d = :day", Some("q.sql"), Dialect::Postgres).unwrap();
-        let (missing, unused) = statement.mismatches(&BTreeMap::from([("dya".to_owned(), ())]));
+        let (missing, unused) = statement.mismatches(&BTreeMap::from([("dya".to_owned(), 1)]));
         assert_eq!(missing.iter().map(|p| p.place.clone()).collect::<Vec<_>>(), [Some(Place::new("q.sql", 2, 18))]);
         assert_eq!(missing[0].hint.as_deref(), Some("did you mean `:dya`?"));
         assert_eq!(unused, [("dya".to_owned(), Some("did you mean `day`?".to_owned()))]);

@@ -1,4 +1,4 @@
-//! PostgreSQL's values on the wire, as those of a table.
+//! `PostgreSQL`'s values on the wire, as those of a table.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use tokio_postgres::types::{FromSql, Kind as Form, Type};
 use crate::data::source::cell::{Kind, Typed};
 use crate::data::sql::spool::Value;
 
-/// Days and microseconds from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
+/// Days and microseconds from 1970-01-01 to 2000-01-01, from which `PostgreSQL` counts.
 const DAYS: i32 = 10_957;
 const MICROS: i64 = 946_684_800_000_000;
 /// As many digits always survive in a 64-bit float.

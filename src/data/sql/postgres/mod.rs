@@ -1,4 +1,4 @@
-//! PostgreSQL: a connection for one query or one table, and what its messages mean. The only place that speaks to a database server.
+//! `PostgreSQL`: a connection for one query or one table, and what its messages mean. The only place that speaks to a database server.
 //!
 //! tokio-postgres is asynchronous; a runtime on the caller's thread drives it, and nothing above knows of it. A query runs in a read-only
 //! transaction that sees one state of the database, and its rows are fetched a few thousand at a time. Certificates are checked whenever
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
@@ -30,6 +31,8 @@ pub use write::{exists, write};
 
 /// To come to a connection takes this long at most, unless the address says otherwise.
 const CONNECT: Duration = Duration::from_secs(10);
+/// To take leave of a server takes no longer.
+const LEAVE: Duration = Duration::from_secs(1);
 /// Rows that are fetched at once.
 const FETCH: i32 = 4096;
 /// What libpq knows and this program does not.
@@ -85,9 +88,10 @@ pub fn identity(address: &str) -> String {
 
 /// A session with a server.
 struct Session<'a> {
-    /// Drives the client; always there but while it is dropped.
+    /// Drives what speaks for the client.
     runtime: Runtime,
     client: Client,
+    speaker: JoinHandle<()>,
     connection: &'a Connection,
 }
 
@@ -110,26 +114,32 @@ impl<'a> Session<'a> {
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| Error::new(Failure::Io, format!("cannot speak to a server: {error}")))?;
         let client = runtime.block_on(async { tokio::time::timeout(patience, connect(&config, connection)).await });
-        let client = client.map_err(|_| {
+        let (client, speaker) = client.map_err(|_| {
             let seconds = patience.as_secs();
             Error::data(format!("PostgreSQL at `{}` does not answer within {seconds} s", connection.written()))
                 .hint("check that the server runs, its address and the network")
         })??;
         // A query ends with the program that asks it; servers before version 14 do not know how.
         runtime.block_on(client.batch_execute("SET client_connection_check_interval = '5s'")).ok();
-        Ok(Self { runtime, client, connection })
+        Ok(Self { runtime, client, speaker, connection })
+    }
+
+    /// Takes leave of the server; after a failure it sees that nobody is there any more.
+    fn close(self) {
+        let Self { runtime, client, speaker, .. } = self;
+        drop(client);
+        runtime.block_on(async { tokio::time::timeout(LEAVE, speaker).await }).ok();
     }
 }
 
-async fn connect(config: &Config, connection: &Connection) -> Result<Client> {
+async fn connect(config: &Config, connection: &Connection) -> Result<(Client, JoinHandle<()>)> {
     let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
     let failed = |error: tokio_postgres::Error| explain(&error, connection, Doing::Connecting);
     let tls = if is_local || config.get_ssl_mode() == SslMode::Disable { None } else { MakeRustlsConnect::with_native_certs().ok() };
     match tls {
         Some((tls, _)) => {
             let (client, speaker) = config.connect(tls).await.map_err(failed)?;
-            tokio::spawn(speaker);
-            Ok(client)
+            Ok((client, tokio::spawn(async { drop(speaker.await) })))
         }
         None if !is_local && config.get_ssl_mode() == SslMode::Require => {
             let error = Error::data("the system names no certificates that it trusts, so no TLS connection can be made");
@@ -137,8 +147,7 @@ async fn connect(config: &Config, connection: &Connection) -> Result<Client> {
         }
         None => {
             let (client, speaker) = config.connect(NoTls).await.map_err(failed)?;
-            tokio::spawn(speaker);
-            Ok(client)
+            Ok((client, tokio::spawn(async { drop(speaker.await) })))
         }
     }
 }
@@ -158,13 +167,12 @@ pub fn read(ask: &Ask<'_>, to: &Path) -> Result<Spooled> {
     let mut columns = Vec::new();
     let mut problems = Vec::new();
     for column in prepared.columns() {
-        match decode::kind_of(column.type_()) {
-            Some(kind) => columns.push((column.name().to_owned(), kind, column.type_().clone())),
-            None => {
-                let message = format!("column `{}` is of type {}, which has no place in a table", shorten(column.name()), column.type_().name());
-                let hint = format!("cast it in the query: `{0}::text AS {0}`", super::write_name(column.name()));
-                problems.push(Problem::new(message).hint(hint));
-            }
+        let (name, dtype) = (column.name(), column.type_());
+        if let Some(kind) = decode::kind_of(dtype) {
+            columns.push((name.to_owned(), kind, dtype.clone()));
+        } else {
+            let problem = Problem::new(format!("column `{}` is of type {}, which has no place in a table", shorten(name), dtype.name()));
+            problems.push(problem.hint(format!("cast it in the query: `{0}::text AS {0}`", super::write_name(name))));
         }
     }
     Error::all(Failure::Data, problems).map_or(Ok(()), Err)?;
@@ -194,6 +202,8 @@ pub fn read(ask: &Ask<'_>, to: &Path) -> Result<Spooled> {
         }
     }
     let rows = spool.finish()?;
+    runtime.block_on(transaction.commit()).map_err(failed)?;
+    session.close();
     Spooled::read(to, kinds, rows)
 }
 

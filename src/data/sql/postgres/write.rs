@@ -1,8 +1,9 @@
-//! Tables into PostgreSQL: `COPY` in one transaction, so that all of it is there or nothing.
+//! Tables into `PostgreSQL`: `COPY` in one transaction, so that all of it is there or nothing.
 
 use std::io::Cursor;
 
 use futures_util::SinkExt;
+use polars::prelude::Column;
 use tokio_postgres::types::Type;
 
 use super::{Doing, Session, explain};
@@ -47,6 +48,7 @@ pub fn exists(connection: &Connection, tables: &[String]) -> Result<Vec<String>>
         let row = session.runtime.block_on(session.client.query_one(&statement, &[&name])).map_err(failed)?;
         there.extend(row.try_get::<_, bool>(0).map_err(failed)?.then(|| table.clone()));
     }
+    session.close();
     Ok(there)
 }
 
@@ -85,7 +87,7 @@ pub fn write(connection: &Connection, tables: &[(String, Table)], if_exists: IfE
         let mut rows = 0_u64;
         for batch in table.batches()? {
             let batch = batch?;
-            let series: Vec<_> = batch.columns().iter().map(|column| column.as_materialized_series()).collect();
+            let series: Vec<_> = batch.columns().iter().map(Column::as_materialized_series).collect();
             for row in 0..batch.height() {
                 for (at, column) in series.iter().enumerate() {
                     if at > 0 {
@@ -111,7 +113,9 @@ pub fn write(connection: &Connection, tables: &[(String, Table)], if_exists: IfE
             return Err(Error::data(format!("PostgreSQL took {written} of {rows} rows of `{name}`")));
         }
     }
-    runtime.block_on(transaction.commit()).map_err(failed)
+    runtime.block_on(transaction.commit()).map_err(failed)?;
+    session.close();
+    Ok(())
 }
 
 /// Why a server takes no more rows: it says so where the copy is brought to its end.
