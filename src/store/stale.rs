@@ -162,7 +162,7 @@ impl fmt::Display for Stale {
                 };
                 write!(f, "file `{}` {word}", shorten(path))
             }
-            Self::Input(name) if name == MOMENT_ASKED => write!(f, "asks the database when it runs"),
+            Self::Input(name) if name == MOMENT_ASKED => write!(f, "the database is asked whenever it runs"),
             Self::Input(name) if name == DAY_ASKED => write!(f, "the database was last asked on another day (UTC)"),
             Self::Input(name) => write!(f, "input `{}` changed", shorten(name)),
             Self::Tool { name, old, new } => match (old, new) {

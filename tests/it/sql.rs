@@ -89,8 +89,8 @@ fn a_database_is_asked_as_often_as_refresh_says() {
     // Equal rows stop the rest.
     assert_eq!(project.executed(&["run"]), "ingest");
     let status = project.ok(&["status"]).stdout;
-    assert!(status.contains("ingest         stale     asks the database when it runs"), "{status}");
-    assert!(project.ok(&["why", "ingest"]).stdout.contains("asks the database when it runs"));
+    assert!(status.contains("ingest         stale     the database is asked whenever it runs"), "{status}");
+    assert!(project.ok(&["why", "ingest"]).stdout.contains("the database is asked whenever it runs"));
     change("INSERT INTO houses VALUES (900, 50, 2, 'Lake', 70000.0)");
     assert_eq!(project.executed(&["run"]), "ingest split transform train evaluate register");
 
