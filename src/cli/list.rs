@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Program, out};
+use crate::data::SOURCES;
 use crate::error::{Error, Result};
 use crate::ml::metric::METRICS;
 use crate::ml::{Task, estimators, transformers};
@@ -12,11 +13,11 @@ use crate::recipe::{TEMPLATES, project};
 use crate::steps::{ARTIFACTS, SCORING_STEPS, TRAINING_STEPS};
 use crate::value::suggest;
 
-pub const WHAT: [&str; 8] = ["estimators", "transforms", "metrics", "steps", "artifacts", "templates", "recipes", "profiles"];
+pub const WHAT: [&str; 9] = ["estimators", "transforms", "metrics", "sources", "steps", "artifacts", "templates", "recipes", "profiles"];
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// estimators, transforms, metrics, steps, artifacts, templates, recipes, profiles; or a name, for its page.
+    /// estimators, transforms, metrics, sources, steps, artifacts, templates, recipes, profiles; or a name, for its page.
     #[arg(add = super::complete::catalogue())]
     what: String,
 }
@@ -29,6 +30,7 @@ pub fn list(program: &Program, args: &ListArgs) -> Result<ExitCode> {
             .iter()
             .map(|m| line(m.name, &format!("{} [{}; {}]", m.doc, m.kind.name(), if m.greater_is_better { "greater is better" } else { "smaller is better" })))
             .collect(),
+        "sources" => SOURCES.iter().map(|(name, doc)| line(name, doc)).collect(),
         "steps" => TRAINING_STEPS.iter().chain(&SCORING_STEPS).map(|step| format!("{step}\n")).collect(),
         "artifacts" => ARTIFACTS.iter().map(|slot| line(slot.artifact, &format!("{} of {}", slot.extension, slot.step))).collect(),
         "templates" => TEMPLATES.iter().map(|t| format!("{t}\n")).collect(),

@@ -29,7 +29,7 @@ use crate::data::contract::{Contract, Severity};
 use crate::data::data_test::DataTest;
 use crate::data::expression::{column, evaluate};
 use crate::data::table::Table;
-use crate::error::{Error, Kind, Place, Problem, Result, shorten};
+use crate::error::{Error, Kind, Problem, Result, shorten};
 
 /// Sample rows kept for a rule that failed.
 const SAMPLES: usize = 5;
@@ -89,10 +89,10 @@ impl CheckReport {
         self.outcomes.iter().filter(|outcome| !outcome.passed && outcome.severity == Severity::Warn)
     }
 
-    /// Every failure of severity `error` as one [`Kind::Data`] error at `place`; `None` where there is none.
+    /// Every failure of severity `error` as one [`Kind::Data`] error; `None` where there is none.
     #[must_use]
-    pub fn into_error(self, place: &Place) -> Option<Error> {
-        let problems = self.errors().map(|outcome| Problem::new(outcome.sentence()).at(place.clone())).collect();
+    pub fn into_error(self) -> Option<Error> {
+        let problems = self.errors().map(|outcome| Problem::new(outcome.sentence())).collect();
         Error::all(Kind::Data, problems)
     }
 
@@ -652,7 +652,7 @@ mod tests {
         assert_eq!((report.passed(), report.total(), report.errors().count(), report.warnings().count()), (1, 4, 2, 1));
         let card = report.card_table();
         assert_eq!((card.caption.as_str(), card.rows.len(), card.rows[0].len() == card.columns.len()), ("1 of 4 checks passed", 4, true));
-        let error = report.into_error(&Place::file("data/taxi.parquet")).unwrap();
+        let error = report.into_error().unwrap().at(&crate::error::Place::file("data/taxi.parquet"));
         assert_eq!(error.kind, Kind::Data);
         assert_eq!(
             error.to_string(),

@@ -179,7 +179,7 @@ fn lines(batch: &DataFrame, keys: &[String], text: &mut Vec<u8>) -> io::Result<(
                 AnyValue::StringOwned(value) => serde_json::to_writer(&mut *text, value.as_str())?,
                 AnyValue::Float64(value) => serde_json::to_writer(&mut *text, &value)?,
                 AnyValue::Float32(value) => serde_json::to_writer(&mut *text, &value)?,
-                AnyValue::Date(days) => write!(text, "\"{}\"", NaiveDate::from_epoch_days(days).map(|date| date.to_string()).unwrap_or_default())?,
+                AnyValue::Date(days) => write!(text, "\"{}\"", day(days))?,
                 AnyValue::Datetime(ticks, unit, _) | AnyValue::DatetimeOwned(ticks, unit, _) => write!(text, "\"{}\"", moment(ticks, unit))?,
                 AnyValue::Null => text.extend_from_slice(b"null"),
                 integer => write!(text, "{integer}")?,
@@ -190,7 +190,13 @@ fn lines(batch: &DataFrame, keys: &[String], text: &mut Vec<u8>) -> io::Result<(
     Ok(())
 }
 
-fn moment(ticks: i64, unit: TimeUnit) -> String {
+/// A day since 1970-01-01 as ISO has it.
+pub(super) fn day(days: i32) -> String {
+    NaiveDate::from_epoch_days(days).map(|date| date.to_string()).unwrap_or_default()
+}
+
+/// A moment since 1970-01-01 as ISO has it.
+pub(super) fn moment(ticks: i64, unit: TimeUnit) -> String {
     let moment = match unit {
         TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(ticks)),
         TimeUnit::Microseconds => DateTime::from_timestamp_micros(ticks),

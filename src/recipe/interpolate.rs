@@ -3,7 +3,7 @@
 //! `${a.b}` looks at the root and then below `vars`; `${.a}` beside the value, `${..a}` one map further up;
 //! `${params.month}` is a parameter's value. `${NAME:…}` asks a resolver, see [`World`]. A string that is one
 //! reference takes the value's type. Cycles show the loop. `${secret:NAME}` stays as it is written: who needs the
-//! secret asks for it where it is used, so that it is in no card, key or record.
+//! secret asks for it where it is used, so that it is in no card, key or record. So does `${env:NAME}` in the connection to a database.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +71,16 @@ pub fn interpolate(document: &Document, world: &World<'_>) -> Result<Document> {
         Some(error) => Err(error),
         None => Ok(document.with(value)),
     }
+}
+
+/// Where connections to databases stand.
+pub const CONNECTIONS: [&[&str]; 3] =
+    [&["steps", "ingest", "connection"], &["steps", "ingest_scoring", "connection"], &["steps", "predict", "output", "connection"]];
+
+/// Does a connection to a database stand here?
+#[must_use]
+pub fn is_connection(path: &[String]) -> bool {
+    CONNECTIONS.iter().any(|known| path.iter().map(String::as_str).eq(known.iter().copied()))
 }
 
 /// Does a text hold a reference to a secret?
@@ -304,6 +314,8 @@ impl Resolver<'_> {
         let argument = self.name(parts[0], at, stack)?;
         let found = match resolver {
             "env" | "oc.env" => match self.world.environment.get(&argument) {
+                // Who connects asks for it, so that it is in no card, key or record either.
+                Some(_) if is_connection(at) => Ok(Value::String(format!("${{env:{argument}}}"))),
                 Some(value) => Ok(Value::plain_scalar(value)),
                 None => Err(Fault::new(&[], format!("environment variable `{}` is not set", shorten(&argument)))
                     .hint(format!("set it, or give a default: `${{env:{argument},…}}`"))),

@@ -19,12 +19,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::data::Contract;
 use crate::data::DataTest;
 use crate::data::RowExpression;
 use crate::data::SplitConfig;
 use crate::data::source::SourceConfig;
-use crate::data::{Role, Roles};
+use crate::data::sql::{Query, TableOutput, written_password};
+use crate::data::{Origin, Role, Roles};
 use crate::error::{Error, Kind, Problem, Result, shorten};
 use crate::ml::adjust::Plan;
 use crate::ml::calibration::Method;
@@ -35,7 +38,7 @@ use crate::ml::target::TargetTransform;
 use crate::ml::{EstimatorEntry, TargetKind, Task, estimators, metric};
 use crate::steps::evaluate::Evaluate;
 use crate::steps::ingest::{Ingest, Purpose};
-use crate::steps::predict::Predict;
+use crate::steps::predict::{FileOutput, Output, Predict};
 use crate::steps::register::Register;
 use crate::steps::split::Split;
 use crate::steps::train::{Learner, Train};
@@ -93,6 +96,8 @@ pub struct Recipe {
     /// Empty where the recipe has no `ingest_scoring`.
     pub scoring: Vec<Box<dyn Step>>,
     pub warnings: Vec<String>,
+    /// From when the rows of a database are to be, where that is not when a run starts.
+    pub asked: Option<DateTime<Utc>>,
 }
 
 impl Recipe {
@@ -127,7 +132,7 @@ impl Recipe {
         let cache_dir = environment.get("RECIPE_CACHE_DIR").filter(|dir| !dir.is_empty()).map(|dir| root.join(dir));
         let profile = (!profiles.is_empty()).then(|| profiles.join("+"));
         let credentials = Credentials::of(&environment);
-        Builder { document, problems: Vec::new(), root, file: located.file }.build(name, profile, cache_dir, credentials, warnings)
+        Builder { document, problems: Vec::new(), root, file: located.file, environment }.build(name, profile, cache_dir, credentials, warnings)
     }
 
     /// Holds every column name in the configuration against the first rows of the data; gives the number of columns, or
@@ -188,6 +193,7 @@ struct Builder {
     problems: Vec<Problem>,
     root: PathBuf,
     file: String,
+    environment: Environment,
 }
 
 impl Builder {
@@ -355,7 +361,7 @@ impl Builder {
         let server = root.as_ref().and_then(|root| self.server(root, &name, &primary, greater_is_better, &credentials));
 
         if let Some(error) = Error::all(Kind::Config, std::mem::take(&mut self.problems)) {
-            return Err(error);
+            return Err(without_passwords(error, &whole));
         }
         let (Some(root), Some(ingest), Some(split), Some(transform), Some(train), Some(evaluate), Some(register), Some(predict)) =
             (root, ingest, split, transform, train, evaluate, register, predict)
@@ -392,6 +398,7 @@ impl Builder {
             training: vec![Box::new(ingest), Box::new(split), Box::new(transform), Box::new(train), Box::new(evaluate), Box::new(register)],
             scoring: scoring_steps,
             warnings,
+            asked: None,
         })
     }
 
@@ -400,11 +407,11 @@ impl Builder {
         self.add(&["params"], faults);
     }
 
-    /// A secret's name may stand where its value is used and nowhere shown: today that is only below `vars`.
+    /// A secret's name may stand where its value is used and nowhere shown: below `vars`, and in connections to databases.
     fn secrets(&mut self, rest: &Value) {
         fn walk(value: &Value, path: &mut KeyPath, faults: &mut Vec<Fault>) {
             match value {
-                Value::String(text) if interpolate::names_secret(text) => faults.push(
+                Value::String(text) if interpolate::names_secret(text) && !interpolate::is_connection(path) => faults.push(
                     Fault::new(path, "a secret cannot stand here: this value is shown in cards and kept with runs")
                         .hint("leave the secret out of data paths and names; `${env:NAME}` is for what may be seen"),
                 ),
@@ -435,10 +442,17 @@ impl Builder {
         let contract = section.take("schema").unwrap_or(Value::Null);
         let tests = section.take("tests").unwrap_or(Value::Null);
         let skip = section.take("skip_data_profiling").unwrap_or(Value::Bool(false));
-        let source: Option<SourceConfig> = self.section(&base, &section);
-        if let Some(source) = &source {
-            self.checked(&base, source.check());
-        }
+        let using = section.get("using").and_then(Value::text);
+        let has_query = || ["connection", "sql", "sql_file"].iter().any(|key| section.get(key).is_some());
+        let source = if using.as_deref() == Some("sql") || (using.is_none() && has_query()) {
+            self.query(&base, &section).map(|query| Origin::Query(Box::new(query)))
+        } else {
+            let source: Option<SourceConfig> = self.section(&base, &section);
+            if let Some(source) = &source {
+                self.checked(&base, source.check());
+            }
+            source.map(Origin::Files)
+        };
         let contract: Option<Contract> = self.section(&["steps", name, "schema"], &contract);
         if let Some(contract) = &contract {
             self.checked(&["steps", name, "schema"], contract.check());
@@ -455,6 +469,22 @@ impl Builder {
             return None;
         };
         Some(Ingest { purpose: purpose.clone(), source: source?, contract: contract?, tests: tests?, skip_data_profiling, roles: roles.clone(), seed })
+    }
+
+    /// A source that a database answers.
+    fn query(&mut self, base: &[&str], section: &Value) -> Option<Query> {
+        let mut query: Query = self.section(base, section)?;
+        if let Err((faults, problems)) = query.prepare(&self.root, &self.environment) {
+            self.add(base, faults);
+            for problem in problems {
+                let path = format!("{}.{}", base.join("."), query.key());
+                let is_placed = problem.place.is_some();
+                let problem = problem.path(path);
+                let error = Error { kind: Kind::Config, problems: vec![problem] };
+                self.problems.extend(if is_placed { error } else { self.document.locate(error) }.problems);
+            }
+        }
+        Some(query)
     }
 
     fn split(&mut self, steps: &mut Value, roles: &Roles, target: &str, is_classification: bool, seed: u64) -> Option<Split> {
@@ -806,23 +836,33 @@ impl Builder {
     }
 
     fn predict(&mut self, steps: &mut Value, model_name: &str, roles: &Roles) -> Option<Predict> {
-        let section = steps.take("predict").unwrap_or(Value::Null);
-        let section: PredictSection = self.section(&["steps", "predict"], &section)?;
-        let is_appending = section.output.as_ref().is_some_and(|o| o.save_mode == crate::data::sink::SaveMode::Append);
+        let mut section = steps.take("predict").unwrap_or(Value::Null);
+        let output = section.take("output").filter(|output| *output != Value::Null);
+        let section: Option<PredictSection> = self.section(&["steps", "predict"], &section);
+        let base = ["steps", "predict", "output"];
+        let output = match output {
+            Some(value) if value.get("using").and_then(Value::text).as_deref() == Some("sql") || value.get("connection").is_some() => {
+                let mut table: TableOutput = self.section(&base, &value)?;
+                self.checked(&base, table.prepare(&self.environment.clone()));
+                Some(Output::Table(table))
+            }
+            Some(value) => Some(Output::File(self.section::<FileOutput>(&base, &value)?)),
+            None => None,
+        };
+        let section = section?;
         if section.reasons > crate::steps::predict::MOST_REASONS {
             let fault = Fault::new(&["reasons".to_owned()], format!("`reasons` must lie between 0 and {}", crate::steps::predict::MOST_REASONS));
             self.add(&["steps", "predict"], vec![fault]);
         }
         if let Some(drift) = &section.gates.drift {
-            self.checked(&["steps", "predict", "gates", "drift"], drift.check(section.output.is_some()));
+            self.checked(&["steps", "predict", "gates", "drift"], drift.check(output.is_some()));
         }
         Some(Predict {
             model_uri: section.model_uri.unwrap_or_else(|| format!("models:/{model_name}@champion")),
-            output: section.output,
+            output,
             reasons: section.reasons,
             gates: section.gates,
             roles: roles.clone(),
-            is_appending,
         })
     }
 }
@@ -858,6 +898,19 @@ fn stop_early(early: EarlyStopping, entry: &EstimatorEntry, parameters: &mut Val
         }
     }
     Ok(())
+}
+
+/// A failure that shows no line with a password in it.
+fn without_passwords(mut error: Error, whole: &Value) -> Error {
+    let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<KeyPath>();
+    let connections = interpolate::CONNECTIONS.iter().filter_map(|keys| whole.at(&path(keys))?.text());
+    let passwords: Vec<String> = connections.filter_map(|text| written_password(&text)).collect();
+    for problem in &mut error.problems {
+        if passwords.iter().any(|password| problem.source.as_ref().is_some_and(|line| line.contains(password.as_str()))) {
+            problem.source = None;
+        }
+    }
+    error
 }
 
 fn steps_missing(whole: &Value, step: &str) -> bool {

@@ -16,6 +16,7 @@ use super::TEMPLATES;
 use super::parameters::Parameter;
 use super::sections::{EvaluateSection, PredictSection, RegisterSection, Root, TrainSection};
 use crate::data::source::SourceConfig;
+use crate::data::sql::{Query, TableOutput};
 use crate::data::{Contract, DataTest, SplitConfig};
 use crate::ml::estimators::ESTIMATORS;
 use crate::ml::metric::{self, METRICS};
@@ -23,6 +24,7 @@ use crate::ml::target::TargetTransform;
 use crate::ml::transformers::TRANSFORMERS;
 use crate::ml::{EstimatorEntry, Task};
 use crate::steps::evaluate::CustomMetric;
+use crate::steps::predict::FileOutput;
 use crate::value::Value;
 
 /// The kind of file that a schema describes.
@@ -191,6 +193,7 @@ fn root(file: File, generator: &mut SchemaGenerator) -> Json {
 fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
     let skip = json!({"description": "Leave the profile of the data out.", "type": "boolean"});
     let mut ingest = SourceConfig::json_schema(generator).to_value();
+    admit(&mut ingest, &Query::json_schema(generator).to_value());
     ingest["properties"]["schema"] = generator.subschema_for::<Contract>().to_value();
     ingest["properties"]["tests"] =
         json!({"description": "Tests of the data; every failure is reported.", "type": ["array", "null"], "items": generator.subschema_for::<DataTest>()});
@@ -237,6 +240,12 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
             chain,
         ],
     });
+    let mut output = FileOutput::json_schema(generator).to_value();
+    admit(&mut output, &TableOutput::json_schema(generator).to_value());
+    output["description"] = json!("Where the scored rows go: a file, or a table of a database.");
+    output["type"] = json!(["object", "null"]);
+    let mut predict = PredictSection::json_schema(generator).to_value();
+    predict["properties"]["output"] = output;
     let mut sections = json!({
         "ingest": ingest,
         "split": SplitConfig::json_schema(generator),
@@ -244,7 +253,7 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
         "evaluate": EvaluateSection::json_schema(generator),
         "register": RegisterSection::json_schema(generator),
         "ingest_scoring": ingest,
-        "predict": PredictSection::json_schema(generator),
+        "predict": predict,
     });
     for (name, description) in [
         ("ingest", "Reads the data and holds it against its contract."),
@@ -261,6 +270,17 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
     }
     sections["transform"] = transform;
     json!({"description": "The steps.", "type": ["object", "null"], "properties": sections, "additionalProperties": false})
+}
+
+/// Lets the keys of another form stand as well; what `using` may be is what it may be in either.
+fn admit(schema: &mut Json, other: &Json) {
+    let using = json!({"description": schema["properties"]["using"]["description"], "anyOf": [schema["properties"]["using"], other["properties"]["using"]]});
+    for (key, property) in other["properties"].as_object().into_iter().flatten() {
+        if schema["properties"].get(key).is_none() {
+            schema["properties"][key] = property.clone();
+        }
+    }
+    schema["properties"]["using"] = using;
 }
 
 /// Where an estimator's parameters are defined.

@@ -18,7 +18,6 @@ use crate::steps::drift::Gates;
 use crate::steps::evaluate::{Criterion, CustomMetric};
 use crate::steps::explain::{EvaluateExplain, TrainExplain};
 use crate::steps::leaks::LeakCheck;
-use crate::steps::predict::Output;
 use crate::steps::slices::{SliceBy, SliceSearch};
 use crate::steps::train::ClassWeight;
 use crate::steps::tuning::{AutomlSection, CompareSection, TuningSection};
@@ -250,14 +249,12 @@ pub struct RegisterSection {
     pub alias: Option<String>,
 }
 
-/// `steps.predict`.
+/// `steps.predict`, without `output`.
 #[derive(Debug, Default, JsonSchema, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictSection {
     /// The model: `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
     pub model_uri: Option<String>,
-    /// Where the scored rows go.
-    pub output: Option<Output>,
     /// How many reasons each row is given: the columns that moved its prediction most.
     #[serde(default)]
     pub reasons: usize,
@@ -295,11 +292,9 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.ingest.loader_method", "", "Python hooks"),
     ("steps.ingest_scoring.loader_method", "", "Python hooks"),
     ("steps.ingest.using", "custom", "Python hooks"),
-    ("steps.ingest.using", "sql", "SQL sources"),
     ("steps.ingest.using", "delta", "Delta sources"),
     ("steps.ingest.using", "spark_sql", "Spark sources"),
     ("steps.ingest_scoring.using", "custom", "Python hooks"),
-    ("steps.ingest_scoring.using", "sql", "SQL sources"),
     ("steps.ingest_scoring.using", "delta", "Delta sources"),
     ("steps.ingest_scoring.using", "spark_sql", "Spark sources"),
     ("steps.split.using", "custom", "Python hooks"),
@@ -313,7 +308,7 @@ const LATER: &[(&str, &str, &str)] = &[
     ("steps.train.rebalance_training_data", "true", "resampling"),
     ("steps.predict.result_type", "", "Spark results"),
     ("steps.predict.output.using", "delta", "Delta output"),
-    ("steps.predict.output.using", "table", "table output"),
+    ("steps.predict.output.using", "table", "Spark tables; `using: sql` writes to SQLite and PostgreSQL"),
 ];
 
 /// Everything in a configuration that is known but not done yet.

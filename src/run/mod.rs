@@ -232,6 +232,7 @@ impl<'a> Session<'a> {
             Some(settings) => tracker.with_server(Server::new(settings.clone(), reach)),
             None => tracker,
         };
+        let now = Utc::now();
         let around = Surroundings {
             root: recipe.root.clone(),
             recipe: recipe.name.clone(),
@@ -239,7 +240,8 @@ impl<'a> Session<'a> {
             target: recipe.target.clone(),
             seed: recipe.seed,
             tracker,
-            now: Utc::now(),
+            now,
+            asked: recipe.asked.unwrap_or(now),
             run: run_id(&recipe.root),
             resolved_config: recipe.document.to_yaml(),
         };
@@ -442,10 +444,11 @@ impl Runner<'_> {
             Force::Everything => true,
             Force::Step(forced) => forced == name,
         };
-        let mut why = match (is_forced || !step.is_cacheable(), session.store.lookup(&session.owner, &key)?) {
-            (true, _) => vec![Stale::Forced],
-            (false, Lookup::Miss(why)) => why,
-            (false, Lookup::Hit(entry)) => match self.hit(step, &entry)? {
+        let mut why = match (is_forced, step.always_runs(), session.store.lookup(&session.owner, &key)?) {
+            (true, ..) => vec![Stale::Forced],
+            (_, Some(why), _) => vec![Stale::Always(why.to_owned())],
+            (.., Lookup::Miss(why)) => why,
+            (.., Lookup::Hit(entry)) => match self.hit(step, &entry)? {
                 Hit::Good(done) => return Ok(*done),
                 Hit::Lost(why) => vec![why],
             },
@@ -458,11 +461,14 @@ impl Runner<'_> {
         (self.observer)(&Event::StepStarted { step: name });
         self.why.clone_from(&why);
         // A report of another version that cannot be read is no reason to stop.
-        let before = session.latest(name).ok().flatten().map(|(_, report)| Box::new(report));
+        let (outputs_before, before) = session.latest(name).ok().flatten().map(|(entry, report)| (entry.outputs, Box::new(report))).unzip();
         let start = Instant::now();
         // A result that another run made while this one waited will do, unless it was asked for anew.
-        let reuse =
-            if why.iter().any(|w| matches!(w, Stale::Forced | Stale::OutputMissing(_) | Stale::EffectMissing(_))) { Reuse::Never } else { Reuse::Allowed };
+        let reuse = if why.iter().any(|w| matches!(w, Stale::Forced | Stale::Always(_) | Stale::OutputMissing(_) | Stale::EffectMissing(_))) {
+            Reuse::Never
+        } else {
+            Reuse::Allowed
+        };
         let mut told = false;
         let mut on_wait = |_: Duration| {
             if !told {
@@ -529,6 +535,10 @@ impl Runner<'_> {
             why.push(Stale::NeverRun);
         }
         let (report, run) = (step.present(report), session.around.run.clone());
+        let reordered = before.as_ref().filter(|_| outputs_before.as_ref() != Some(&entry.outputs)).and_then(|before| step.reordered(before, &report));
+        if let Some(text) = reordered {
+            (self.observer)(&Event::Warning { text: &text });
+        }
         let done = StepDone { step: name, state: State::Executed, why, seconds, report, run, key: entry.digest, before };
         self.learn(step, entry);
         Ok(done)

@@ -93,7 +93,9 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                 Err(error) => return Err(error),
                 Ok(needs) => {
                     let key = session.key(step, &needs, &known)?;
-                    let reasons = if step.is_cacheable() {
+                    let reasons = if let Some(why) = step.always_runs() {
+                        vec![Stale::Always(why.to_owned())]
+                    } else {
                         match session.store.lookup(&session.owner, &key)? {
                             Lookup::Miss(reasons) => reasons,
                             Lookup::Hit(entry) => {
@@ -112,8 +114,6 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                                 lost.into_iter().collect()
                             }
                         }
-                    } else {
-                        vec![Stale::Forced]
                     };
                     if reasons.is_empty() {
                         PlanState::Fresh

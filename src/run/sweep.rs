@@ -7,6 +7,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
+
 use super::{Grid, Observer, Options, Outcome, State, chain, record_killed, run};
 use crate::error::{Error, Problem, Result};
 use crate::recipe::compose::compose;
@@ -38,6 +40,8 @@ pub struct Sweep {
     pub grid: Grid,
     pub jobs: Vec<Job>,
     selection: Selection,
+    /// Databases are asked once for all jobs.
+    asked: DateTime<Utc>,
 }
 
 /// One run of a sweep, before it runs.
@@ -137,7 +141,7 @@ impl Sweep {
         let Some((recipe, metric, greater_is_better)) = first else { return Err(Error::bug("a grid has jobs")) };
         let definition: String = jobs.iter().map(|job| format!("{}\n", job.config)).collect();
         let id = Digest::of(format!("{recipe}\n{until}\n{definition}").as_bytes()).to_string().chars().take(12).collect();
-        Ok(Self { id, recipe, until: until.to_owned(), metric, greater_is_better, grid, jobs, selection })
+        Ok(Self { id, recipe, until: until.to_owned(), metric, greater_is_better, grid, jobs, selection, asked: Utc::now() })
     }
 
     /// Runs the jobs in order; `each` hears of every one that ran. A job that fails is no error here.
@@ -165,7 +169,8 @@ impl Sweep {
 
     fn one(&self, job: &Job, options: &Options, observer: Observer<'_>) -> Result<Outcome> {
         let selection = Selection { overrides: job.overrides.clone(), ..self.selection.clone() };
-        let (recipe, config) = check(&selection, &self.until)?;
+        let (mut recipe, config) = check(&selection, &self.until)?;
+        recipe.asked = Some(self.asked);
         if config != job.config {
             return Err(Error::config("the recipe changed while the sweep ran").hint("run the sweep again: what is still valid comes from the cache"));
         }

@@ -1,4 +1,4 @@
-//! ingest and `ingest_scoring`: source files become one checked parquet file.
+//! ingest and `ingest_scoring`: source files, or the rows of a query, become one checked parquet file.
 //!
 //! Both run the same code; scoring data has no target, and its contract is the same.
 
@@ -10,9 +10,10 @@ use polars::prelude::{DataFrame, DataType, Expr, lit};
 use super::{Context, Goal, Heads, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings};
 use crate::card::{Block, Card, Cell, Counts, Fact, Groups, Histogram, Tab, Table as CardTable};
 use crate::data::rows::count_between;
-use crate::data::source::{self, Reject, SourceConfig};
-use crate::data::{CheckReport, Contract, DataTest, Outcome, Profile, ProfiledColumn, Roles, Table, absent, check, preview, profile};
-use crate::error::{Error, Kind, Place, Problem, Result, counted, nearest, shorten, thousands};
+use crate::data::source::{Reject, SourceFile};
+use crate::data::sql::{Query, Refresh, digest_of_rows};
+use crate::data::{CheckReport, Contract, DataTest, Origin, Outcome, Profile, ProfiledColumn, Roles, Table, absent, check, preview, profile};
+use crate::error::{Error, Kind, Problem, Result, counted, nearest, shorten, thousands};
 use crate::ml::model::classes;
 
 const VERSION: u32 = 2;
@@ -31,7 +32,7 @@ pub enum Purpose {
 /// The ingest step, and the `ingest_scoring` step.
 pub struct Ingest {
     pub purpose: Purpose,
-    pub source: SourceConfig,
+    pub source: Origin,
     pub contract: Contract,
     pub tests: Vec<DataTest>,
     pub skip_data_profiling: bool,
@@ -54,17 +55,18 @@ impl Step for Ingest {
         };
         let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
         Ok(Needs {
-            algorithms: BTreeMap::from([("ingest".to_owned(), VERSION), ("source".to_owned(), source::VERSION)]),
+            algorithms: BTreeMap::from([("ingest".to_owned(), VERSION), self.source.algorithm()]),
             config: serde_json::json!({
-                "source": self.source,
+                "source": self.source.config(),
                 "schema": self.contract,
                 "tests": self.tests,
                 "skip_data_profiling": self.skip_data_profiling,
                 "target": target,
                 "roles": roles,
             }),
-            files: source::locate(&around.root, &self.source)?,
-            seed: self.source.sample.is_some().then_some(self.seed),
+            files: self.source.files(&around.root)?,
+            external: self.source.external(around.asked),
+            seed: self.source.draws().then_some(self.seed),
             ..Needs::default()
         })
     }
@@ -76,19 +78,25 @@ impl Step for Ingest {
         }
     }
 
-    fn is_cacheable(&self) -> bool {
-        // A freshness test asks for the clock.
-        !self.tests.iter().any(|test| matches!(test, DataTest::Freshness(f) if f.now.is_none()))
+    fn always_runs(&self) -> Option<&'static str> {
+        self.tests.iter().any(|test| matches!(test, DataTest::Freshness(f) if f.now.is_none())).then_some("a freshness test asks for the time")
+    }
+
+    fn reordered(&self, before: &Report, now: &Report) -> Option<String> {
+        let digest = |report: &Report| report.params.get(&self.parameter("rows_digest")).cloned();
+        let query = self.source.query()?;
+        let is_same = digest(before).is_some() && digest(before) == digest(now);
+        let more = if query.is_ordered() { "an ORDER BY over columns that tell rows apart" } else { "an ORDER BY" };
+        is_same.then(|| format!("`{}`: the database gave the same rows in another order, so the steps after it run again; {more} keeps the order", self.name()))
     }
 
     fn peek(&self, root: &Path) -> Option<Table> {
-        let files = source::locate(root, &self.source).ok()?;
-        source::peek(&files, &self.source, &self.contract.wanted_types()).ok()
+        self.source.peek(root, &self.contract.wanted_types())
     }
 
     fn misfits(&self, root: &Path, heads: &Heads) -> Vec<Problem> {
         let rows = if self.purpose == Purpose::Scoring { heads.scoring.as_ref() } else { Some(&heads.training) };
-        let (Some(rows), Ok(files)) = (rows, source::locate(root, &self.source)) else { return Vec::new() };
+        let (Some(rows), Ok(files)) = (rows, self.source.files(root)) else { return Vec::new() };
         let mut problems = self.missing_columns(rows, &files);
         let of_contract = absent(rows, &self.contract, &self.tests).into_iter();
         problems.extend(of_contract.map(|(section, message)| Problem::misfit(message).path(format!("steps.{}.{section}", self.name()))));
@@ -96,20 +104,24 @@ impl Step for Ingest {
     }
 
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
-        let read = source::read(cx.files, &self.source, &self.contract.wanted_types(), cx.scratch, self.seed)?;
+        let (root, section) = (&cx.around.root, format!("steps.{}", self.name()));
+        if let Some(query) = self.source.query() {
+            cx.doing(&format!("asking {}", query.connection.kind()));
+        }
+        let read = self.source.read(root, cx.files, &self.contract.wanted_types(), cx.scratch, self.seed, &section, &|rows| cx.read_rows(rows))?;
         Error::all(Kind::Data, self.missing_columns(&read.table, cx.files)).map_or(Ok(()), Err)?;
         // The source is read once; everything after works on parquet.
         let whole = cx.scratch.join("whole.parquet");
         read.table.write(&whole)?;
         let table = Table::read(&whole)?;
+        let rows_digest = self.source.query().map(|_| digest_of_rows(&table)).transpose()?;
         let rows_read = table.rows()? as u64;
         if rows_read == 0 {
             return Err(Error::data("the data has no rows").hint("check `location` and `options`"));
         }
         let report = check(&table, &self.contract, &self.tests, cx.around.now)?;
-        let place = Place::file(files_in_words(cx.files));
-        if let Some(error) = report.clone().into_error(&place) {
-            return Err(error.path(&format!("steps.{}", self.name())));
+        if let Some(error) = report.clone().into_error() {
+            return Err(self.source.locate(error, cx.files).path(&section));
         }
 
         let (table, dropped, mut warnings) = self.keep(&table)?;
@@ -165,6 +177,12 @@ impl Step for Ingest {
             }
         }
         tabs.push(Tab::new("preview", "Preview", vec![Block::Table(preview(&table, PREVIEW_ROWS)?)]));
+        let mut params = BTreeMap::new();
+        if let (Some(query), Some(digest)) = (self.source.query(), rows_digest) {
+            tabs.push(query_tab(query, &digest));
+            let said = [("sql", query.text().to_owned()), ("sql_digest", query.digest()), ("rows_digest", digest)];
+            params.extend(said.map(|(name, value)| (self.parameter(name), value)));
+        }
         tabs.push(Tab::new("rows", "Rows", row_blocks(rows_read, read.rejected, &read.rejects, &dropped, rows)));
         let left_out: u64 = dropped.values().sum();
         let mut note = vec![read.formats.clone()];
@@ -181,7 +199,7 @@ impl Step for Ingest {
             line: format!("{} × {width}", thousands(rows)),
             note: note.join(", "),
             card: Card {
-                summary: summary(rows, width, &files_in_words(cx.files), &read.formats, &report),
+                summary: summary(rows, width, &self.source.words(cx.files), &read.formats, &report),
                 headline: [Fact::new("rows", rows), Fact::new("columns", width)]
                     .into_iter()
                     .chain((report.total() > 0).then(|| Fact::new("checks passed", format!("{} of {}", report.passed(), report.total()))))
@@ -191,7 +209,7 @@ impl Step for Ingest {
                 warnings: warnings.clone(),
                 tabs,
             },
-            params: BTreeMap::new(),
+            params,
             metrics: BTreeMap::new(),
             warnings,
             shapes: BTreeMap::from([(self.writes()[0].artifact.to_owned(), (rows, width))]),
@@ -201,14 +219,19 @@ impl Step for Ingest {
 }
 
 impl Ingest {
+    /// A parameter of the run.
+    fn parameter(&self, name: &str) -> String {
+        format!("{}.{name}", self.name())
+    }
+
     /// The target and the columns that were given a role must exist (scoring data may lack them).
-    fn missing_columns(&self, table: &Table, files: &[source::SourceFile]) -> Vec<Problem> {
+    fn missing_columns(&self, table: &Table, files: &[SourceFile]) -> Vec<Problem> {
         let Purpose::Training { target, .. } = &self.purpose else { return Vec::new() };
         let problem = |name: &str| {
             let problem = if name == target {
-                Problem::misfit(format!("target column `{}` is not in {}", shorten(name), quoted(files))).path("target_col")
+                Problem::misfit(format!("target column `{}` is not in {}", shorten(name), self.source.quoted(files))).path("target_col")
             } else {
-                Problem::misfit(format!("a role for column `{}`, which is not in {}", shorten(name), quoted(files))).path(format!("roles.{name}"))
+                Problem::misfit(format!("a role for column `{}`, which is not in {}", shorten(name), self.source.quoted(files))).path(format!("roles.{name}"))
             };
             match nearest(name, table.names()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
@@ -309,18 +332,29 @@ fn refuse_constant(table: &Table, target: &str) -> Result<()> {
     }
 }
 
-fn quoted(files: &[source::SourceFile]) -> String {
-    match files {
-        [one] => format!("`{}`", one.name),
-        many => format!("the {} files", many.len()),
-    }
-}
-
-fn files_in_words(files: &[source::SourceFile]) -> String {
-    match files {
-        [one] => one.name.clone(),
-        many => format!("{} files", many.len()),
-    }
+/// What was asked, and what tells whether the rows are others than before.
+fn query_tab(query: &Query, digest: &str) -> Tab {
+    let refresh = match query.refresh {
+        Refresh::Always => "always: whenever the step runs",
+        Refresh::Daily => "daily: once a day (UTC)",
+        Refresh::Never => "never: only if query, parameters or database are others",
+    };
+    let facts = [
+        ("database", query.connection.kind().to_owned()),
+        ("connection", query.connection.written().to_owned()),
+        ("asked again", refresh.to_owned()),
+        ("order of rows", if query.is_ordered() { "as ORDER BY says" } else { "any: the query has no ORDER BY" }.to_owned()),
+        ("digest of the query", query.digest()),
+        ("digest of the rows, in any order", digest.to_owned()),
+    ];
+    let parameters = query.parameters.iter().map(|(name, value)| (format!(":{name}"), value.text().unwrap_or_else(|| "NULL".to_owned())));
+    let facts = facts.map(|(label, value)| (label.to_owned(), value)).into_iter().chain(parameters).map(|(label, value)| Fact::new(label, value));
+    let text = CardTable {
+        caption: "Query".to_owned(),
+        columns: ["line", "text"].map(str::to_owned).to_vec(),
+        rows: query.text().lines().enumerate().map(|(at, line)| vec![(at as u64 + 1).into(), line.into()]).collect(),
+    };
+    Tab::new("query", "Query", vec![Block::Facts(facts.collect()), Block::Table(text)])
 }
 
 fn row_blocks(read: u64, rejected: u64, rejects: &[Reject], dropped: &BTreeMap<String, u64>, kept: u64) -> Vec<Block> {

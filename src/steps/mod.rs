@@ -231,9 +231,14 @@ pub trait Step: Send + Sync {
         Ok(None)
     }
 
-    /// May the result be taken from the cache?
-    fn is_cacheable(&self) -> bool {
-        true
+    /// Why the result is never taken from the cache, in a few words; `None` where it may be.
+    fn always_runs(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What to tell where the outputs differ from those of the time before although the same was found.
+    fn reordered(&self, _before: &Report, _now: &Report) -> Option<String> {
+        None
     }
 }
 
@@ -249,6 +254,8 @@ pub struct Surroundings {
     pub tracker: Tracker,
     /// For freshness tests and times in records, never for outputs.
     pub now: DateTime<Utc>,
+    /// From when the rows of a database are: now, or the start of the sweep, whose runs are to see the same rows.
+    pub asked: DateTime<Utc>,
     /// This run's id.
     pub run: String,
     /// The resolved configuration as YAML, for bundles.
@@ -305,6 +312,11 @@ impl Context<'_> {
     /// Says what goes on.
     pub fn doing(&self, doing: &str) {
         (self.progress)(Progress { doing, count: None });
+    }
+
+    /// Says how many rows were read.
+    pub fn read_rows(&self, done: u64) {
+        (self.progress)(Progress { doing: "", count: Some(Count { done, of: None, what: "rows" }) });
     }
 
     /// Says how many rows of so many are done.

@@ -14,6 +14,7 @@ use super::{Context, INGESTED_SCORING, Needs, Report, SCORED, SlotId, Step, Surr
 use crate::card::{Block, Card, Fact, Tab};
 use crate::data::sink::{self, SaveMode};
 use crate::data::source::{Format, Packed};
+use crate::data::sql::TableOutput;
 use crate::data::{ParquetSink, Roles, Table, preview, profile};
 use crate::error::{Error, Kind, Result, counted, shorten, thousands};
 use crate::ml::Predictions;
@@ -27,9 +28,17 @@ const VERSION: u32 = 3;
 pub const MOST_REASONS: usize = 100;
 
 /// `output:` of recipe.yaml.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Output {
+    File(FileOutput),
+    Table(TableOutput),
+}
+
+/// A file that scored rows go to.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Output {
+pub struct FileOutput {
     /// The format; default: by the location's extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub using: Option<Format>,
@@ -44,20 +53,45 @@ pub struct Output {
 }
 
 impl Output {
+    /// The file or the table.
+    fn name(&self) -> &str {
+        match self {
+            Self::File(file) => &file.location,
+            Self::Table(table) => &table.table,
+        }
+    }
+
+    /// Where rows go that were set aside.
+    fn aside(&self) -> String {
+        match self {
+            Self::File(file) => file.aside(),
+            Self::Table(table) => table.aside(),
+        }
+    }
+
+    fn columns(&self) -> Option<&[String]> {
+        match self {
+            Self::File(file) => file.columns.as_deref(),
+            Self::Table(table) => table.columns.as_deref(),
+        }
+    }
+
+    /// The columns to write of scored rows.
+    fn choose(&self, scored: &Table, also: Option<&str>) -> Result<Table> {
+        let Some(columns) = self.columns() else { return Ok(scored.clone()) };
+        crate::data::rows::require_columns(scored, columns, "steps.predict.output.columns")?;
+        let names = columns.iter().map(String::as_str).chain(also);
+        scored.select(names)
+    }
+}
+
+impl FileOutput {
     /// Where rows go that were set aside: `out/scored.quarantine.csv.gz` beside `out/scored.csv.gz`.
     #[must_use]
     pub fn aside(&self) -> String {
         let (folder, name) = self.location.rsplit_once('/').map_or(("", self.location.as_str()), |(folder, name)| (folder, name));
         let (stem, extension) = name.split_once('.').map_or((name, String::new()), |(stem, extension)| (stem, format!(".{extension}")));
         format!("{folder}{}{stem}.quarantine{extension}", if folder.is_empty() && !self.location.starts_with('/') { "" } else { "/" })
-    }
-
-    /// The columns to write of scored rows.
-    fn choose(&self, scored: &Table, also: Option<&str>) -> Result<Table> {
-        let Some(columns) = &self.columns else { return Ok(scored.clone()) };
-        crate::data::rows::require_columns(scored, columns, "steps.predict.output.columns")?;
-        let names = columns.iter().map(String::as_str).chain(also);
-        scored.select(names)
     }
 
     /// Writes rows as the location's name, or `using`, says: `out/scored.csv.gz` is packed csv.
@@ -105,8 +139,6 @@ pub struct Predict {
     pub reasons: usize,
     pub gates: Gates,
     pub roles: Roles,
-    /// `overwrite` also from the former top-level key.
-    pub is_appending: bool,
 }
 
 impl Predict {
@@ -121,9 +153,14 @@ impl Predict {
 
     /// The files that are written, with the parameter that holds the digest of each.
     fn outputs(&self, around: &Surroundings) -> Vec<(&'static str, PathBuf)> {
-        let Some(output) = &self.output else { return Vec::new() };
+        let Some(Output::File(output)) = &self.output else { return Vec::new() };
         let aside = self.sets_aside().then(|| ("predict.quarantine_digest", around.root.join(output.aside())));
         [("predict.output_digest", around.root.join(&output.location))].into_iter().chain(aside).collect()
+    }
+
+    /// The tables that are written.
+    fn tables(&self, output: &TableOutput) -> Vec<String> {
+        [output.table.clone()].into_iter().chain(self.sets_aside().then(|| output.aside())).collect()
     }
 
     fn sets_aside(&self) -> bool {
@@ -165,8 +202,12 @@ impl Step for Predict {
         vec![SCORED.id]
     }
 
-    fn is_cacheable(&self) -> bool {
-        !self.is_appending
+    fn always_runs(&self) -> Option<&'static str> {
+        match &self.output {
+            Some(Output::File(file)) if file.save_mode == SaveMode::Append => Some("it appends rows whenever it runs"),
+            Some(Output::Table(_)) => Some("it writes to a database whenever it runs"),
+            _ => None,
+        }
     }
 
     fn reminder(&self, _report: &Report, around: &Surroundings) -> Result<Option<String>> {
@@ -193,7 +234,11 @@ impl Step for Predict {
         let model = bundle.model;
         let reference = self.reference(bundle.profile)?;
         let table = model.chain.prepare(&cx.read(&INGESTED_SCORING)?)?;
-        if let Some(output) = &self.output
+        if let Some(Output::Table(output)) = &self.output {
+            cx.doing(&format!("asking {}", output.connection.kind()));
+            output.check(&cx.around.root, &self.tables(output))?;
+        }
+        if let Some(Output::File(output)) = &self.output
             && output.save_mode == SaveMode::Error
             && let Some((_, path)) = self.outputs(cx.around).iter().find(|(_, path)| path.exists())
         {
@@ -243,15 +288,15 @@ impl Step for Predict {
         let mut headline = vec![Fact::new("rows", count), Fact::new("model", resolved.uri.as_str())];
         if let (Some(output), None) = (&self.output, &verdict) {
             let reasons = explain::reasons::names(self.reasons);
-            if let Some(columns) = &output.columns
+            if let Some(columns) = output.columns()
                 && !reasons.is_empty()
                 && !columns.iter().any(|column| reasons.contains(column))
             {
-                warnings.push(format!("`{}` has no reasons: `output.columns` does not name `reason_1` or another of them", output.location));
+                warnings.push(format!("`{}` has no reasons: `output.columns` does not name `reason_1` or another of them", output.name()));
             }
             let outputs = self.outputs(cx.around);
             let mut tables = vec![output.choose(&scored, None)?];
-            note = format!("{note} → {}", output.location);
+            note = format!("{note} → {}", output.name());
             if let Some(Quarantine { kept, aside, rows, .. }) = quarantine {
                 kept.finish()?;
                 aside.finish()?;
@@ -262,9 +307,19 @@ impl Step for Predict {
                     warnings.push(format!("{} with what training never had went to `{}`", counted(rows, "row"), output.aside()));
                 }
             }
-            for ((parameter, path), table) in outputs.iter().zip(&tables) {
-                output.write(table, path)?;
-                params.insert((*parameter).to_owned(), digest(path)?);
+            match output {
+                Output::File(file) => {
+                    for ((parameter, path), table) in outputs.iter().zip(&tables) {
+                        file.write(table, path)?;
+                        params.insert((*parameter).to_owned(), digest(path)?);
+                    }
+                }
+                Output::Table(output) => {
+                    cx.doing(&format!("writing to {}", output.connection.kind()));
+                    let tables: Vec<(String, Table)> = self.tables(output).into_iter().zip(tables).collect();
+                    output.write(&cx.around.root, &tables)?;
+                    params.insert("predict.output_table".to_owned(), output.table.clone());
+                }
             }
         }
         for part in parts.iter().filter(|part| part.exists()) {

@@ -12,6 +12,7 @@
 //! | files and hooks it reads | `files`: path as written (`/`-separated) → digest of the bytes |
 //! | artifacts of other steps that it reads | `inputs`: name → digest of the bytes (early cut-off) |
 //! | what else it reads or changes: a registered model, a registry | `inputs`: name → digest of its identity |
+//! | a database that is asked | `inputs`: which one it is, without its secrets; when it was asked, as `refresh` says |
 //! | the seed, if the step draws | `seed` |
 //!
 //! | stays out | because |
@@ -19,7 +20,7 @@
 //! | modification times, owners, permissions, absolute paths | the bytes are hashed |
 //! | comments, order of keys and quoting in YAML | the resolved values enter, maps sorted |
 //! | other steps' sections, the profile's name, unused variables | what they change arrives as config or input |
-//! | thread count, batch size, host, time zone, locale, clock | results do not depend on them |
+//! | thread count, batch size, host, time zone, locale, clock (but for when a database was asked) | results do not depend on them |
 //! | tracking, registry address, card options, log level | they change no output |
 //! | secrets | they are never hashed or stored |
 //! | the program's version | the algorithms' versions enter instead |
@@ -33,6 +34,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Digest;
+
+/// The inputs that stand for what has no cheap digest, such as a database: when it was asked.
+pub const MOMENT_ASKED: &str = "moment of asking";
+pub const DAY_ASKED: &str = "day of asking";
 
 /// Everything the result of one step depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -36,7 +36,7 @@ mod verify;
 
 pub use digest::{Digest, NotADigest};
 pub use gc::{Freed, Usage};
-pub use key::StepKey;
+pub use key::{DAY_ASKED, MOMENT_ASKED, StepKey};
 pub use latest::Owner;
 pub use lock::Wait;
 pub use pending::{Begin, Output, Pending, Reuse};

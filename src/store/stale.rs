@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StepKey;
+use super::key::{DAY_ASKED, MOMENT_ASKED};
 use crate::error::shorten;
 use crate::value::display_path;
 
@@ -31,7 +32,7 @@ pub enum Stale {
         path: String,
         change: Change,
     },
-    /// An artifact of an earlier step has other bytes.
+    /// An artifact of an earlier step has other bytes; a database was asked at another time.
     Input(String),
     /// A version of the step, of a transform or of the estimator; `None` where it was not used.
     Tool {
@@ -51,6 +52,8 @@ pub enum Stale {
     RecordMissing,
     /// This output (or `record`, `latest`) does not hash to what was stored.
     Damaged(String),
+    /// It runs whenever it is come to; a whole sentence.
+    Always(String),
     /// Asked for.
     Forced,
 }
@@ -93,7 +96,7 @@ impl Stale {
     /// The artifact that has other bytes, where that is the reason.
     #[must_use]
     pub fn input(&self) -> Option<&str> {
-        if let Self::Input(name) = self { Some(name) } else { None }
+        if let Self::Input(name) = self { Some(name.as_str()).filter(|name| ![MOMENT_ASKED, DAY_ASKED].contains(name)) } else { None }
     }
 
     /// The short form: the first reason, and how many more there are.
@@ -159,6 +162,8 @@ impl fmt::Display for Stale {
                 };
                 write!(f, "file `{}` {word}", shorten(path))
             }
+            Self::Input(name) if name == MOMENT_ASKED => write!(f, "the database is asked whenever it runs"),
+            Self::Input(name) if name == DAY_ASKED => write!(f, "the database was last asked on another day (UTC)"),
             Self::Input(name) => write!(f, "input `{}` changed", shorten(name)),
             Self::Tool { name, old, new } => match (old, new) {
                 (Some(old), Some(new)) => write!(f, "`{name}` version {old} → {new}"),
@@ -174,6 +179,7 @@ impl fmt::Display for Stale {
             Self::EffectMissing(what) => write!(f, "{what}"),
             Self::RecordMissing => write!(f, "its record is missing"),
             Self::Damaged(name) => write!(f, "`{}` is damaged", shorten(name)),
+            Self::Always(why) => write!(f, "{why}"),
             Self::Forced => write!(f, "forced"),
         }
     }

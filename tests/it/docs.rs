@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use regex::Regex;
 
 use crate::project::{Project, Ran, houses};
+use crate::sql::with_houses;
 
 #[test]
 fn the_page_on_configuration_shows_what_happens() {
@@ -46,6 +47,11 @@ fn the_page_on_diff_shows_what_happens() {
 #[test]
 fn the_page_on_looking_back_shows_what_happens() {
     assert_eq!(replay("docs/looking-back.md", &Project::empty(), steady), 17);
+}
+
+#[test]
+fn the_page_on_databases_shows_what_happens() {
+    assert_eq!(replay("docs/sql-sources.md", &with_houses(Project::empty(), 240), steady), 4);
 }
 
 /// Does what a page shows, from an empty project on; gives the number of commands. Of what they print, `steady` keeps what must stay.

@@ -27,6 +27,8 @@ mod project;
 mod reference;
 mod schema;
 mod serve;
+mod sql;
+mod sql_server;
 mod sweep;
 mod tracking;
 mod tuning;

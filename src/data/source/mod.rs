@@ -3,12 +3,12 @@
 //! [`locate`] says which files are meant, [`read`] checks them and gives one [`Table`] that streams. Every
 //! row of the files is either in that table or among the rejects; which one, and every column's type, is
 //! decided over all rows, never over the first ones. Not done here: the data contract (types it wants are
-//! taken as given), dropping rows without a target, remote locations, SQL.
+//! taken as given), dropping rows without a target, remote locations, databases (`data/sql/`).
 
 pub(crate) mod cell;
 mod columnar;
 mod config;
-mod convert;
+pub(super) mod convert;
 mod csv;
 mod jsonl;
 mod locate;
@@ -39,6 +39,7 @@ pub use sniff::{Packed, looks_like};
 
 /// Raised when the same file gives other rows.
 pub const VERSION: u32 = 1;
+pub(super) use union::Draw;
 pub(super) use unpack::packed;
 
 /// A malformed row that was left out.
