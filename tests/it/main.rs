@@ -30,5 +30,6 @@ mod serve;
 mod sweep;
 mod tracking;
 mod tuning;
+mod ui;
 mod wide;
 mod wrappers;
