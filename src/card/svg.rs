@@ -825,12 +825,13 @@ mod tests {
         let labels = |points: &[(i64, f64)]| -> Vec<String> {
             let points = points.iter().map(|(at, value)| (*at, *value, String::new())).collect();
             let drawing = history(&History { points, reference: Some(("far".into(), 0.25)), ..History::default() }).unwrap();
-            drawing.labels.iter().filter(|label| label.class == "middle tick").map(|label| label.text.clone()).collect()
+            let low = |label: &&Label| label.class.ends_with("tick") && label.y.parse::<f64>().unwrap() > drawing.height - 20.0;
+            drawing.labels.iter().filter(low).map(|label| label.text.clone()).collect()
         };
         assert_eq!(labels(&[(0, 0.1), (3_600_000, 0.3)]), ["00:00", "00:10", "00:20", "00:30", "00:40", "00:50", "01:00"]);
         assert_eq!(labels(&[(day / 2, 0.1), (2 * day, 0.3)]), ["01-01 12:00", "01-02 00:00", "01-02 12:00", "01-03 00:00"]);
-        assert_eq!(labels(&[(0, 0.1), (day * 8, f64::NAN), (day * 30, 0.3)]), ["1970-01-01", "1970-01-15", "1970-01-29"]);
-        assert_eq!(labels(&[(7, 0.1)]), ["00:00"]);
+        assert_eq!(labels(&[(0, 0.1), (day * 8, f64::NAN), (day * 30, 0.3)]), ["1970-01-01", "1970-01-08", "1970-01-15", "1970-01-22", "1970-01-29"]);
+        assert_eq!(labels(&[(day / 2, 0.1)]), ["11:59", "12:00", "12:01"]);
         assert!(history(&History::default()).is_none());
     }
 

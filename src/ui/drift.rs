@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::page::{Grid, grid, linked, plain};
+use super::page::{Grid, grid, plain};
 use crate::card::format::{day_and_time, number};
 use crate::card::view::{ChartView, Limits, history};
 use crate::card::{Cell, History};
@@ -82,6 +82,6 @@ pub fn charts(session: &Session<'_>) -> Result<Option<DriftView>> {
         charts,
         last: last_table,
         last_run: format!("{last}, {}", day_and_time(*at_ms)),
-        last_href: linked("", super::run::path(last)).1,
+        last_href: super::run::path(last),
     }))
 }

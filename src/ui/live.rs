@@ -49,7 +49,11 @@ pub fn of_recipe(name: &str) -> String {
 
 fn under(now: &Now) -> Under {
     let at = Utc::now().timestamp_millis();
-    let since = |ms: i64| format::seconds(((at - ms).max(0) / 1000) as f64);
+    // Whole seconds, since the next look is a second away.
+    let since = |ms: i64| match (at - ms).max(0) / 1000 {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format::seconds(seconds as f64),
+    };
     let step = |name: &String| {
         let done = now.done.iter().find(|(step, ..)| step == name);
         let state = match done {

@@ -4,7 +4,7 @@
 //     node tests/browser/ui.mjs PLACE CHROMIUM --shots FOLDER WIDTH SCHEME http://127.0.0.1:PORT PATH ...
 //
 // Every page must make no error and ask no other host for anything; hold only what the templates make; fit its window; and give axe-core
-// nothing serious to say. Then the keyboard alone compares two runs, opens every tab of a run, and predicts a row. What is wrong is
+// nothing serious to say. Then the keyboard alone compares two runs, opens every tab of a run, and predicts a row, and a run ends. What is wrong is
 // printed, one line each, and the exit code is 1. With --shots each page is drawn into a PNG.
 import path from 'node:path';
 import { ATTRIBUTES, ELEMENTS, barriers, foreign, seen, start } from './browser.mjs';
@@ -49,7 +49,8 @@ async function look(page, base, at, where) {
       }
       if ((await page.locator('main').count()) !== 1 || (await page.locator('h1').count()) !== 1) say(at, where.context, 'not one main part and one heading');
     }
-    const rules = { '1440 light': null, '1440 dark': ['color-contrast'], '390 dark': ['color-contrast'] }[where.context];
+    // Structure is the same at every size, and colours at every width.
+    const rules = { '1440 light': null, '390 dark': ['color-contrast'] }[where.context];
     if (rules !== undefined) for (const what of await barriers(page, axe, rules)) say(at, where.context, what);
   }
   where.context = 'print';
@@ -127,6 +128,24 @@ async function keyboard(page, base, where) {
   must(await summary.evaluate((element) => element.parentElement.open), 'the numbers behind the reasons do not open');
 }
 
+/** The script shows what runs, and draws the page anew when that is over. */
+async function progress(page, base, where) {
+  Object.assign(where, { at: 'progress', context: '1440 light' });
+  let [asked, loads] = [0, 0];
+  page.on('load', () => { loads += 1; });
+  await page.route('**/live*', (route) => {
+    asked += 1;
+    const [run, what] = asked < 3 ? ['a', '<section class="under-way"><p class="doing">train</p></section>'] : ['', ''];
+    return route.fulfill({ contentType: 'text/html', body: `<div class="live" data-runs="${run}">${what}</div>` });
+  });
+  await page.goto(`${base}/`);
+  await page.waitForSelector('.live-place .under-way .doing');
+  for (let i = 0; i < 200 && loads < 2; i += 1) await page.waitForTimeout(50);
+  if (loads !== 2) say('progress', where.context, `the page was loaded ${loads} times while a run ended`);
+  await page.waitForTimeout(200);
+  if (await page.locator('.under-way').count()) say('progress', where.context, 'a run that is over is shown');
+}
+
 async function open(base, where) {
   const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
   hear(page, base, where);
@@ -155,6 +174,7 @@ if (rest[0] === '--shots') {
   const typist = async () => {
     const where = { at: '', context: '' };
     await keyboard(await open(base, where), base, where);
+    await progress(await open(base, where), base, where);
   };
   await Promise.all([worker(), worker(), typist()]);
   wrong.sort().forEach((line) => console.log(line));
