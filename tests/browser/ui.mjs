@@ -148,6 +148,8 @@ async function progress(page, base, where) {
 
 async function open(base, where) {
   const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+  // A machine that does much else is slow, which is no fault of a page.
+  page.setDefaultTimeout(120_000);
   hear(page, base, where);
   return page;
 }

@@ -160,12 +160,12 @@ fn only_this_machine_s_pages_are_answered_and_nothing_is_written() {
     let form = ui.get("/models/houses/1/predict");
     let field =
         |name: &str| form.split("<label for=\"").skip(1).find(|rest| rest.contains(&format!(">{name}<"))).map(|rest| rest.split('"').next().unwrap()).unwrap();
-    let (area, town) = (field("area"), field("town"));
+    let (id, area, town) = (field("id"), field("area"), field("town"));
     let post = |body: &str| ui.request("POST", "/models/houses/1/predict", &own, body);
-    project.write("one.csv", "id,area,rooms,town\n,100,,Lake\n");
+    project.write("one.csv", "id,area,rooms,town\n5,100,,Lake\n");
     project.ok(&["predict", "models:/houses/1", "one.csv", "-o", "one.json"]);
     let wanted: f64 = project.read("one.json").split("\"prediction\":").nth(1).unwrap().split(['}', ',']).next().unwrap().trim().parse().unwrap();
-    let (status, _, said) = post(&format!("{area}=100&{town}=Lake"));
+    let (status, _, said) = post(&format!("{id}=5&{area}=100&{town}=Lake"));
     assert!(status == 200 && said.contains("What each column adds") && said.contains("area = 100"), "{said}");
     let shown: f64 = said.split("<output form=\"row\">").nth(1).unwrap().split('<').next().unwrap().replace(',', "").parse().unwrap();
     assert!((shown - wanted).abs() < 0.001 * wanted, "{shown} {wanted}");
