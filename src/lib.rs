@@ -1,7 +1,7 @@
 //! `recipe`: declarative machine learning on tables.
 //!
 //! Floors, lowest last; a module uses floors below its own and never one above (ARCHITECTURE.md):
-//! `cli`, `run` and `serve`, `recipe`, `steps`, `tracking`, `ml`, `data`, then `store` and `card`, then `error` and `value`.
+//! `cli`, `ui`, `run` and `serve`, `recipe`, `steps`, `tracking`, `ml`, `data`, then `store` and `card`, then `error` and `value`.
 
 pub mod card;
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod serve;
 pub mod steps;
 pub mod store;
 pub mod tracking;
+pub mod ui;
 pub mod value;
 
 pub use error::{Error, Result};

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
+
 use super::Cell;
 
 /// A value as it is written.
@@ -135,6 +137,12 @@ pub fn seconds(value: f64) -> String {
         _ if whole < 3600.0 => format!("{} min {:02} s", (whole / 60.0).floor(), whole % 60.0),
         _ => format!("{} h {:02} min", separate(&(whole / 3600.0).floor().to_string(), 5), (whole % 3600.0 / 60.0).floor()),
     }
+}
+
+/// A moment as lists show it, in UTC.
+#[must_use]
+pub fn day_and_time(at_ms: i64) -> String {
+    DateTime::<Utc>::from_timestamp_millis(at_ms).map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M").to_string())
 }
 
 /// `rows × columns`, as far as they are known.

@@ -378,7 +378,7 @@ fn text_table<'a>(caption: &str, columns: [&str; 3], rows: impl Iterator<Item = 
 }
 
 /// Makes identifiers safe in a URL and unlike each other.
-fn unique(mut tabs: Vec<TabView>) -> Vec<TabView> {
+pub(crate) fn unique(mut tabs: Vec<TabView>) -> Vec<TabView> {
     let mut taken: Vec<String> = Vec::new();
     for tab in &mut tabs {
         let safe: String = tab.id.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
@@ -431,7 +431,10 @@ fn environment() -> Result<&'static Environment<'static>> {
 }
 
 /// HTML is escaped by the templates' names; what a browser would obey instead of show is escaped before that.
-fn compiled() -> std::result::Result<Environment<'static>, minijinja::Error> {
+///
+/// # Errors
+/// A template that cannot be read: a bug.
+pub(crate) fn compiled() -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -448,7 +451,8 @@ fn compiled() -> std::result::Result<Environment<'static>, minijinja::Error> {
     Ok(environment)
 }
 
-fn given(view: &impl Serialize) -> Value {
+/// A view for a template.
+pub(crate) fn given(view: &impl Serialize) -> Value {
     Value::from(Serde(view))
 }
 

@@ -11,7 +11,7 @@ mod sample;
 mod svg;
 pub mod text;
 pub mod twin;
-mod view;
+pub(crate) mod view;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -178,6 +178,17 @@ pub struct Lines {
 pub struct Line {
     pub name: String,
     pub points: Vec<(f64, f64)>,
+}
+
+/// A value as it was from time to time. No block of a card, since a card holds no moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    pub caption: String,
+    pub y: String,
+    /// Milliseconds since 1970, the value and what it belongs to (a run); in the order of time.
+    pub points: Vec<(i64, f64, String)>,
+    /// What the values are held against: a name and its value.
+    pub reference: Option<(String, f64)>,
 }
 
 /// A scatter plot (at most a few thousand points; the step samples).

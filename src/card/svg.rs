@@ -7,8 +7,8 @@
 
 use serde::Serialize;
 
-use super::format::{count, full, number, share, shorten, tick, ticks, visible, width};
-use super::{Bars, Groups, Histogram, Intervals, Line, Lines, Points, Swarm};
+use super::format::{count, day_and_time, full, number, share, shorten, tick, ticks, visible, width};
+use super::{Bars, Groups, Histogram, History, Intervals, Line, Lines, Points, Swarm};
 
 /// Width of a chart's view box; the style sheet lets it grow a little and shrink to a phone.
 pub const WIDTH: f64 = 480.0;
@@ -212,6 +212,42 @@ pub fn lines(chart: &Lines) -> Option<Drawing> {
     )))
 }
 
+/// Values over a calendar; a line between them, and a dashed one for what they are held against.
+#[must_use]
+pub fn history(chart: &History) -> Option<Drawing> {
+    const QUIET: usize = 60;
+    let finite: Vec<&(i64, f64, String)> = chart.points.iter().filter(|point| point.1.is_finite()).collect();
+    let reference = chart.reference.as_ref().filter(|(_, value)| value.is_finite());
+    let x = range(finite.iter().map(|point| point.0 as f64))?;
+    let y = range(finite.iter().map(|point| point.1).chain(reference.map(|(_, value)| *value)))?;
+    // A moment alone stands in the middle of two minutes.
+    let x = if x.1 > x.0 { x } else { (x.0 - 60_000.0, x.1 + 60_000.0) };
+    let mut frame = Frame::of_points(x, y, "", &chart.y, false, Fit::Exact);
+    frame.x_axis.is_time = true;
+    let mut frame = frame.rebuilt();
+    if let Some((name, value)) = reference {
+        let at = frame.y(*value);
+        frame.mark(format!("M{} {}H{}", n(frame.left), n(at), n(frame.right())), "reference".to_owned(), format!("{name}: {}", number(*value)));
+    }
+    let line = Line { name: String::new(), points: chart.points.iter().map(|point| (point.0 as f64, point.1)).collect() };
+    frame.mark(polyline(&frame, &line), "line s1".to_owned(), String::new());
+    let class = if finite.len() > QUIET { "dot s1 quiet" } else { "dot s1" };
+    for (at, value, of) in &finite {
+        let title = format!("{} at {}{}{}", number(*value), day_and_time(*at), if of.is_empty() { "" } else { ", " }, visible(of));
+        frame.mark(dot(frame.x(*at as f64), frame.y(*value)), class.to_owned(), title);
+    }
+    let held = reference.map_or_else(String::new, |(name, value)| format!("; {name} {}", number(*value)));
+    Some(frame.finish(format!(
+        "{} from {} to {}, {} values between {} and {}{held}.",
+        named(&chart.y, "values"),
+        day_and_time(x.0 as i64),
+        day_and_time(x.1 as i64),
+        finite.len(),
+        number(y.0),
+        number(y.1)
+    )))
+}
+
 /// A scatter plot; points that overlap darken, in a few layers so that thousands stay small.
 #[must_use]
 pub fn points(chart: &Points) -> Option<Drawing> {
@@ -396,12 +432,14 @@ struct Axis {
     shares: bool,
     /// Only whole numbers are labelled.
     whole: bool,
+    /// Milliseconds since 1970.
+    is_time: bool,
 }
 
 impl Axis {
     fn exact(low: f64, high: f64, title: &str) -> Self {
         let (low, high) = widened(low, high);
-        Self { low, high, title: title.to_owned(), shares: false, whole: false }
+        Self { low, high, title: title.to_owned(), shares: false, whole: false, is_time: false }
     }
 
     /// From zero to the first tick at or above `most`.
@@ -414,7 +452,7 @@ impl Axis {
         let (low, high) = widened(low, high);
         let (_, step) = ticks(low, high, 5);
         let (low, high) = if step > 0.0 { ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step) } else { (low, high) };
-        Self { low, high, title: title.to_owned(), shares, whole: false }
+        Self { low, high, title: title.to_owned(), shares, whole: false, is_time: false }
     }
 
     fn written(&self, value: f64, step: f64) -> String {
@@ -422,10 +460,59 @@ impl Axis {
     }
 
     fn labels(&self, most: usize) -> Vec<(f64, String)> {
+        if self.is_time {
+            return moments(self.low, self.high, most);
+        }
         let (positions, step) = ticks(self.low, self.high, most);
         let wanted = positions.into_iter().filter(|value| !self.whole || value.fract() == 0.0);
         wanted.map(|value| (value, self.written(value, step))).collect()
     }
+}
+
+/// Round moments (UTC) between two, at most so many: whole minutes, hours or days, with as much of the date as tells them apart.
+fn moments(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
+    const MINUTE: f64 = 60_000.0;
+    const DAY: f64 = 1440.0 * MINUTE;
+    const STEPS: [f64; 21] = [
+        MINUTE,
+        2.0 * MINUTE,
+        5.0 * MINUTE,
+        10.0 * MINUTE,
+        15.0 * MINUTE,
+        30.0 * MINUTE,
+        60.0 * MINUTE,
+        120.0 * MINUTE,
+        180.0 * MINUTE,
+        360.0 * MINUTE,
+        720.0 * MINUTE,
+        DAY,
+        2.0 * DAY,
+        7.0 * DAY,
+        14.0 * DAY,
+        28.0 * DAY,
+        91.0 * DAY,
+        182.0 * DAY,
+        364.0 * DAY,
+        1820.0 * DAY,
+        18_200.0 * DAY,
+    ];
+    let count = |step: f64| ((high / step).floor() - (low / step).ceil() + 1.0).max(0.0);
+    let Some(step) = STEPS.into_iter().find(|step| count(*step) <= most as f64) else { return Vec::new() };
+    let first = (low / step).ceil();
+    let moment = |i: usize| {
+        let at = (first + i as f64) * step;
+        let text = day_and_time(at as i64);
+        let (day, time) = text.split_once(' ').unwrap_or((&text, ""));
+        let is_one_day = (low / DAY).floor() == (high / DAY).floor();
+        let text = match (step < DAY, is_one_day) {
+            (true, true) => time,
+            // The month and the day are enough beside a time.
+            (true, false) => text.get(5..).unwrap_or(&text),
+            _ => day,
+        };
+        (at, text.to_owned())
+    };
+    (0..count(step) as usize).map(moment).collect()
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -730,6 +817,22 @@ mod tests {
                 .collect();
             assert!(bottom.windows(2).all(|pair| pair[0].0 + pair[0].1 < pair[1].0 - pair[1].1), "{low} {high}: {bottom:?}");
         }
+    }
+
+    #[test]
+    fn a_history_is_labelled_with_round_moments() {
+        let day = 86_400_000;
+        let labels = |points: &[(i64, f64)]| -> Vec<String> {
+            let points = points.iter().map(|(at, value)| (*at, *value, String::new())).collect();
+            let drawing = history(&History { points, reference: Some(("far".into(), 0.25)), ..History::default() }).unwrap();
+            let low = |label: &&Label| label.class.ends_with("tick") && label.y.parse::<f64>().unwrap() > drawing.height - 20.0;
+            drawing.labels.iter().filter(low).map(|label| label.text.clone()).collect()
+        };
+        assert_eq!(labels(&[(0, 0.1), (3_600_000, 0.3)]), ["00:00", "00:10", "00:20", "00:30", "00:40", "00:50", "01:00"]);
+        assert_eq!(labels(&[(day / 2, 0.1), (2 * day, 0.3)]), ["01-01 12:00", "01-02 00:00", "01-02 12:00", "01-03 00:00"]);
+        assert_eq!(labels(&[(0, 0.1), (day * 8, f64::NAN), (day * 30, 0.3)]), ["1970-01-01", "1970-01-08", "1970-01-15", "1970-01-22", "1970-01-29"]);
+        assert_eq!(labels(&[(day / 2, 0.1)]), ["11:59", "12:00", "12:01"]);
+        assert!(history(&History::default()).is_none());
     }
 
     #[test]

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::format::{self, Style, Written, count, number, share, visible, visible_lines};
 use super::svg::{self, Drawing, Mark};
-use super::{Bars, Block, Cell, ColumnProfile, Counts, Fact, Groups, Heat, Histogram, IntervalRow, Intervals, Line, Lines, Points, Swarm, SwarmRow, Table};
+use super::{
+    Bars, Block, Cell, ColumnProfile, Counts, Fact, Groups, Heat, Histogram, History, IntervalRow, Intervals, Line, Lines, Points, Swarm, SwarmRow, Table,
+};
 
 /// How much of a card a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -396,6 +398,16 @@ fn code(text: &str, limits: Limits) -> BlockView {
         String::new()
     };
     BlockView::Code { text: shown, note }
+}
+
+/// A value as it was from time to time, with the table behind it.
+pub fn history(chart: &History, limits: Limits) -> ChartView {
+    let rows = chart.points.iter().rev().take(limits.rows);
+    let rows = rows.map(|(at, value, of)| vec![Cell::Text(format::day_and_time(*at)), (*value).into(), Cell::Text(of.clone())]).collect();
+    let y = if chart.y.is_empty() { "value".to_owned() } else { chart.y.clone() };
+    let data = table(&Table { caption: String::new(), columns: vec!["time (UTC)".to_owned(), y, "run".to_owned()], rows }, limits);
+    let held = chart.reference.as_ref().map(|(name, value)| format!("Dashed: {name}, {}.", number(*value)));
+    ChartView { drawing: svg::history(chart), note: held.unwrap_or_default(), ..chart_of(&chart.caption, data, limits) }
 }
 
 fn histogram(given: &Histogram, limits: Limits) -> ChartView {

@@ -132,8 +132,9 @@ fn card(program: &Program, args: &InspectArgs, recipe: &crate::recipe::Recipe, s
     })
 }
 
-/// Opens a page with the desktop's own program.
-fn open(page: &std::path::Path) -> Result<()> {
+/// Opens a page, a file or an address, with the desktop's own program.
+pub fn open(page: impl AsRef<std::ffi::OsStr>) -> Result<()> {
+    let page = page.as_ref();
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     std::process::Command::new(opener)
         .arg(page)
@@ -142,5 +143,5 @@ fn open(page: &std::path::Path) -> Result<()> {
         .stderr(std::process::Stdio::null())
         .spawn()
         .map(|_| ())
-        .map_err(|error| Error::new(Kind::Io, format!("cannot start `{opener}`: {error}")).hint(format!("open {} yourself", page.display())))
+        .map_err(|error| Error::new(Kind::Io, format!("cannot start `{opener}`: {error}")).hint(format!("open {} yourself", page.to_string_lossy())))
 }

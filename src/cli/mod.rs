@@ -27,6 +27,7 @@ mod sweep;
 mod sync;
 mod terminal;
 mod test;
+mod ui;
 mod validate;
 
 use std::ffi::OsString;
@@ -34,9 +35,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
 
+use crate::card::format::day_and_time;
 use crate::error::{Error, Kind, Result};
 use crate::recipe::{Recipe, Selection, environment};
 use crate::run::Session;
@@ -118,6 +120,8 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Serve a model over HTTP, in MLflow's scoring protocol.
     Serve(serve::ServeArgs),
+    /// Recipes, runs and models as pages in the browser; only for looking.
+    Ui(ui::UiArgs),
     /// How good a model is on files whose target is known, or how good another program's predictions are.
     Evaluate(evaluate::EvaluateArgs),
     /// A model for other programs: as ONNX, as SQL.
@@ -251,6 +255,7 @@ fn dispatch(program: &Program, command: &Command) -> Result<ExitCode> {
         Command::Diff(args) => diff::diff(program, args),
         Command::Predict(args) => predict::predict(program, args),
         Command::Serve(args) => serve::serve(program, args),
+        Command::Ui(args) => ui::ui(program, args),
         Command::Evaluate(args) => evaluate::evaluate(program, args),
         Command::Export(args) => export::export(program, args),
         Command::Sweep(args) => sweep::sweep(program, args),
@@ -293,11 +298,6 @@ pub(crate) fn out_from(from: &mut impl std::io::Read) -> Result<()> {
         Err(error) => Err(Error::new(Kind::Io, format!("cannot write to stdout: {error}"))),
         Ok(()) => Ok(()),
     }
-}
-
-/// A moment as lists show it, in UTC.
-fn day_and_time(at_ms: i64) -> String {
-    DateTime::<Utc>::from_timestamp_millis(at_ms).map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M").to_string())
 }
 
 /// Who uses the program, where the environment says so.

@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::clean::parse_age;
 use super::terminal::Terminal;
 use super::{Program, complete, day_and_time, out};
-use crate::card::{Block, Card, Cell, Fact, Tab, Table, format, text};
+use crate::card::{Cell, Table, text};
 use crate::error::{Error, Result, shorten};
-use crate::ml::metric::{self, short_name};
-use crate::run::{Session, find_run};
+use crate::ml::metric::short_name;
+use crate::run::{Session, Whole, find_run, run_card, status, took};
 use crate::store::Access;
-use crate::tracking::{Details, RunRow, StepRow, Tracker};
+use crate::tracking::RunRow;
 
 #[derive(Debug, Args)]
 pub struct RunsArgs {
@@ -103,19 +103,6 @@ struct Listed {
     metrics: BTreeMap<String, f64>,
 }
 
-/// All that is known of a run.
-#[derive(Serialize)]
-struct Whole {
-    #[serde(flatten)]
-    row: RunRow,
-    #[serde(flatten)]
-    details: Details,
-    steps: Vec<StepRow>,
-    params: BTreeMap<String, String>,
-    metrics: BTreeMap<String, f64>,
-    config: Option<String>,
-}
-
 pub fn runs(program: &Program, args: &RunsArgs) -> Result<ExitCode> {
     let recipe = program.load(&[])?;
     let session = Session::open(&recipe, Access::Read)?;
@@ -178,17 +165,6 @@ fn moment(text: &str) -> Result<i64> {
     }
 }
 
-fn took(run: &RunRow) -> Cell {
-    run.finished_ms.map_or(Cell::Missing, |end| Cell::Seconds((end - run.started_ms) as f64 / 1000.0))
-}
-
-fn status(run: &RunRow) -> Cell {
-    match run.status.as_str() {
-        "FAILED" | "KILLED" => Cell::Bad(run.status.clone()),
-        status => status.into(),
-    }
-}
-
 fn list(args: &RunsArgs, session: &Session<'_>, runs: &[Listed]) -> String {
     if runs.is_empty() {
         let is_filtered = args.since.is_some() || args.branch.is_some() || args.commit.is_some() || args.message.is_some() || args.sweep.is_some();
@@ -217,84 +193,24 @@ fn list(args: &RunsArgs, session: &Session<'_>, runs: &[Listed]) -> String {
 }
 
 fn one(args: &RunsArgs, session: &Session<'_>, row: RunRow) -> Result<String> {
-    let tracker: &Tracker = &session.around.tracker;
-    let (details, config) = (tracker.details(&row.id)?, tracker.config(&row.id)?);
+    let whole = Whole::of(&session.around.tracker, row)?;
     if args.config {
-        return Ok(config.unwrap_or_default());
+        return Ok(whole.config.unwrap_or_default());
     }
     if args.patch {
-        return details.patch.ok_or_else(|| {
-            let error = Error::usage(format!("no patch is kept of run {}", row.id));
-            error.hint(match row.git_dirty {
+        return whole.details.patch.ok_or_else(|| {
+            let error = Error::usage(format!("no patch is kept of run {}", whole.row.id));
+            error.hint(match whole.row.git_dirty {
                 Some(true) => "it was larger than a megabyte",
                 Some(false) => "the work tree was as its commit",
                 None => "it took everything from the cache, or there was no git",
             })
         });
     }
-    let (steps, params, metrics) = (tracker.steps(&row.id)?, tracker.params(&row.id)?, tracker.metrics(&row.id)?);
-    let whole = Whole { row, details, steps, params, metrics, config };
     if args.json {
         return Ok(format!("{:#}\n", serde_json::json!(whole)));
     }
-    Ok(text::text(&card(&whole, &session.recipe.primary_metric), Terminal::width()))
-}
-
-fn card(run: &Whole, primary: &str) -> Card {
-    let Whole { row, details, .. } = run;
-    let commit = row.git_commit.as_ref().map(|commit| {
-        let dirty = if row.git_dirty == Some(true) { ", changed since (`--patch`)" } else { "" };
-        let branch = row.git_branch.as_ref().map_or_else(String::new, |branch| format!(" on {branch}"));
-        format!("{}{branch}{dirty}", commit.chars().take(10).collect::<String>())
-    });
-    let gate = details.validated.map(|validated| if validated { Cell::Good("VALIDATED".to_owned()) } else { Cell::Bad("REJECTED".to_owned()) });
-    let headline: Vec<(&str, Cell)> = vec![
-        ("run", row.id.as_str().into()),
-        ("recipe", format!("{} ({})", row.recipe, row.template).into()),
-        ("profile", row.profile.clone().into()),
-        ("status", status(row)),
-        ("started (UTC)", day_and_time(row.started_ms).into()),
-        ("took", took(row)),
-        ("gate", gate.unwrap_or(Cell::Missing)),
-        ("reason", details.reason.clone().into()),
-        ("seed", row.seed.to_string().into()),
-        ("message", row.message.clone().into()),
-        ("error", row.error.clone().into()),
-        ("command", details.command.clone().into()),
-        ("git", commit.into()),
-        ("program", row.program.as_str().into()),
-        ("sweep", row.sweep.clone().into()),
-    ];
-    let headline = headline.into_iter().filter(|(_, value)| *value != Cell::Missing).map(|(label, value)| Fact::new(label, value)).collect();
-    let table = |id: &str, title: &str, columns: &[&str], rows: Vec<Vec<Cell>>| {
-        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
-        (!rows.is_empty()).then(|| Tab::new(id, title, vec![Block::Table(Table { caption: String::new(), columns, rows })]))
-    };
-    let digest = |text: &str| Cell::from(text.chars().take(12).collect::<String>());
-    let steps = run.steps.iter().map(|step| {
-        let versions = details.versions.get(&step.step).into_iter().flatten();
-        let by = versions.filter(|(name, _)| **name != step.step).map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ");
-        vec![step.step.as_str().into(), step.state.as_str().into(), Cell::Seconds(step.seconds), digest(&step.key), by.into()]
-    });
-    let inputs =
-        details.inputs.iter().map(|input| vec![input.name.as_str().into(), input.step.as_str().into(), digest(&input.digest), input.location.as_str().into()]);
-    let outputs = details.outputs.iter().map(|output| {
-        let shape = output.rows.map(|rows| format::shape(Some(rows), output.columns));
-        vec![output.name.as_str().into(), output.step.as_str().into(), shape.into(), Cell::Bytes(output.bytes), digest(&output.digest)]
-    });
-    let params = run.params.iter().map(|(name, value)| vec![name.as_str().into(), value.as_str().into()]);
-    let mut tabs: Vec<Tab> = Vec::new();
-    if !run.metrics.is_empty() {
-        let columns = [("validation", &run.metrics, "val_"), ("test", &run.metrics, "test_"), ("training", &run.metrics, "training_")];
-        let mut table = metric::table(primary, &columns);
-        table.caption = String::new();
-        tabs.push(Tab::new("metrics", "Metrics", vec![Block::Table(table)]));
-    }
-    tabs.extend(table("steps", "Steps", &["step", "", "time", "key", "made with"], steps.collect()));
-    tabs.extend(table("inputs", "What it read", &["file", "step", "digest", "where"], inputs.collect()));
-    tabs.extend(table("outputs", "What it made", &["artifact", "step", "size", "bytes", "digest"], outputs.collect()));
-    tabs.extend(table("params", "Parameters", &["parameter", "value"], params.collect()));
-    Card { headline, tabs, ..Card::default() }
+    Ok(text::text(&run_card(&whole, &session.recipe.primary_metric), Terminal::width()))
 }
 
 #[cfg(test)]

@@ -7,16 +7,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
+use serde::Deserialize;
 
 use super::since::since;
-use super::{PlanState, Session, State, StepDone, plan};
+use super::{PlanState, Session, State, StepDone, Whole, plan};
 use crate::card::html::{self, Artifact, Change, ConfigLine, Index, IndexStep, Page, PageState, StepLink, StepState};
 use crate::card::twin::{self, Twin};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table};
 use crate::error::{Error, Result};
 use crate::ml::metric;
+use crate::recipe::document::Document;
 use crate::steps::{ARTIFACTS, Report, SCORING_STEPS, Step, TRAINING_STEPS};
 use crate::store::{Entry, Stale};
+use crate::tracking::{OutputRow, StepRow};
 use crate::value::{Path as KeyPath, Value, display_path};
 
 /// Raised when pages are drawn differently.
@@ -270,13 +273,15 @@ fn changes(why: &[Stale]) -> Vec<Change> {
 /// The step's own section, with the place each value came from.
 fn config_lines(session: &Session<'_>, step: &str) -> Vec<ConfigLine> {
     let document = &session.recipe.document;
+    section(&document.value, step, &|at| document.mark(at).map_or_else(String::new, |mark| mark.value().to_string()))
+}
+
+/// What of a configuration a step's card shows.
+fn section(config: &Value, step: &str, place: &dyn Fn(&KeyPath) -> String) -> Vec<ConfigLine> {
     let mut lines = Vec::new();
     let mut add = |path: KeyPath| {
-        if let Some(value) = document.value.at(&path) {
-            leaves(value, &path, &mut |at, text| {
-                let place = document.mark(at).map_or_else(String::new, |mark| mark.value().to_string());
-                lines.push(ConfigLine { key: display_path(at), value: text, place });
-            });
+        if let Some(value) = config.at(&path) {
+            leaves(value, &path, &mut |at, text| lines.push(ConfigLine { key: display_path(at), value: text, place: place(at) }));
         }
     };
     for key in ["recipe", "target_col", "seed"] {
@@ -288,6 +293,65 @@ fn config_lines(session: &Session<'_>, step: &str) -> Vec<ConfigLine> {
     }
     add(vec!["steps".to_owned(), step.to_owned()]);
     lines
+}
+
+/// The page of a step of an earlier run, as far as the cache still has its result; `None` where it has not.
+///
+/// # Errors
+/// Where the store or the database cannot be read.
+pub fn past_card(session: &Session<'_>, run: &Whole, step: &str) -> Result<Option<String>> {
+    let entry_of = |row: &StepRow| row.key.parse().ok().map(|key| session.store.entry(&row.step, &key)).transpose().map(Option::flatten);
+    let Some(row) = run.steps.iter().find(|row| row.step == step) else { return Ok(None) };
+    let Some(entry) = entry_of(row)? else { return Ok(None) };
+    let Ok(report) = Report::deserialize(&entry.report) else { return Ok(None) };
+    let report = match session.recipe.step(step) {
+        Some(step) => step.present(report),
+        None => report,
+    };
+    let mut steps = Vec::new();
+    for row in &run.steps {
+        let state = match row.state.as_str() {
+            "executed" => StepState::Done,
+            "failed" => StepState::Failed,
+            _ => StepState::Cached,
+        };
+        steps.push(StepLink { name: row.step.clone(), href: entry_of(row)?.map(|_| format!("{}.html", row.step)), state });
+    }
+    let output = |output: &OutputRow| Artifact {
+        name: output.name.clone(),
+        rows: output.rows,
+        columns: output.columns,
+        bytes: Some(output.bytes),
+        digest: output.digest.clone(),
+    };
+    let inputs = run.details.inputs.iter().filter(|input| input.step == step);
+    let inputs = inputs.map(|input| Artifact { name: input.name.clone(), digest: input.digest.clone(), ..Artifact::default() });
+    let read = run.details.outputs.iter().filter(|output| entry.key.inputs.contains_key(&output.name)).map(output);
+    // What an older program wrote may not be readable; then nothing is known of it.
+    let config = Document::parse("the run's configuration", run.config.as_deref().unwrap_or_default()).map(|document| document.value).unwrap_or_default();
+    let place = |at: &KeyPath| run.details.places.get(&display_path(at)).cloned().unwrap_or_default();
+    let why = match row.state.as_str() {
+        "executed" => String::new(),
+        _ => format!("it did not: the result is that of run {}", entry.run),
+    };
+    html::page(&Page {
+        recipe: &run.row.recipe,
+        template: &run.row.template,
+        profile: run.row.profile.as_deref(),
+        step,
+        state: PageState::Ok,
+        card: &report.card,
+        why: &why,
+        seconds: row.seconds,
+        run: &run.row.id,
+        inputs: inputs.chain(read).collect(),
+        outputs: run.details.outputs.iter().filter(|output| output.step == step).map(output).collect(),
+        config: section(&config, step, &place),
+        changes: Vec::new(),
+        moment: Vec::new(),
+        steps,
+    })
+    .map(Some)
 }
 
 /// Where each value of the configuration was set: key → place.

@@ -5,14 +5,17 @@
 
 mod cards;
 mod diff;
+mod diff_card;
 pub mod golden;
 mod grid;
 mod leaderboard;
+mod live;
 mod past;
 mod plan;
 mod remote;
 mod since;
 mod sweep;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,14 +36,17 @@ use crate::tracking::mlflow::{Reach, Sent, Server};
 use crate::tracking::{Finished, InputRow, Member, OutputRow, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
 
-pub use cards::{card_path, index_path};
+pub use cards::{card_path, index_path, past_card};
 pub use diff::{ColumnDiff, ConfigDiff, Data, DataDiff, Diff, MetricDiff, Overlap, RowDiff, Setting, SliceDiff, Split, StepDiff, diff};
+pub use diff_card::{diff_card, verdict};
 pub use grid::{Axis, Grid, Pairing};
 pub use leaderboard::{Measured, measure};
+pub use live::{Done, Now, under_way};
 pub use past::find_run;
 pub use plan::{Edge, PlanLine, PlanState, edges, plan};
 pub use remote::sync;
 pub use sweep::{Job, JobDone, JobStatus, OnFailure, Sweep, exit_code};
+pub use whole::{Whole, run_card, status, took};
 
 /// Which steps to run although nothing changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -334,6 +340,7 @@ pub fn run(recipe: &Recipe, until: &str, options: &Options, observer: Observer<'
         why: Vec::new(),
         seconds: 0.0,
         record: &mut record,
+        live: live::Live::new(&session, &steps),
     };
     let result = runner.walk(&steps);
     let done = std::mem::take(&mut runner.done);
@@ -397,6 +404,7 @@ struct Runner<'a> {
     why: Vec<Stale>,
     seconds: f64,
     record: &'a mut Record,
+    live: live::Live<'a>,
 }
 
 impl Runner<'_> {
@@ -423,6 +431,7 @@ impl Runner<'_> {
                 (name, error)
             })?;
             self.record.done(&done, self.entries.get(name), &self.located);
+            self.live.done(&done);
             (self.observer)(&Event::StepDone { done: &done });
             for warning in done.report.warnings.iter().filter(|_| done.state == State::Executed) {
                 (self.observer)(&Event::Warning { text: warning });
@@ -487,6 +496,7 @@ impl Runner<'_> {
                 return Err(Error::new(Kind::Busy, format!("another run works on `{name}`")).hint("run again"));
             }
         };
+        self.live.begins(name);
         let inputs = self.inputs(&needs)?;
         let report = {
             let told: Mutex<Option<Instant>> = Mutex::new(None);
@@ -498,6 +508,7 @@ impl Runner<'_> {
                     }
                     *told = Some(Instant::now());
                 }
+                self.live.progress(&progress);
                 (self.observer)(&Event::Progress { step: name, progress });
             };
             let tell = |text: &str| (self.observer)(&Event::Found { step: name, text });

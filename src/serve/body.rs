@@ -27,6 +27,32 @@ pub fn rows(content_type: &str, body: &[u8], inputs: &[InputColumn]) -> Result<D
     }
 }
 
+/// One row whose values were typed, by the names of columns; what is empty or not there is missing.
+///
+/// # Errors
+/// Each column whose value does not fit, and why.
+pub fn typed(values: &BTreeMap<String, String>, inputs: &[InputColumn]) -> Result<DataFrame, BTreeMap<String, String>> {
+    let (mut columns, mut wrong) = (Vec::with_capacity(inputs.len()), BTreeMap::new());
+    for input in inputs {
+        let value = values.get(&input.name).filter(|text| !text.is_empty()).map_or(Json::Null, |text| text.as_str().into());
+        match column(input, &[&value], true) {
+            Ok(column) => columns.push(column),
+            Err(error) => {
+                let Some(problem) = error.problems.first() else { continue };
+                // The field says which column it is.
+                let place = format!("row 1, column `{}`: ", shorten(&input.name));
+                let message = problem.message.strip_prefix(&place).unwrap_or(&problem.message);
+                let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+                wrong.insert(input.name.clone(), format!("{message}{hint}"));
+            }
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    DataFrame::new(1, columns).map_err(|error| BTreeMap::from([(String::new(), error.to_string())]))
+}
+
 fn of_csv(body: &[u8], inputs: &[InputColumn]) -> Result<DataFrame> {
     let wrong = |error: csv::Error| Error::data(format!("no csv: {error}"));
     let mut reader = csv::Reader::from_reader(body);

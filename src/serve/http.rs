@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server within limits: it knows requests and answers, and nothing of models.
+//! An HTTP/1.1 server within limits: it knows requests and answers, and nothing of models or pages.
 //!
 //! hyper speaks the protocol. What is ours: how many connections there may be, how long a client may take over its headers and its body, how
 //! large either may be, and whom a server on loopback answers. A page in a browser can send requests to loopback, under any name that its
@@ -14,9 +14,12 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use hyper::service::service_fn;
-use hyper::{Method, StatusCode};
+pub use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
@@ -27,6 +30,8 @@ use crate::error::{Error, Kind, Result};
 /// Headers of a request, at most, in number and bytes.
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 32 << 10;
+/// As much as a main thread has, for queries and pages that nest.
+const STACK: usize = 8 << 20;
 /// How long requests that were taken may last once the server is told to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
@@ -94,12 +99,14 @@ pub struct Answer {
     pub body: Bytes,
     /// The method that would have done, where another was used.
     pub allow: Option<&'static str>,
+    /// What a browser may do with it, where it is a page: its content policy.
+    pub policy: Option<&'static str>,
 }
 
 impl Answer {
     #[must_use]
     pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type, body: body.into(), allow: None }
+        Self { status, content_type, body: body.into(), allow: None, policy: None }
     }
 
     #[must_use]
@@ -116,6 +123,14 @@ impl Answer {
 
 /// What an endpoint does, later.
 pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// An answer that takes time, found beside the threads that speak with clients. One that panics is a fault of this program.
+pub fn beside(work: impl FnOnce() -> Answer + Send + 'static) -> Answering {
+    Box::pin(async move {
+        let broken = |_| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the answer panicked");
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(broken)
+    })
+}
 
 /// What answers requests.
 pub trait Answers: Send + Sync + 'static {
@@ -138,7 +153,8 @@ pub fn listen(
         Error::new(Kind::Io, format!("cannot listen on {address}: {error}"))
             .hint("another program may listen there: choose a free port with `--port`, or 0 for any")
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|error| failed(&error))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK).enable_all().build().map_err(|error| failed(&error))?;
     runtime.block_on(async {
         let listener = TcpListener::bind(address).await.map_err(|error| failed(&error))?;
         ready(listener.local_addr().map_err(|error| failed(&error))?);
@@ -213,6 +229,15 @@ fn sent(answer: Answer) -> Responded {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(policy) = answer.policy {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        // Forms send their origin, which they would not without any referrer.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("same-origin"));
+        }
+    }
     if answer.status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

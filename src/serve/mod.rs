@@ -1,4 +1,4 @@
-//! A model behind HTTP, in `MLflow`'s scoring protocol.
+//! A model behind HTTP, in `MLflow`'s scoring protocol. The pages of `ui/` stand on the same server, and on [`row`], which scores one row that a person typed.
 //!
 //! [`http`] takes connections within limits and knows no model; [`endpoints`] says what each path answers; [`body`] reads rows out of requests;
 //! [`scorer`] scores the rows of all requests that wait, together; [`served`] holds the model and looks whether its alias has moved.
@@ -8,6 +8,7 @@ mod body;
 mod endpoints;
 pub mod http;
 mod measured;
+pub mod row;
 mod scorer;
 mod served;
 

@@ -1,5 +1,7 @@
 //! Drift in predict: `gates`, what they decide, and the tab that shows every column beside training.
 
+use std::collections::BTreeMap;
+
 use polars::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,10 @@ use crate::value::Fault;
 const DRAWN: usize = 12;
 /// Columns, and new values of one, that a message names.
 const NAMED: usize = 5;
+/// Columns whose figures a run keeps.
+const KEPT: usize = 100;
+/// How the names of these figures begin; the method and the column follow.
+pub const RECORDED: &str = "drift_";
 /// Categories that the card lists of a column.
 const LISTED: usize = 8;
 /// The column that says why a row was set aside.
@@ -231,6 +237,14 @@ impl<'a> Drift<'a> {
             warnings.push(format!("{} about drift: see the tab", counted(more as u64, "more warning")));
         }
         warnings
+    }
+
+    /// How far each column lies, for the record of the run: `drift_psi_fare`, the furthest ones where there are very many.
+    #[must_use]
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let figures =
+            self.columns.iter().filter_map(|column| Some((format!("{RECORDED}{}_{}", self.method.name(), column.reference.name), column.figure?.value)));
+        figures.take(KEPT).collect()
     }
 
     /// The furthest column, in half a sentence.

@@ -23,7 +23,7 @@ use crate::ml::explain::{self, EXPLAINABLE, Explainer};
 use crate::ml::model::Model;
 use crate::tracking::bundle;
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// More reasons than this nobody reads.
 pub const MOST_REASONS: usize = 100;
 
@@ -364,7 +364,7 @@ impl Step for Predict {
                 tabs,
             },
             params,
-            metrics: BTreeMap::new(),
+            metrics: drift.as_ref().map(Drift::metrics).unwrap_or_default(),
             warnings,
             shapes: BTreeMap::from([(SCORED.id.artifact.to_owned(), (count, width))]),
             verdict,

@@ -138,9 +138,14 @@ impl Root {
         Ok(())
     }
 
+    /// The scratch spaces of all processes.
+    pub fn units(&self) -> PathBuf {
+        self.v1.join("tmp")
+    }
+
     /// Removes what killed runs left in `tmp/`.
     fn sweep(&self) -> Result<()> {
-        for path in disk::list(&self.v1.join("tmp"))? {
+        for path in disk::list(&self.units())? {
             if let Some(_lock) = Lock::try_folder(&path) {
                 // What another user left is theirs to sweep.
                 let _ = disk::remove_tree(&path);

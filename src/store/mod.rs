@@ -32,6 +32,7 @@ mod sealed;
 mod stale;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verify;
 
 pub use digest::{Digest, NotADigest};

@@ -331,6 +331,50 @@ impl Tracker {
         read().map_err(|error| self.failure(&error))
     }
 
+    /// A metric of every run that has it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn metric(&self, name: &str) -> Result<BTreeMap<String, f64>> {
+        let Some(connection) = self.reader()? else { return Ok(BTreeMap::new()) };
+        let read = || -> rusqlite::Result<BTreeMap<String, f64>> {
+            let mut statement = connection.prepare("SELECT run, value FROM run_metrics WHERE name = ?1")?;
+            statement.query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        read().map_err(|error| self.failure(&error))
+    }
+
+    /// The metrics of a recipe's runs whose names begin so, of the last `limit` runs that have any; the oldest run first, each with when it began.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn metrics_of(&self, recipe: &str, beginning: &str, limit: usize) -> Result<Vec<(String, i64, BTreeMap<String, f64>)>> {
+        let Some(connection) = self.reader()? else { return Ok(Vec::new()) };
+        let read = || -> rusqlite::Result<Vec<(String, i64, BTreeMap<String, f64>)>> {
+            let mut statement = connection.prepare(
+                "WITH last AS (
+                   SELECT id, started_ms, rowid AS at FROM runs
+                   WHERE recipe = ?1 AND EXISTS (SELECT 1 FROM run_metrics m WHERE m.run = id AND substr(m.name, 1, length(?2)) = ?2)
+                   ORDER BY started_ms DESC, at DESC LIMIT ?3)
+                 SELECT last.id, last.started_ms, m.name, m.value FROM last JOIN run_metrics m ON m.run = last.id
+                 WHERE substr(m.name, 1, length(?2)) = ?2 ORDER BY last.started_ms, last.at",
+            )?;
+            let mut found: Vec<(String, i64, BTreeMap<String, f64>)> = Vec::new();
+            let mut rows = statement.query(params![recipe, beginning, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            while let Some(row) = rows.next()? {
+                let run: String = row.get(0)?;
+                if found.last().is_none_or(|last| last.0 != run) {
+                    found.push((run, row.get(1)?, BTreeMap::new()));
+                }
+                if let Some(last) = found.last_mut() {
+                    last.2.insert(row.get(2)?, row.get(3)?);
+                }
+            }
+            Ok(found)
+        };
+        read().map_err(|error| self.failure(&error))
+    }
+
     /// A run's steps, in their order.
     ///
     /// # Errors

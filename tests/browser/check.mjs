@@ -6,25 +6,16 @@
 // PLACE is where setup.sh installed playwright-core and axe-core. Every page must make no error and ask no other host for anything;
 // hold only what the templates make; fit its window; answer the keyboard; show every tab on paper; and give axe-core nothing serious
 // to say. What is wrong is printed, one line each, and the exit code is 1. With --shots each tab is drawn into a PNG.
-import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { ATTRIBUTES, ELEMENTS, barriers, foreign, seen, start } from './browser.mjs';
 
 const [place, chromium, ...rest] = process.argv.slice(2);
-const require = createRequire(path.join(place, 'package.json'));
-const browser = await require('playwright-core').chromium.launch({
-  executablePath: chromium,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
-const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const { browser, axe } = await start(place, chromium);
 
-/** What the templates make. Whatever else is in a page came out of data. */
-const ELEMENTS = new Set(('html head meta title style body header nav main section footer div span p a ul ol li dl dt dd h1 h2 h3 b i small code pre '
-  + 'table thead tbody tr th td svg desc path text figure figcaption details summary wbr').split(' '));
-const ATTRIBUTES = new Set(('lang charset http-equiv content name class id href title viewBox preserveAspectRatio d x y role tabindex scope colspan '
-  + 'data-label aria-label aria-labelledby aria-current').split(' '));
+/** Where a card may lead. */
+const LINKS = '^(#[a-z0-9-]*|[a-z_]+\\.html)$';
 const MOST_BYTES = 1_000_000;
 
 const wrong = [];
@@ -36,35 +27,6 @@ async function open() {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   return context.newPage();
 }
-
-/** What is in the page that no template made. */
-const foreign = (page) => page.evaluate(([elements, attributes]) => {
-  const found = [];
-  for (const element of document.querySelectorAll('*')) {
-    if (!elements.includes(element.localName)) found.push(`<${element.localName}>`);
-    for (const { name, value } of element.attributes) {
-      const isWeight = name === 'style' && /^--weight:[0-9.]+$/.test(value);
-      if (!attributes.includes(name) && !isWeight) found.push(`${element.localName} ${name}`);
-      if (name === 'href' && !/^(#[a-z0-9-]*|[a-z_]+\.html)$/.test(value)) found.push(`href ${value}`);
-    }
-  }
-  return [...new Set(found)];
-}, [[...ELEMENTS], [...ATTRIBUTES]]);
-
-/** Serious things that axe-core sees with every tab open at once. Later rows of a table are made as its first ones are. */
-async function barriers(page, rules) {
-  await page.evaluate(() => document.querySelectorAll('.panel').forEach((panel) => panel.style.setProperty('display', 'block', 'important')));
-  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
-  const found = await page.evaluate((only) => globalThis.axe.run({ include: [['html']], exclude: [['tbody tr:nth-child(n+7)']] }, {
-    resultTypes: ['violations'],
-    ...(only ? { runOnly: { type: 'rule', values: only } } : {}),
-  }), rules);
-  return found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id} (${nodes.length}), such as ${nodes[0].html.slice(0, 160)}`);
-}
-
-/** Which panels are seen. */
-const seen = (page) => page.$$eval('.panel', (panels) => panels.filter((panel) => getComputedStyle(panel).display !== 'none').map((panel) => panel.id));
 
 async function keyboard(page, file) {
   const tabs = await page.$$eval('.tab-list a', (links) => links.map((link) => link.getAttribute('href')));
@@ -115,7 +77,7 @@ async function look(page, file) {
     await page.goto('about:blank');
     await page.goto(url);
     if (width === 1440 && scheme === 'light') {
-      for (const what of await foreign(page)) say(file, context, `not of a template: ${what}`);
+      for (const what of await foreign(page, ELEMENTS, ATTRIBUTES, LINKS)) say(file, context, `not of a template: ${what}`);
       await keyboard(page, file);
     }
     if (width === 390 && scheme === 'light') {
@@ -129,7 +91,7 @@ async function look(page, file) {
     }
     // Structure is the same at every size, and colours at every width.
     const rules = { '1440 light': null, '390 dark': ['color-contrast'] }[context];
-    if (rules !== undefined) for (const what of await barriers(page, rules)) say(file, context, what);
+    if (rules !== undefined) for (const what of await barriers(page, axe, rules)) say(file, context, what);
   }
   context = 'print';
   await page.emulateMedia({ media: 'print', colorScheme: 'light' });

@@ -47,7 +47,7 @@ fn counted(values: &[f64], edges: &[f64]) -> Vec<f64> {
 }
 
 /// A project whose every name and value tries to be obeyed instead of shown.
-fn hostile() -> Project {
+pub fn hostile() -> Project {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let head: Vec<String> = HOSTILE[..3].iter().map(|text| quoted(text)).collect();
     let rows: String =
@@ -138,7 +138,7 @@ fn a_page_says_what_changed_since_the_last_run_and_how_the_model_stands() {
 }
 
 /// The browser's part: node, Chromium, and the place that setup.sh made.
-fn browser() -> Result<(PathBuf, PathBuf), &'static str> {
+pub fn browser() -> Result<(PathBuf, PathBuf), &'static str> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/recipe/browser"));
     let place = std::env::var_os("RECIPE_BROWSER").map(PathBuf::from).or_else(home);
     let place = place.filter(|place| place.join("node_modules/axe-core/axe.min.js").is_file());

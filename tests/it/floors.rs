@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FLOORS: [(&str, u8); 12] = [
-    ("cli", 9),
+const FLOORS: [(&str, u8); 13] = [
+    ("cli", 10),
+    ("ui", 9),
     ("run", 8),
     ("serve", 8),
     ("recipe", 7),

@@ -32,5 +32,6 @@ mod sql_server;
 mod sweep;
 mod tracking;
 mod tuning;
+mod ui;
 mod wide;
 mod wrappers;

@@ -63,6 +63,16 @@ impl Method {
         }
     }
 
+    /// The name as configuration has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Psi => "psi",
+            Self::Wasserstein => "wasserstein",
+            Self::Jensenshannon => "jensenshannon",
+        }
+    }
+
     /// Above it a shift is large, by custom.
     #[must_use]
     pub fn threshold(self) -> f64 {
