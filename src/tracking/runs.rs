@@ -208,6 +208,22 @@ pub struct Contender {
 }
 
 impl Tracker {
+    /// Runs that began before `before_ms`, never ended and are none of `living` are recorded as killed: their process went without a word.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub fn record_lost(&self, living: &[String], before_ms: i64) -> Result<()> {
+        let connection = self.writer()?;
+        let lost = |connection: &rusqlite::Connection| -> rusqlite::Result<()> {
+            let sql = "UPDATE runs SET status = ?1, error = ?2
+                           WHERE status = ?3 AND started_ms < ?4 AND id NOT IN (SELECT value FROM json_each(?5))";
+            let living = serde_json::Value::from(living).to_string();
+            connection.execute(sql, params![Status::Killed.name(), "its process ended without a word", Status::Running.name(), before_ms, living])?;
+            Ok(())
+        };
+        lost(&connection).map_err(|error| self.failure(&error))
+    }
+
     /// Records a run, or what has become of it, in one transaction.
     ///
     /// # Errors
@@ -575,6 +591,22 @@ mod tests {
             [("b", "FINISHED", Some(7)), ("a", "FINISHED", Some(6))]
         );
         assert_eq!(tracker.metrics("a").unwrap(), BTreeMap::from([("test_r2_score".into(), 0.5)]));
+    }
+
+    #[test]
+    fn a_run_whose_process_is_gone_is_recorded_as_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let tracker = tracker(dir.path());
+        for (id, started_ms, status) in
+            [("gone", 1, Status::Running), ("lives", 2, Status::Running), ("young", 9, Status::Running), ("done", 1, Status::Finished)]
+        {
+            let started = Started { id: id.into(), recipe: "taxi".into(), started_ms, ..Started::default() };
+            tracker.record(&started, status, &Finished::default()).unwrap();
+        }
+        tracker.record_lost(&["lives".to_owned()], 5).unwrap();
+        let status: BTreeMap<String, String> = tracker.runs(None, 10).unwrap().into_iter().map(|run| (run.id, run.status)).collect();
+        let wanted = [("done", "FINISHED"), ("gone", "KILLED"), ("lives", "RUNNING"), ("young", "RUNNING")];
+        assert_eq!(status, wanted.map(|(id, status)| (id.to_owned(), status.to_owned())).into());
     }
 
     #[test]

@@ -131,16 +131,16 @@ async function keyboard(page, base, where) {
 /** The script shows what runs, and draws the page anew when that is over. */
 async function progress(page, base, where) {
   Object.assign(where, { at: 'progress', context: '1440 light' });
-  let [asked, loads] = [0, 0];
+  let [isOver, loads] = [false, 0];
   page.on('load', () => { loads += 1; });
-  await page.route('**/live*', (route) => {
-    asked += 1;
-    const [run, what] = asked < 3 ? ['a', '<section class="under-way"><p class="doing">train</p></section>'] : ['', ''];
+  await page.route((url) => url.pathname === '/live', (route) => {
+    const [run, what] = isOver ? ['', ''] : ['a', '<section class="under-way"><p class="doing">train</p></section>'];
     return route.fulfill({ contentType: 'text/html', body: `<div class="live" data-runs="${run}">${what}</div>` });
   });
   await page.goto(`${base}/`);
   await page.waitForSelector('.live-place .under-way .doing');
-  for (let i = 0; i < 200 && loads < 2; i += 1) await page.waitForTimeout(50);
+  isOver = true;
+  for (let i = 0; i < 2400 && loads < 2; i += 1) await page.waitForTimeout(50);
   if (loads !== 2) say('progress', where.context, `the page was loaded ${loads} times while a run ended`);
   await page.waitForTimeout(200);
   if (await page.locator('.under-way').count()) say('progress', where.context, 'a run that is over is shown');
