@@ -59,8 +59,6 @@ pub enum Force {
 
 /// Progress in rows and rounds is told at most this often.
 const TELL: Duration = Duration::from_millis(100);
-/// A run that began longer ago than this and does not tell that it lives is gone.
-const MINUTE_MS: i64 = 60_000;
 
 /// How to run.
 #[derive(Clone, Debug, Default)]
@@ -672,6 +670,7 @@ impl Record {
     fn new(session: &Session<'_>, options: &Options) -> Self {
         let head = git::head(&session.recipe.root);
         let started = Started {
+            living: Vec::new(),
             id: session.around.run.clone(),
             recipe: session.recipe.name.clone(),
             profile: session.recipe.profile.clone(),
@@ -700,11 +699,9 @@ impl Record {
         let root = &session.recipe.root;
         self.started.git_dirty = self.started.git_commit.as_ref().and_then(|_| git::is_dirty(root));
         self.started.git_patch = self.started.git_dirty.filter(|is_dirty| *is_dirty).and_then(|_| git::patch(root));
-        let tracker = &session.around.tracker;
-        tracker.record(&self.started, Status::Running, &self.finished)?;
         // A run tells that it lives when its first step begins.
-        let living: Vec<String> = live::under_way(&session.store)?.into_iter().map(|now| now.run).collect();
-        tracker.record_lost(&living, self.started.started_ms - MINUTE_MS)?;
+        self.started.living = live::under_way(&session.store)?.into_iter().map(|now| now.run).collect();
+        session.around.tracker.record(&self.started, Status::Running, &self.finished)?;
         // A run that is killed is sent as well.
         self.pack(session, &[], &BTreeMap::new(), None)?;
         *running() = Some(Running { tracker: session.around.tracker.clone(), started: self.started.clone(), finished: self.finished.clone() });

@@ -62,6 +62,8 @@ impl Status {
 #[derive(Clone, Debug, Default)]
 pub struct Started {
     pub id: String,
+    /// Other runs that tell that they live.
+    pub living: Vec<String>,
     pub recipe: String,
     pub profile: Option<String>,
     pub template: String,
@@ -208,22 +210,6 @@ pub struct Contender {
 }
 
 impl Tracker {
-    /// Runs that began before `before_ms`, never ended and are none of `living` are recorded as killed: their process went without a word.
-    ///
-    /// # Errors
-    /// Where the database cannot be written.
-    pub fn record_lost(&self, living: &[String], before_ms: i64) -> Result<()> {
-        let connection = self.writer()?;
-        let lost = |connection: &rusqlite::Connection| -> rusqlite::Result<()> {
-            let sql = "UPDATE runs SET status = ?1, error = ?2
-                           WHERE status = ?3 AND started_ms < ?4 AND id NOT IN (SELECT value FROM json_each(?5))";
-            let living = serde_json::Value::from(living).to_string();
-            connection.execute(sql, params![Status::Killed.name(), "its process ended without a word", Status::Running.name(), before_ms, living])?;
-            Ok(())
-        };
-        lost(&connection).map_err(|error| self.failure(&error))
-    }
-
     /// Records a run, or what has become of it, in one transaction.
     ///
     /// # Errors
@@ -268,6 +254,9 @@ impl Tracker {
                     "INSERT OR REPLACE INTO run_steps VALUES (?1, ?2, ?3, ?4, ?5)",
                     params![started.id, step.step, step.state, step.key, step.seconds],
                 )?;
+            }
+            if status == Status::Running {
+                record_lost(&transaction, started)?;
             }
             record_details(&transaction, started, finished)?;
             if let Some(member) = &started.member {
@@ -485,6 +474,16 @@ impl Tracker {
     }
 }
 
+/// Runs that began a minute before this one, never ended and do not live are recorded as killed.
+fn record_lost(transaction: &rusqlite::Connection, started: &Started) -> rusqlite::Result<()> {
+    const MINUTE_MS: i64 = 60_000;
+    let sql = "UPDATE runs SET status = ?1, error = 'its process ended without a word'
+               WHERE status = ?2 AND started_ms < ?3 AND id NOT IN (SELECT value FROM json_each(?4))";
+    let living = serde_json::Value::from(started.living.clone()).to_string();
+    transaction.execute(sql, params![Status::Killed.name(), Status::Running.name(), started.started_ms - MINUTE_MS, living])?;
+    Ok(())
+}
+
 fn record_details(transaction: &Transaction<'_>, started: &Started, finished: &Finished) -> rusqlite::Result<()> {
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
     let (versions, places) = (json(serde_json::to_string(&finished.versions)), json(serde_json::to_string(&started.places)));
@@ -598,12 +597,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tracker = tracker(dir.path());
         for (id, started_ms, status) in
-            [("gone", 1, Status::Running), ("lives", 2, Status::Running), ("young", 9, Status::Running), ("done", 1, Status::Finished)]
+            [("gone", 1, Status::Running), ("lives", 1, Status::Running), ("done", 1, Status::Finished), ("young", 60_002, Status::Running)]
         {
-            let started = Started { id: id.into(), recipe: "taxi".into(), started_ms, ..Started::default() };
+            let started = Started { id: id.into(), recipe: "taxi".into(), started_ms, living: vec!["lives".into()], ..Started::default() };
             tracker.record(&started, status, &Finished::default()).unwrap();
         }
-        tracker.record_lost(&["lives".to_owned()], 5).unwrap();
         let status: BTreeMap<String, String> = tracker.runs(None, 10).unwrap().into_iter().map(|run| (run.id, run.status)).collect();
         let wanted = [("done", "FINISHED"), ("gone", "KILLED"), ("lives", "RUNNING"), ("young", "RUNNING")];
         assert_eq!(status, wanted.map(|(id, status)| (id.to_owned(), status.to_owned())).into());

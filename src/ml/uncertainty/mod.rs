@@ -285,7 +285,10 @@ impl<'a> Draws<'a> {
         let rows = self.rows.len();
         let means: Vec<Means> = sets.iter().map(|scored| Means::of(scored, entries)).collect();
         let is_mean = |entry: &&MetricEntry| matches!(entry.formula, Formula::Mean(..));
-        let scratch = || (sets.iter().map(|scored| (*scored).clone()).collect::<Vec<_>>(), vec![0_u32; rows], Vec::with_capacity(rows));
+        let are_means = entries.iter().all(is_mean);
+        // Sums need no rows beside those that are there.
+        let own = |scored: &&Scored| if are_means { Scored::empty(&scored.task) } else { (*scored).clone() };
+        let scratch = || (sets.iter().map(own).collect::<Vec<_>>(), vec![0_u32; rows], Vec::with_capacity(rows));
         let of_draw = |(taken, counts, drawn): &mut (Vec<Scored>, Vec<u32>, Vec<usize>), draw| {
             let mut random = self.random(draw);
             counts.fill(0);
@@ -294,7 +297,7 @@ impl<'a> Draws<'a> {
             drawn.extend((0..rows).filter(|row| counts[*row] > 0));
             let mut found = Vec::with_capacity(sets.len() * entries.len());
             for ((scored, means), taken) in sets.iter().zip(&means).zip(taken) {
-                if !entries.iter().all(is_mean) {
+                if !are_means {
                     scored.take_into(drawn, taken);
                     taken.weight.iter_mut().zip(drawn.iter()).for_each(|(weight, row)| *weight *= f64::from(counts[*row]));
                 }
