@@ -114,6 +114,20 @@ impl Value {
         }
     }
 
+    /// Everything below that is no map with keys, with the path that leads to it; `path` leads here.
+    pub fn each_leaf(&self, path: &mut Path, each: &mut dyn FnMut(&Path, &Value)) {
+        match self {
+            Self::Map(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    path.push(key.clone());
+                    value.each_leaf(path, each);
+                    path.pop();
+                }
+            }
+            leaf => each(path, leaf),
+        }
+    }
+
     /// Removes what stands at a path; true if something did.
     pub fn remove(&mut self, path: &[String]) -> bool {
         let Some((last, parents)) = path.split_last() else { return false };

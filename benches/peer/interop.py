@@ -1,9 +1,10 @@
-"""Exported models in the programs that they are for: onnxruntime, DuckDB, PostgreSQL.
+"""Exported models in the programs that they are for: onnxruntime, DuckDB, PostgreSQL, Spark's SQL as Sail runs it.
 
     ~/.cache/recipe/peer-interop/bin/python benches/peer/interop.py FOLDER
 
-Each folder in FOLDER holds rows.json (inputs, the predictions that are wanted) beside model.onnx, duckdb.sql, postgres.sql, as far as there are
-any. Prints as JSON what ran and what differs. PostgreSQL is started on a socket in a temporary folder where it is installed.
+Each folder in FOLDER holds rows.json (inputs, the predictions that are wanted) beside model.onnx, duckdb.sql, postgres.sql, spark.sql, as far as
+there are any. Prints as JSON what ran and what differs. PostgreSQL is started on a socket in a temporary folder where it is installed, Sail on a
+free port of this machine.
 """
 
 import datetime
@@ -70,6 +71,18 @@ def by_database(run, script, case, mark):
     return {name: [row[i] for row in found] for i, name in enumerate(names)}
 
 
+def by_spark(session, script, case):
+    from pyspark.sql import types
+
+    kinds = {"number": types.DoubleType, "boolean": types.BooleanType, "text": types.StringType, "date": types.DateType, "datetime": types.TimestampType}
+    fields = [types.StructField("at_row", types.IntegerType())]
+    fields += [types.StructField(name, kinds[kind]()) for name, kind in case["kinds"].items()]
+    rows = [(place, *row) for place, row in enumerate(rows_of(case))]
+    session.createDataFrame(rows, types.StructType(fields)).createOrReplaceTempView("input")
+    found = sorted(session.sql(script).collect(), key=lambda row: row[0])
+    return {name: [row[i + 1] for row in found] for i, name in enumerate(case["order"])}
+
+
 def differs(case, found):
     for name, wanted in case["outputs"].items():
         if len(wanted) != len(found[name]):
@@ -128,6 +141,13 @@ def main():
             without = str(error)
     else:
         without = "PostgreSQL is not installed"
+    from pysail.spark import SparkConnectServer
+    from pyspark.sql import SparkSession
+
+    sail = SparkConnectServer("127.0.0.1", 0)
+    sail.start(background=True)
+    spark = SparkSession.builder.remote(f"sc://127.0.0.1:{sail.listening_address[1]}").getOrCreate()
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
     database = duckdb.connect()
     run_duckdb = lambda text, values: database.execute(text, values).fetchall()
     for folder in sorted(path for path in pathlib.Path(sys.argv[1]).iterdir() if path.is_dir()):
@@ -136,6 +156,7 @@ def main():
             "onnx": lambda: by_onnx(folder, case),
             "duckdb": lambda: by_database(run_duckdb, (folder / "duckdb.sql").read_text(encoding="utf-8"), case, "?"),
             "postgres": lambda: by_database(postgres.run, (folder / "postgres.sql").read_text(encoding="utf-8"), case, "%s"),
+            "spark": lambda: by_spark(spark, (folder / "spark.sql").read_text(encoding="utf-8"), case),
         }
         for name, way in ways.items():
             file = folder / ("model.onnx" if name == "onnx" else f"{name}.sql")
@@ -150,6 +171,8 @@ def main():
                 differ[f"{folder.name} by {name}"] = found
     if postgres:
         postgres.stop()
+    spark.stop()
+    sail.stop()
     print(json.dumps({"ran": ran, "without_postgres": without, "differ": differ}))
 
 

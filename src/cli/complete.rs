@@ -2,6 +2,7 @@
 //!
 //! It only looks, and where nothing can be found out there is nothing to offer; a broken recipe is told of when it is used.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use super::{Cli, day_and_time};
 use crate::error::{Error, Result};
 use crate::ml::{estimators, metric, transformers};
 use crate::recipe::compose::compose;
+use crate::recipe::schema::{self, File};
 use crate::recipe::{Selection, environment, project};
 use crate::steps::{ARTIFACTS, SCORING_STEPS, TRAINING_STEPS};
 use crate::store::{Access, Store};
@@ -123,7 +125,7 @@ fn all_steps() -> Vec<Offer> {
     TRAINING_STEPS.iter().chain(&SCORING_STEPS).map(|step| ((*step).to_owned(), "a step".to_owned())).collect()
 }
 
-/// `KEY=` for every key that is set, and what `using` may be.
+/// `KEY=` for every key that is set, then for those that could be, and what `using` may be.
 fn keys(current: &str) -> Vec<Offer> {
     if let Some((key, _)) = current.split_once('=') {
         let is_estimator = key.strip_prefix("steps.").unwrap_or(key) == "train.using";
@@ -131,8 +133,13 @@ fn keys(current: &str) -> Vec<Offer> {
         return names.map(|entry| (format!("{key}={}", entry.name), String::new())).collect();
     }
     let Ok(composed) = compose(&selection()) else { return Vec::new() };
+    let value = &composed.document.value;
     let mut found = Vec::new();
-    leaves(&composed.document.value, &mut Path::new(), &mut found);
+    value.each_leaf(&mut Path::new(), &mut |path, value| found.push((format!("{}=", display_path(path)), value.text().unwrap_or_default())));
+    let set: BTreeSet<String> = found.iter().map(|(key, _)| key.clone()).collect();
+    let file = value.get("recipe").and_then(Value::text).and_then(|template| File::of_name(&template));
+    let more = parameters(value).into_iter().chain(file.map(schema::keys).unwrap_or_default());
+    found.extend(more.map(|(key, help)| (format!("{key}="), help)).filter(|(key, _)| !set.contains(key)));
     let short = |(key, help): Offer| match key.strip_prefix("steps.").filter(|_| !current.starts_with("steps")) {
         Some(rest) => (rest.to_owned(), help),
         None => (key, help),
@@ -140,17 +147,12 @@ fn keys(current: &str) -> Vec<Offer> {
     found.into_iter().map(short).collect()
 }
 
-fn leaves(value: &Value, path: &mut Path, found: &mut Vec<Offer>) {
-    match value {
-        Value::Map(map) => {
-            for (key, value) in map {
-                path.push(key.clone());
-                leaves(value, path, found);
-                path.pop();
-            }
-        }
-        value => found.push((format!("{}=", display_path(path)), value.text().unwrap_or_default())),
-    }
+/// The chosen estimator's parameters with what they are by default.
+fn parameters(value: &Value) -> Vec<Offer> {
+    let train = |key: &str| value.get("steps").and_then(|steps| steps.get("train")).and_then(|train| train.get(key)).and_then(Value::text);
+    let estimator = train("using").and_then(|name| estimators::find(&name)).and_then(|entry| (entry.parse)(&Value::Null).ok());
+    let Some(serde_json::Value::Object(defaults)) = estimator.map(|estimator| estimator.config()) else { return Vec::new() };
+    defaults.into_iter().map(|(name, default)| (format!("steps.train.estimator_params.{name}"), format!("{default} by default"))).collect()
 }
 
 fn named_runs() -> Vec<Offer> {

@@ -25,6 +25,7 @@ pub const SOURCES: [(&str, &str); 5] = [
 ];
 
 /// Files or a query.
+#[derive(Clone, Debug)]
 pub enum Origin {
     Files(SourceConfig),
     Query(Box<Query>),

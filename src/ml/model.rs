@@ -285,7 +285,7 @@ impl Model {
 }
 
 /// Do all counts of classes in a fitted state agree? What is made for each class is made before a row is scored.
-fn counts_fit(state: &serde_json::Value, classes: usize) -> bool {
+pub(in crate::ml) fn counts_fit(state: &serde_json::Value, classes: usize) -> bool {
     match state {
         serde_json::Value::Object(map) => map.iter().all(|(key, part)| match part.as_f64() {
             Some(count) if key == "classes" => count == classes as f64,

@@ -40,11 +40,17 @@ impl Composed {
             match inside(path) {
                 Some(inside) => {
                     if let Some(value) = layer.document.value.at(&inside) {
-                        leaves(value, &mut path.to_vec(), &mut paths);
+                        value.each_leaf(&mut path.to_vec(), &mut |leaf, _| {
+                            paths.insert(leaf.clone());
+                        });
                     }
                 }
                 // The layer goes somewhere below the key.
-                None if layer.mount.starts_with(path) => leaves(&layer.document.value, &mut layer.mount.clone(), &mut paths),
+                None if layer.mount.starts_with(path) => {
+                    layer.document.value.each_leaf(&mut layer.mount.clone(), &mut |leaf, _| {
+                        paths.insert(leaf.clone());
+                    });
+                }
                 None => {}
             }
         }
@@ -184,21 +190,6 @@ pub fn differences(old: &Value, new: &Value, path: &mut Path, each: &mut dyn FnM
         }
         (old, new) if old == new => {}
         (old, new) => each(path, Some(old), Some(new)),
-    }
-}
-
-fn leaves(value: &Value, path: &mut Path, found: &mut BTreeSet<Path>) {
-    match value {
-        Value::Map(map) if !map.is_empty() => {
-            for (key, value) in map {
-                path.push(key.clone());
-                leaves(value, path, found);
-                path.pop();
-            }
-        }
-        _ => {
-            found.insert(path.clone());
-        }
     }
 }
 

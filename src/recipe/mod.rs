@@ -40,6 +40,7 @@ use crate::steps::evaluate::Evaluate;
 use crate::steps::ingest::{Ingest, Purpose};
 use crate::steps::predict::{FileOutput, Output, Predict};
 use crate::steps::register::Register;
+use crate::steps::skew::Source;
 use crate::steps::split::Split;
 use crate::steps::train::{Learner, Train};
 use crate::steps::transform::Transform;
@@ -350,7 +351,8 @@ impl Builder {
         let name = root.as_ref().and_then(|r| r.name.clone()).unwrap_or(default_name);
         let registry_uri = root.as_ref().and_then(|r| r.model_registry.registry_uri.clone()).filter(|uri| !uri.is_empty());
         let registry_name = root.as_ref().and_then(|r| r.model_registry.model_name.clone());
-        let register = self.register(&mut steps, &name, registry_uri.as_deref(), registry_name, root.as_ref().and_then(|r| r.description.clone()));
+        let register =
+            self.register(&mut steps, &name, registry_uri.as_deref(), registry_name, root.as_ref().and_then(|r| r.description.clone()), ingest.as_ref());
         let model_name = register.as_ref().map_or_else(|| name.clone(), |r| r.model_name.clone());
         if let Some(evaluate) = &mut evaluate {
             evaluate.model_name.clone_from(&model_name);
@@ -808,6 +810,7 @@ impl Builder {
         registry_uri: Option<&str>,
         registry_name: Option<String>,
         description: Option<String>,
+        ingest: Option<&Ingest>,
     ) -> Option<Register> {
         let section = steps.take("register").unwrap_or(Value::Null);
         let section: RegisterSection = self.section(&["steps", "register"], &section)?;
@@ -826,7 +829,9 @@ impl Builder {
             Some(alias) => Some(alias.to_owned()),
             None => Some("champion".to_owned()),
         };
+        let source = ingest.map(|ingest| Source { origin: ingest.source.clone(), wanted: ingest.contract.wanted_types() })?;
         Some(Register {
+            source,
             registry_uri: registry_uri.map(str::to_owned),
             model_name,
             allow_non_validated_model: section.allow_non_validated_model,

@@ -84,6 +84,37 @@ pub fn text(file: File) -> String {
     format!("{:#}\n", schema(file))
 }
 
+/// Every key that a kind of file may set to a value, with what it means, in the schema's order. What lists hold has none.
+#[must_use]
+pub fn keys(file: File) -> Vec<(String, String)> {
+    /// `above`: definitions that the place lies in, so that one which holds itself ends.
+    fn walk<'a>(root: &'a Json, part: &'a Json, path: &str, help: Option<&'a str>, above: &mut Vec<&'a str>, found: &mut Vec<(String, String)>) {
+        let help = part["description"].as_str().or(help);
+        if let Some(name) = part["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/")) {
+            if !above.contains(&name) {
+                above.push(name);
+                walk(root, &root["$defs"][name], path, help, above, found);
+                above.pop();
+            }
+            return;
+        }
+        let maps = |part: &'a Json| part["properties"].as_object().filter(|properties| !properties.is_empty());
+        let of = |part: &'a Json| part["$ref"].as_str().map_or(part, |name| &root["$defs"][name.trim_start_matches("#/$defs/")]);
+        let variants = ["anyOf", "oneOf"].iter().filter_map(|word| part[*word].as_array()).flatten();
+        let Some(properties) = maps(part).or_else(|| variants.map(of).find_map(maps)) else {
+            found.push((path.to_owned(), help.unwrap_or_default().to_owned()));
+            return;
+        };
+        for (key, value) in properties {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            walk(root, value, &path, None, above, found);
+        }
+    }
+    let (root, mut found) = (schema(file), Vec::new());
+    walk(&root, &root, "", None, &mut Vec::new(), &mut found);
+    found
+}
+
 /// The schema (draft 2020-12) of a kind of file.
 #[must_use]
 pub fn schema(file: File) -> Json {

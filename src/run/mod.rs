@@ -621,7 +621,8 @@ impl Runner<'_> {
             let entry = self.entries.get(slot.step).ok_or_else(|| Error::bug(format!("`{}` is read before it is made", slot.artifact)))?;
             self.session.store.output(entry, slot.artifact)
         };
-        needs.reads.iter().map(|slot| Ok((slot.artifact, path(slot)?))).collect()
+        let checks = needs.checks.iter().filter_map(|slot| Some(Ok((slot.artifact, path(slot).ok()?))));
+        needs.reads.iter().map(|slot| Ok((slot.artifact, path(slot)?))).chain(checks).collect()
     }
 
     /// Inputs that changed while they were read must not be stored under the old key.

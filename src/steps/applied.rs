@@ -20,6 +20,17 @@ use crate::ml::{Predictions, Task, matrix, target_numbers};
 /// Draws of intervals begin here, so that the same files give the same figures.
 const SEED: u64 = 42;
 
+/// The rows whose target is known.
+///
+/// # Errors
+/// No such column.
+pub fn with_target(table: &Table, target: &str) -> Result<Table> {
+    let known = Expr::Column(target.into());
+    let is_float = table.schema().get(target).is_some_and(DataType::is_float);
+    let is_known = if is_float { known.clone().is_not_null().and(known.is_not_nan()) } else { known.is_not_null() };
+    Table::from_query(table.lazy().filter(is_known))
+}
+
 /// The rows of some files.
 pub struct Rows {
     pub table: Table,
@@ -73,10 +84,7 @@ impl Rows {
     fn with_target(&mut self, target: &str) -> Result<()> {
         require_columns(&self.table, &[target.to_owned()], "target")?;
         let before = self.table.rows()?;
-        let known = Expr::Column(target.into());
-        let is_float = self.table.schema().get(target).is_some_and(DataType::is_float);
-        let is_known = if is_float { known.clone().is_not_null().and(known.is_not_nan()) } else { known.is_not_null() };
-        self.table = Table::from_query(self.table.lazy().filter(is_known))?;
+        self.table = with_target(&self.table, target)?;
         let after = self.table.rows()?;
         if after == 0 {
             return Err(Error::data(format!("target `{}` is missing in every row", shorten(target))));

@@ -173,6 +173,8 @@ pub struct Needs {
     pub files: Vec<SourceFile>,
     /// Artifacts of earlier steps.
     pub reads: Vec<SlotId>,
+    /// Artifacts of earlier steps that the result is only checked against; other ones make no other result.
+    pub checks: Vec<SlotId>,
     /// What lies neither in a file nor in an artifact, such as a registered model: name → what it is known by.
     pub external: BTreeMap<String, String>,
     /// The registered name whose champion the model that is read is held against; see [`Tracker::rival`].
@@ -333,6 +335,14 @@ impl Context<'_> {
             Some(path) => T::read(path),
             None => Err(Error::bug(format!("a step reads `{}` without saying so", slot.id.artifact))),
         }
+    }
+
+    /// Reads what [`Needs::checks`] named, where it is still kept.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub fn check<T: Artifact>(&self, slot: &Slot<T>) -> Result<Option<T>> {
+        self.inputs.get(slot.id.artifact).map(|path| T::read(path)).transpose()
     }
 
     /// Where an output's file goes.

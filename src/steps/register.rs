@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
 use serde::{Deserialize, Serialize};
 
-use super::skew;
-use super::{Context, EVALUATION, Json, MODEL, Needs, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING, VALIDATION};
+use super::skew::{self, Source};
+use super::{Context, EVALUATION, INGESTED, Json, MODEL, Needs, REGISTERED, Report, SlotId, Step, Surroundings, TRAINING, VALIDATION};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::Table;
 use crate::error::{Error, Kind, Result};
@@ -16,7 +16,7 @@ use crate::ml::export::{self, onnx};
 use crate::ml::model::Model;
 use crate::tracking::bundle::{self, BundleParts};
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const EXAMPLE_ROWS: usize = 5;
 
 /// The register step.
@@ -27,6 +27,8 @@ pub struct Register {
     pub description: Option<String>,
     /// Another registry is another place to register at.
     pub registry_uri: Option<String>,
+    /// Where the rows came from, to read some of them again.
+    pub source: Source,
 }
 
 /// A registered version.
@@ -54,6 +56,7 @@ impl Step for Register {
             algorithms: BTreeMap::from([("register".to_owned(), VERSION), ("bundle".to_owned(), bundle::VERSION), ("drift".to_owned(), drift::VERSION)]),
             config,
             reads: vec![MODEL.id, EVALUATION.id, TRAINING.id, VALIDATION.id],
+            checks: vec![INGESTED.id],
             external: registry.into_iter().collect(),
             ..Needs::default()
         })
@@ -97,7 +100,15 @@ impl Step for Register {
         let lowered = lowered.map_err(|error| error.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; "));
         let onnx = lowered.as_ref().map_err(String::clone).and_then(|program| onnx::write(program).map_err(|why| why.text().to_owned()));
         let saved = model.save().to_string().into_bytes();
-        let skew = skew::replay(&model, &saved, lowered.as_ref().map_err(String::as_str), &training)?;
+        let skew = skew::replay(&skew::Replay {
+            model: &model,
+            saved: &saved,
+            program: lowered.as_ref().map_err(String::as_str),
+            training: &training,
+            ingested: cx.check(&INGESTED)?.as_ref(),
+            source: &self.source,
+            root: &cx.around.root,
+        })?;
         let parts = BundleParts {
             saved: &saved,
             onnx: onnx.as_deref().map_err(String::as_str),

@@ -18,7 +18,7 @@ use crate::recipe::explain::one_line;
 use crate::run::{Session, Whole, diff, diff_card, status, took, verdict};
 use crate::serve::http::Answer;
 use crate::store::Access;
-use crate::value::{Path, Value, display_path, path_of};
+use crate::value::{Path, display_path, path_of};
 
 /// Runs that stand side by side.
 const MOST: usize = 12;
@@ -161,7 +161,9 @@ fn config(runs: &[Whole]) -> Grid {
             // What an older program wrote may not be readable; then nothing is known of it.
             let whole = Document::parse("the run's configuration", run.config.as_deref().unwrap_or_default()).map(|document| document.value);
             let mut values = BTreeMap::new();
-            leaves(&secret::masked(&whole.unwrap_or_default()), &mut Path::new(), &mut values);
+            secret::masked(&whole.unwrap_or_default()).each_leaf(&mut Path::new(), &mut |path, value| {
+                values.insert(display_path(path), one_line(value));
+            });
             values
         })
         .collect();
@@ -183,21 +185,6 @@ fn different(all: &[BTreeMap<String, String>]) -> Vec<(String, Vec<Linked>)> {
     let differs = |key: &&&String| all.iter().any(|values| values.get(**key) != all.first().and_then(|first| first.get(**key)));
     let row = |key: &String| (key.clone(), all.iter().map(|values| plain(values.get(key).cloned())).collect());
     keys.iter().filter(differs).map(|key| row(key)).collect()
-}
-
-fn leaves(value: &Value, path: &mut Path, found: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Map(map) if !map.is_empty() => {
-            for (key, value) in map {
-                path.push(key.clone());
-                leaves(value, path, found);
-                path.pop();
-            }
-        }
-        value => {
-            found.insert(display_path(path), one_line(value));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -234,6 +234,9 @@ fn shells_are_offered_what_the_project_has() {
     for (words, wanted) in [
         (&["run", "tra"][..], &["train", "transform", "train.using=", "train.estimator_params.alpha="][..]),
         (&["run", "steps.train.u"], &["steps.train.using="]),
+        // Keys that are not set yet.
+        (&["run", "train.estimator_params.f"], &["train.estimator_params.fit_intercept="]),
+        (&["run", "predict.output.s"], &["predict.output.save_mode="]),
         (&["run", "train.using=ri"], &["train.using=ridge"]),
         (&["run", "-p", "p"], &["prod"]),
         (&["why", "ev"], &["evaluate"]),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::{ESTIMATORS, find};
 use crate::error::{Kind, Result};
 use crate::ml::explain::{OutputContributions, Scale};
+use crate::ml::model::counts_fit;
+use crate::ml::transformers::contract_tests::forged;
 use crate::ml::{Chunk, EstimatorEntry, FittedEstimator, Matrix, Predictions, Task, TrainingSet, UnfittedEstimator};
 use crate::value::Value;
 
@@ -216,6 +218,22 @@ fn a_damaged_state_is_refused_not_believed() {
     };
     assert!((tree.load)(saved([1, 0, 0])).is_ok());
     assert!((tree.load)(saved([0, 1, 0])).is_err());
+}
+
+#[test]
+fn a_forged_size_is_refused_or_harmless() {
+    for entry in ESTIMATORS {
+        for task in tasks(entry) {
+            let set = set(&task, 30, 3, 1.0);
+            // What `Model::load` lets through.
+            let passes = |saved: &serde_json::Value| counts_fit(saved, task.classes());
+            for saved in forged(&defaults(entry).fit(&set).unwrap().save()).into_iter().filter(passes) {
+                // As `Model::load_tried`: a panic is caught there; memory that cannot be had would end the program.
+                let tried = || (entry.load)(saved).and_then(|loaded| loaded.predict(&x_of(&set)));
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(tried)).ok();
+            }
+        }
+    }
 }
 
 /// Some of a chunk's rows.

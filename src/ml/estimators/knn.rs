@@ -131,7 +131,7 @@ steps:
 impl FittedKnn {
     /// The nearest rows of each query as (squared distance, row), nearest first.
     fn neighbours(&self, queries: &[Vec<f64>]) -> Vec<Vec<(f64, usize)>> {
-        let mut nearest = vec![Vec::with_capacity(self.n_neighbors + 1); queries.len()];
+        let mut nearest = vec![Vec::with_capacity(self.n_neighbors.min(self.targets.len()) + 1); queries.len()];
         let size = self.features.len() * GROUP;
         let groups: Vec<&[f64]> = (0..self.targets.len().div_ceil(GROUP)).map(|g| self.groups.get(g * size..(g + 1) * size).unwrap_or_default()).collect();
         for (part, groups) in groups.chunks(GROUPS_AT_ONCE).enumerate() {

@@ -397,7 +397,9 @@ impl FittedSvm {
     }
 
     fn count(&self) -> usize {
-        self.machines.iter().flat_map(|machine| &machine.weights).map(|(place, _)| place + 1).max().unwrap_or(0)
+        // Each one has a weight in some machine, so that there are no more of them, whatever a forged place says.
+        let weights = || self.machines.iter().flat_map(|machine| &machine.weights);
+        weights().map(|(place, _)| place.saturating_add(1)).max().unwrap_or(0).min(weights().count())
     }
 
     /// Every machine's output for one row.

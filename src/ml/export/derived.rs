@@ -2,7 +2,7 @@
 //!
 //! An expression is a tree of polars' by now; what is not listed here is refused with the words that polars shows it by.
 
-use polars::prelude::{BooleanFunction, DataType, Expr, FunctionExpr, LiteralValue, Operator, PowFunction, TemporalFunction};
+use polars::prelude::{BooleanFunction, DataType, Expr, FunctionExpr, LiteralValue, Operator, PowFunction, StringFunction, TemporalFunction};
 
 use super::lowering::{Lowering, Value, Why};
 use super::program::{Comparison, Form, Function, Id};
@@ -240,6 +240,11 @@ fn call(input: &[Expr], function: &FunctionExpr, on: &mut Lowering) -> Result<Op
             }
             return Ok(numbers.into_iter().rev().reduce(|rest, id| on.program.or_else(id, rest)).map(Value::Number));
         }
+        (FunctionExpr::StringExpr(StringFunction::Contains { literal: false, .. }), [x, Expr::Literal(pattern)]) => {
+            let Some(pattern) = pattern.extract_str().and_then(like_of) else { return Ok(None) };
+            let Value::Text(x) = lower(x, on)? else { return Ok(None) };
+            Value::Truth(on.program.add(Form::Like(x, pattern)))
+        }
         (FunctionExpr::TemporalExpr(part), [x]) => {
             let (Some(part), Value::Moment(seconds, moment)) = (part_of(part), lower(x, on)?) else { return Ok(None) };
             Value::Number(part.lower(seconds, moment == super::Moment::Time, &mut on.program))
@@ -247,6 +252,22 @@ fn call(input: &[Expr], function: &FunctionExpr, on: &mut Lowering) -> Result<Op
         _ => return Ok(None),
     };
     Ok(Some(found))
+}
+
+/// The pattern of `LIKE` of which polars made a regular expression: `^(?s)10.*$` was `10%`.
+fn like_of(expression: &str) -> Option<String> {
+    let mut rest = expression.strip_prefix("^(?s)")?.strip_suffix('$')?.chars().peekable();
+    let mut pattern = String::new();
+    while let Some(c) = rest.next() {
+        pattern.push(match c {
+            '\\' => rest.next()?,
+            '.' => rest.next_if_eq(&'*').map_or('_', |_| '%'),
+            // Of another making: `LIKE` leaves these behind a backslash.
+            c if regex::escape(c.encode_utf8(&mut [0; 4])).starts_with('\\') => return None,
+            c => c,
+        });
+    }
+    Some(pattern)
 }
 
 fn unary(function: Function, x: &Expr, on: &mut Lowering) -> Result<Id, Why> {

@@ -13,7 +13,7 @@ pub mod rows;
 pub mod sql;
 pub mod sqlite;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use crate::error::{Error, Kind, Problem, Result};
 use crate::ml::Task;

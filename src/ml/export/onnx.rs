@@ -1,4 +1,4 @@
-//! A [`Program`] as an ONNX model: opset 17, `ai.onnx.ml` 3, all numbers 64-bit floats.
+//! A [`Program`] as an ONNX model: opset 17, or 20 where texts are held against patterns, `ai.onnx.ml` 3, all numbers 64-bit floats.
 //!
 //! Each raw column is an input of its own, of one dimension, and each prediction column an output. A missing number is NaN; a missing text
 //! is [`missing_text`], which the metadata names; a truth is 1, 0 or NaN; dates and times are seconds (since 1970-01-01, since midnight).
@@ -95,12 +95,14 @@ pub fn write(program: &Program) -> Result<Vec<u8>, Why> {
         ("recipe.inputs", serde_json::Value::Object(kinds.collect()).to_string()),
         ("recipe.outputs", serde_json::Value::Object(made.collect()).to_string()),
     ];
+    // Old runtimes read what needs nothing new.
+    let (ir_version, opset) = if program.ids().any(|id| matches!(program.form(id), Form::Like(..))) { (9, 20) } else { (8, 17) };
     let model = Model {
-        ir_version: 8,
+        ir_version,
         producer_name: "recipe".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         graph: Some(graph),
-        opset_import: vec![OperatorSet { domain: String::new(), version: 17 }, OperatorSet { domain: "ai.onnx.ml".to_owned(), version: 3 }],
+        opset_import: vec![OperatorSet { domain: String::new(), version: opset }, OperatorSet { domain: "ai.onnx.ml".to_owned(), version: 3 }],
         metadata_props: properties.into_iter().map(|(key, value)| Property { key: key.to_owned(), value }).collect(),
     };
     Ok(model.encode_to_vec())
@@ -320,7 +322,7 @@ impl Writer<'_> {
                 let rest = self.op("Where", &[&is_not, &zero, &missing]);
                 self.op("Where", &[&is, &one, &rest])
             }
-            Form::Compare(..) | Form::IsMissing(_) | Form::All(_) | Form::Any(_) | Form::Not(_) => self.truth(id, true)?,
+            Form::Compare(..) | Form::IsMissing(_) | Form::Like(..) | Form::All(_) | Form::Any(_) | Form::Not(_) => self.truth(id, true)?,
         })
     }
 
@@ -374,20 +376,19 @@ impl Writer<'_> {
                 }
             }
             Form::IsMissing(of) => {
-                let is = if program.kind(*of) == Kind::Text {
-                    let (of, missing) = (self.value(*of)?, self.missing.clone());
-                    let attributes = vec![
-                        Attribute::texts("keys_strings", [missing.as_str()]),
-                        Attribute::ints("values_int64s", vec![1]),
-                        Attribute::int("default_int64", 0),
-                    ];
-                    let code = self.apply("LabelEncoder", &[&of.name], attributes);
-                    Named { name: self.cast(&code, BOOL), is_row: of.is_row }
-                } else {
-                    let of = self.value(*of)?;
-                    self.op("IsNaN", &[&of])
-                };
+                let is = self.value(*of)?;
+                let is = if program.kind(*of) == Kind::Text { self.is_missing_text(&is) } else { self.op("IsNaN", &[&is]) };
                 if wanted { is } else { self.op("Not", &[&is]) }
+            }
+            Form::Like(of, pattern) => {
+                let of = self.value(*of)?;
+                let expression = format!("(?s){}", regex::escape(pattern).replace('%', ".*").replace('_', "."));
+                let fits = self.apply("RegexFullMatch", &[&of.name], vec![Attribute::text("pattern", &expression)]);
+                let fits = Named { name: fits, is_row: of.is_row };
+                let fits = if wanted { fits } else { self.op("Not", &[&fits]) };
+                let is_missing = self.is_missing_text(&of);
+                let is_there = self.op("Not", &[&is_missing]);
+                self.op("And", &[&fits, &is_there])
             }
             Form::Not(of) => self.truth(*of, !wanted)?,
             Form::All(all) | Form::Any(all) => {
@@ -408,6 +409,14 @@ impl Writer<'_> {
         Ok(truth)
     }
 
+    fn is_missing_text(&mut self, text: &Named) -> Named {
+        let missing = self.missing.clone();
+        let attributes =
+            vec![Attribute::texts("keys_strings", [missing.as_str()]), Attribute::ints("values_int64s", vec![1]), Attribute::int("default_int64", 0)];
+        let code = self.apply("LabelEncoder", &[&text.name], attributes);
+        Named { name: self.cast(&code, BOOL), is_row: text.is_row }
+    }
+
     /// Is there always a value, whatever the row?
     fn is_never_missing(&self, id: Id) -> bool {
         match self.program.form(id) {
@@ -416,7 +425,7 @@ impl Writer<'_> {
                 matches!(self.program.tables.get(*table).map(|table| &table.values), Some(Values::Numbers(values)) if values.iter().all(|value| !value.is_nan()))
             }
             Form::IsMissing(_) => true,
-            Form::Compare(..) | Form::All(_) | Form::Any(_) | Form::Not(_) | Form::AsNumber(_) => {
+            Form::Compare(..) | Form::Like(..) | Form::All(_) | Form::Any(_) | Form::Not(_) | Form::AsNumber(_) => {
                 self.program.operands(id).iter().all(|operand| self.is_never_missing(*operand))
             }
             _ => false,

@@ -108,6 +108,8 @@ pub enum Form {
     Compare(Comparison, Id, Id),
     /// Of a number or text; never missing itself.
     IsMissing(Id),
+    /// Is a text as a pattern says, where `%` is any text and `_` one character? Missing where the text is.
+    Like(Id, String),
     All(Vec<Id>),
     Any(Vec<Id>),
     Not(Id),
@@ -247,7 +249,7 @@ impl Program {
             Form::Text(_) => Kind::Text,
             Form::Choose { otherwise, .. } => self.kind(*otherwise),
             Form::Lookup { table, .. } if matches!(self.tables.get(*table), Some(Table { values: Values::Texts(_), .. })) => Kind::Text,
-            Form::Compare(..) | Form::IsMissing(_) | Form::All(_) | Form::Any(_) | Form::Not(_) => Kind::Truth,
+            Form::Compare(..) | Form::IsMissing(_) | Form::Like(..) | Form::All(_) | Form::Any(_) | Form::Not(_) => Kind::Truth,
             _ => Kind::Number,
         }
     }
@@ -259,7 +261,13 @@ impl Program {
             Form::Input(_) | Form::Number(_) | Form::Text(_) => Vec::new(),
             Form::Sum { terms, .. } => terms.iter().map(|(id, _)| *id).collect(),
             Form::Product(a, b) | Form::Quotient(a, b) | Form::Compare(_, a, b) => vec![*a, *b],
-            Form::Function(_, a) | Form::Lookup { of: a, .. } | Form::Curve { at: a, .. } | Form::IsMissing(a) | Form::Not(a) | Form::AsNumber(a) => vec![*a],
+            Form::Function(_, a)
+            | Form::Lookup { of: a, .. }
+            | Form::Curve { at: a, .. }
+            | Form::IsMissing(a)
+            | Form::Like(a, _)
+            | Form::Not(a)
+            | Form::AsNumber(a) => vec![*a],
             Form::Largest(all) | Form::All(all) | Form::Any(all) => all.clone(),
             Form::Choose { cases, otherwise } => cases.iter().flat_map(|(is, value)| [*is, *value]).chain([*otherwise]).collect(),
             Form::Trees { forest, .. } => self.forests.get(*forest).map(|forest| forest.features.clone()).unwrap_or_default(),

@@ -97,6 +97,28 @@ impl Dialect {
         }
     }
 
+    /// The condition that a text before it is as a pattern says, see [`Form::Like`].
+    fn like(self, pattern: &str) -> String {
+        match self {
+            // `LIKE` takes capital and small letters for the same there.
+            Self::Sqlite => {
+                let glob: String = pattern
+                    .chars()
+                    .map(|c| match c {
+                        '%' => "*".to_owned(),
+                        '_' => "?".to_owned(),
+                        '*' | '?' | '[' => format!("[{c}]"),
+                        c => c.to_string(),
+                    })
+                    .collect();
+                format!("GLOB {}", self.text(&glob))
+            }
+            Self::DuckDb => format!("LIKE {}", self.text(pattern)),
+            // A backslash keeps what follows from being a sign.
+            Self::Postgres | Self::Spark | Self::BigQuery => format!("LIKE {}", self.text(&pattern.replace('\\', "\\\\"))),
+        }
+    }
+
     /// A number that nothing beside it says to be a float.
     fn number(self, number: f64) -> String {
         let float = self.float();
@@ -351,6 +373,10 @@ impl Writer<'_> {
             Form::IsMissing(of) => {
                 let of = self.piece(*of)?;
                 Piece { text: format!("{} IS NULL", of.operand()), reads: of.reads, is_closed: false }
+            }
+            Form::Like(of, pattern) => {
+                let of = self.piece(*of)?;
+                Piece { text: format!("{} {}", of.operand(), dialect.like(pattern)), reads: of.reads, is_closed: false }
             }
             Form::All(all) => self.joined_truths(all, " AND ")?,
             Form::Any(all) => self.joined_truths(all, " OR ")?,

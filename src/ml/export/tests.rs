@@ -39,7 +39,7 @@ struct Case {
     wanted: Vec<Column>,
 }
 
-fn chain(yaml: &str, frame: &DataFrame, target: &str) -> FittedChain {
+pub fn chain(yaml: &str, frame: &DataFrame, target: &str) -> FittedChain {
     let chain = Chain::parse(&value(&serde_yaml::from_str(yaml).unwrap())).unwrap_or_else(|faults| panic!("{faults:?}"));
     chain.fit(&Table::of(frame.clone()), &Roles::default().with_target(target), 42).unwrap_or_else(|error| panic!("{yaml}: {error}"))
 }
@@ -99,7 +99,7 @@ fn of_model(name: &str, model: &Model) -> Result<Case, String> {
 }
 
 /// Chains beyond the documented examples: options, and what is made of what.
-const CHAINS: [(&str, &str); 12] = [
+const CHAINS: [(&str, &str); 13] = [
     ("impute groups", "[{impute: {columns: [trip_distance], by: [payment_type, shared], add_indicator: true}}, {drop: {columns: [vendor]}}]"),
     ("impute text", "[{impute: {strategy: most_frequent, columns: [payment_type, shared]}}, {one_hot: {columns: [payment_type], drop: first}}]"),
     ("sparse", "[{one_hot: {columns: [pickup_zip], sparse: true, unseen: other, min_frequency: 2}}, {log1p: {columns: passenger_count}}]"),
@@ -111,6 +111,8 @@ const CHAINS: [(&str, &str); 12] = [
     ("derived", "[{derive: {a: 'CASE WHEN trip_distance > 2 AND NOT shared THEN trip_distance ELSE passenger_count / 2 END', b: 'COALESCE(passenger_count, 7) * -1.5e0',
         c: \"vendor <> 'a' OR payment_type IS NULL\", d: 'trip_distance / (passenger_count - 1)', e: 'ABS(trip_distance - 3) + POWER(passenger_count, 2) + FLOOR(trip_distance)',
         f: 'EXTRACT(HOUR FROM pickup_datetime) + EXTRACT(DOW FROM pickup_date)', g: 'LN(trip_distance)', h: 'passenger_count BETWEEN 2 AND 4'}}]"),
+    ("patterns", r#"[{derive: {a: "vendor LIKE 'a%'", b: "vendor NOT LIKE '%b'", c: "CASE WHEN payment_type LIKE '%r_' THEN 1 ELSE 2 END", d: "vendor LIKE '%'",
+        e: "vendor LIKE 'A%'", f: "vendor LIKE '%[*?\\.%'"}}]"#),
     ("powers", "[{clip: {columns: trip_distance, lower: 0.1}}, {power: {columns: trip_distance, method: box_cox}}, {power: {columns: passenger_count}}]"),
     ("splines", "[{impute: {columns: [trip_distance, passenger_count]}}, {spline: {columns: [trip_distance], n_knots: 4}}]"),
     ("auto", "[{rename: {vendor: firm}}, auto]"),
@@ -309,7 +311,9 @@ fn every_export_gives_what_the_model_does() {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let found: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(found["differ"], serde_json::json!({}), "{found:#}");
-    assert_eq!((&found["ran"]["onnx"], &found["ran"]["duckdb"]), (&cases.len().into(), &cases.len().into()), "{found}");
+    for way in ["onnx", "duckdb", "spark"] {
+        assert_eq!(found["ran"][way], cases.len(), "{way}: {found}");
+    }
 }
 
 /// Writes a case for other programs.
@@ -327,7 +331,7 @@ fn put(dir: &Path, case: &Case) {
     });
     std::fs::write(dir.join("rows.json"), json.to_string()).unwrap();
     std::fs::write(dir.join("model.onnx"), onnx::write(&case.program).unwrap_or_else(|why| panic!("{}: {}", case.name, why.text()))).unwrap();
-    for dialect in [sql::Dialect::DuckDb, sql::Dialect::Postgres] {
+    for dialect in [sql::Dialect::DuckDb, sql::Dialect::Postgres, sql::Dialect::Spark] {
         let text = sql::write(&case.program, dialect, &sql::Query { table: "input", keep: &["at_row".to_owned()] }).unwrap();
         std::fs::write(dir.join(format!("{}.sql", dialect.name())), text).unwrap();
     }
@@ -358,7 +362,7 @@ const PARTLY: [(&str, &str); 8] = [
     ("date_parts", "`tz` other than UTC has none"),
     (
         "derive",
-        "arithmetic, comparisons, `CASE`, `COALESCE`, `BETWEEN`, `ABS`, `FLOOR`, `CEIL`, `EXP`, `LN`, `LOG`, `SQRT`, `%` and `DIV` by a number, whole powers from 1 to 8, parts of dates; no other texts than `=` and `<>`",
+        "arithmetic, comparisons, `CASE`, `COALESCE`, `BETWEEN`, `ABS`, `FLOOR`, `CEIL`, `EXP`, `LN`, `LOG`, `SQRT`, `%` and `DIV` by a number, whole powers from 1 to 8, parts of dates; of texts `=`, `<>` and `LIKE`, which asks for ONNX opset 20",
     ),
     ("one_hot", "a sparse column in linear models and in naive Bayes for counts"),
     ("quantile", "`output: normal` has none"),

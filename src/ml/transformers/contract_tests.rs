@@ -155,6 +155,41 @@ fn documented_examples_fit_the_sample_and_save_and_load_are_the_identity() {
     }
 }
 
+/// A saved state once for each field of it that is a whole number, made larger than any memory.
+pub fn forged(saved: &serde_json::Value) -> Vec<serde_json::Value> {
+    fn places(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Number(number) if number.is_u64() => found.push(at.to_owned()),
+            // One of a list's items stands for all of them.
+            serde_json::Value::Array(items) => items.iter().take(1).for_each(|item| places(item, &format!("{at}/0"), found)),
+            serde_json::Value::Object(map) => {
+                map.iter().for_each(|(key, item)| places(item, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found));
+            }
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    places(saved, "", &mut all);
+    let forge = |(place, size): (&String, u64)| {
+        let mut forged = saved.clone();
+        *forged.pointer_mut(place).unwrap() = size.into();
+        forged
+    };
+    all.iter().flat_map(|place| [1 << 36, 1 << 60].map(|size| (place, size))).map(forge).collect()
+}
+
+#[test]
+fn a_forged_size_is_refused_or_harmless() {
+    for (name, value) in examples() {
+        let fitted = try_fit(&sample(), parsed(name, &value).as_ref()).unwrap();
+        for saved in forged(&fitted.save()) {
+            // As `Model::load_tried`: a panic is caught there; memory that cannot be had would end the program.
+            let tried = || (find(name).unwrap().load)(saved).and_then(|loaded| Ok(loaded.apply(sample().lazy())?.collect()?));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(tried)).ok();
+        }
+    }
+}
+
 #[test]
 fn few_rows_constants_and_nulls_give_a_result_or_an_error() {
     let all = sample();

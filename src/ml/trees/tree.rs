@@ -454,12 +454,17 @@ fn read(saved: Saved) -> Option<Trees> {
             return None;
         }
     }
-    let whole = thresholds.len() == flags.len() && cover.len() == left.len() && thresholds.iter().chain(&cover).chain(&values).all(|value| value.is_finite());
+    // Before anything is made as large as the numbers say.
+    let leaves = left.iter().filter(|left| **left == 0).count();
+    let is_sized = leaves.checked_mul(width) == Some(values.len()) && left.len() <= 2 * leaves;
+    let whole = is_sized
+        && thresholds.len() == flags.len()
+        && cover.len() == left.len()
+        && thresholds.iter().chain(&cover).chain(&values).all(|value| value.is_finite());
     if !whole || width == 0 || roots.first().is_some_and(|root| *root != 0) || (roots.is_empty() && !left.is_empty()) {
         return None;
     }
-    let mut trees =
-        Trees { features, width, roots, nodes: Vec::with_capacity(left.len()), cover, values: vec![0.0; left.len().checked_mul(width)?], sets: words };
+    let mut trees = Trees { features, width, roots, nodes: Vec::with_capacity(left.len()), cover, values: vec![0.0; left.len() * width], sets: words };
     let mut questions = flags.into_iter().zip(thresholds);
     let mut leaves = values.chunks_exact(width);
     let mut claimed = vec![false; left.len()];
@@ -482,7 +487,7 @@ fn read(saved: Saved) -> Option<Trees> {
             trees.nodes.push(Node { threshold, feature, left: child as u32 });
         }
     }
-    (questions.next().is_none() && leaves.next().is_none() && values.len() % width == 0 && claimed.into_iter().all(|is| is)).then_some(trees)
+    (questions.next().is_none() && leaves.next().is_none() && claimed.into_iter().all(|is| is)).then_some(trees)
 }
 
 /// Categories as bits; they stay below 65,536.
