@@ -511,3 +511,24 @@ fn mlflow_2_takes_a_run_and_its_client_finds_it() {
 fn mlflow_3_takes_a_run_and_its_client_finds_it() {
     real("mlflow3", &["--no-serve-artifacts", "--default-artifact-root", "./artifacts"]);
 }
+
+#[test]
+fn a_registry_of_its_own_takes_the_version_and_gives_it_back() {
+    let artifacts = ["--serve-artifacts", "--artifacts-destination", "./artifacts"];
+    // A registry of the third line takes no version whose files lie behind another server.
+    let (Some(tracking), Some(registry)) = (RealServer::start("mlflow3", &artifacts), RealServer::start("mlflow", &artifacts)) else { return };
+    let profile = format!("model_registry: {{registry_uri: \"{}\"}}\nexperiment: {{name: prices, tracking_uri: \"{}\"}}\n", registry.uri, tracking.uri);
+    let project = || project(NOWHERE).with("profiles/prod.yaml", &profile);
+    let here = project();
+    let ran = here.ok(&["run", "-p", "prod"]);
+    assert!(ran.stderr.contains("tracking: sent in"), "{}", ran.stderr);
+    let down = tempfile::tempdir().unwrap();
+    let names = "import json, mlflow\nclient = mlflow.MlflowClient()\n\
+        models = [[m.name, sorted(m.aliases)] for m in client.search_registered_models()]\n\
+        print(json.dumps({'models': models, 'runs': len(mlflow.search_runs(search_all_experiments=True, output_format='list'))}))";
+    assert_eq!(registry.ask(names, down.path()), json!({ "models": [["houses", ["champion"]]], "runs": 0 }));
+    assert_eq!(tracking.ask(names, down.path()), json!({ "models": [], "runs": 1 }));
+    let local = here.ok(&["predict", "models:/houses/1", "data/houses.csv"]).stdout;
+    let other = project();
+    assert_eq!(other.ok(&["predict", "models:/houses@champion", "data/houses.csv", "-p", "prod"]).stdout, local);
+}
