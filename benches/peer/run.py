@@ -461,7 +461,7 @@ def automl(bench):
     for name, kind in (files or known).items():
         is_regression = kind == "regression"
         metric = "root_mean_squared_error" if is_regression else "log_loss"
-        for seed in range(bench.options.automl_seeds):
+        for seed in range(bench.options.automl_first, bench.options.automl_first + bench.options.automl_seeds):
             data = place / f"{Path(name).name.replace(':', '-')}-{seed}.csv"
             subprocess.run([python, script, "make", name, str(seed), data], check=True)
             positive = "" if is_regression else f"\npositive_class: {bench.options.automl_positive}"
@@ -490,6 +490,7 @@ def main():
     parser.add_argument("--taxi-rows", type=int, default=10_000)
     parser.add_argument("--automl-seconds", type=float, default=30, help="the budget of each fit of `automl` (default 30)")
     parser.add_argument("--automl-seeds", type=int, default=3, help="how often `automl` splits each data set anew (default 3)")
+    parser.add_argument("--automl-first", type=int, default=0, help="the first seed of `automl`, to go on where an earlier run ended (default 0)")
     parser.add_argument("--automl-data", nargs="*", default=[], metavar="FILE:TARGET:KIND", help="files for `automl` in place of its own sets")
     parser.add_argument("--automl-positive", default='"yes"', help="the positive class of those that are classifications")
     parser.add_argument("--serve-seconds", type=int, default=10, help="how long `served` loads each server (default 10)")
