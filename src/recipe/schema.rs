@@ -88,9 +88,12 @@ pub fn text(file: File) -> String {
 #[must_use]
 pub fn keys(file: File) -> Vec<(String, String)> {
     /// `above`: definitions that the place lies in, so that one which holds itself ends.
-    fn walk<'a>(root: &'a Json, part: &'a Json, path: &str, help: Option<&'a str>, above: &mut Vec<&'a str>, found: &mut Vec<(String, String)>) {
-        let help = part["description"].as_str().or(help);
-        if let Some(name) = part["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/")) {
+    fn walk<'a>(root: &'a Json, part: &'a Json, path: &str, help: &'a str, above: &mut Vec<&'a str>, found: &mut Vec<(String, String)>) {
+        const DEFINITIONS: &str = "#/$defs/";
+        let name = |part: &'a Json| part["$ref"].as_str().and_then(|reference| reference.strip_prefix(DEFINITIONS));
+        let has_keys = |part: &Json| part["properties"].as_object().is_some_and(|properties| !properties.is_empty());
+        let help = part["description"].as_str().unwrap_or(help);
+        if let Some(name) = name(part) {
             if !above.contains(&name) {
                 above.push(name);
                 walk(root, &root["$defs"][name], path, help, above, found);
@@ -98,20 +101,20 @@ pub fn keys(file: File) -> Vec<(String, String)> {
             }
             return;
         }
-        let maps = |part: &'a Json| part["properties"].as_object().filter(|properties| !properties.is_empty());
-        let of = |part: &'a Json| part["$ref"].as_str().map_or(part, |name| &root["$defs"][name.trim_start_matches("#/$defs/")]);
-        let variants = ["anyOf", "oneOf"].iter().filter_map(|word| part[*word].as_array()).flatten();
-        let Some(properties) = maps(part).or_else(|| variants.map(of).find_map(maps)) else {
-            found.push((path.to_owned(), help.unwrap_or_default().to_owned()));
-            return;
-        };
-        for (key, value) in properties {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            walk(root, value, &path, None, above, found);
+        let mut variants = ["anyOf", "oneOf"].iter().filter_map(|word| part[*word].as_array()).flatten();
+        if has_keys(part) {
+            for (key, value) in part["properties"].as_object().into_iter().flatten() {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                walk(root, value, &path, "", above, found);
+            }
+        } else if let Some(map) = variants.find(|variant| has_keys(name(variant).map_or(variant, |name| &root["$defs"][name]))) {
+            walk(root, map, path, help, above, found);
+        } else {
+            found.push((path.to_owned(), help.to_owned()));
         }
     }
     let (root, mut found) = (schema(file), Vec::new());
-    walk(&root, &root, "", None, &mut Vec::new(), &mut found);
+    walk(&root, &root, "", "", &mut Vec::new(), &mut found);
     found
 }
 

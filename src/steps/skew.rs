@@ -135,15 +135,17 @@ fn first_rows(on: &Replay<'_>) -> Result<(DataFrame, DataFrame), String> {
     if origin.draws() {
         return Err("the rows are a sample of the source's".to_owned());
     }
+    let whole = on.ingested.ok_or("what ingest made of it is no longer kept")?;
     let mut wanted = on.source.wanted.clone();
     wanted.extend(model.chain.inputs.iter().filter_map(|column| Some((column.name.clone(), column.dtype()?))));
+    // A few rows may look like another type than all of them, and by their targets rows are known again.
+    wanted.extend(whole.schema().get(&model.target).map(|dtype| (model.target.clone(), dtype.clone())));
     let raw = origin.peek(on.root, &wanted).ok_or("its files are no longer there")?;
     let told = |error: Error| first_line(&error);
     let known = with_target(&raw, &model.target).and_then(|table| table.head(ROWS)).map_err(told)?;
-    let ingested = on.ingested.ok_or("what ingest made of it is no longer kept")?.head(known.height()).map_err(told)?;
-    let target = |frame: &DataFrame| Ok(numbers_or_texts(frame.column(&model.target)?));
-    let is_same_row = target(&known).map_err(told)? == target(&ingested).map_err(told)?;
-    if !is_same_row || known.height() != ingested.height() {
+    let ingested = whole.head(known.height()).map_err(told)?;
+    let target = |frame: &DataFrame| frame.column(&model.target).cloned().map_err(|error| first_line(&error.into()));
+    if !target(&known)?.equals_missing(&target(&ingested)?) {
         return Err("the rows of ingest are not the first ones of the source".to_owned());
     }
     let scored = scored(model, &ingested);
@@ -152,15 +154,6 @@ fn first_rows(on: &Replay<'_>) -> Result<(DataFrame, DataFrame), String> {
     }
     let kept = |frame: &DataFrame| frame.filter(&scored).map_err(|error| first_line(&error.into()));
     Ok((kept(&ingested)?, kept(&known)?))
-}
-
-/// A column's values in words, whole numbers like floats.
-fn numbers_or_texts(column: &Column) -> Vec<String> {
-    let floats = column.dtype().is_primitive_numeric().then(|| numbers(column).ok()).flatten();
-    match floats {
-        Some(floats) => floats.iter().map(ToString::to_string).collect(),
-        None => column.as_materialized_series().iter().map(|value| value.to_string()).collect(),
-    }
 }
 
 fn leaves(program: &Program) -> usize {
@@ -283,7 +276,7 @@ mod tests {
     use super::*;
     use crate::data::source::{OneOrMore, ReadOptions, SourceConfig};
     use crate::ml::estimators;
-    use crate::ml::export::tests::chain;
+    use crate::ml::export::tests::{chain, regression};
     use crate::ml::{Task, TrainingSet};
     use crate::value::Value;
 
@@ -294,16 +287,7 @@ mod tests {
         let table = Table::from_query(chain.apply(frame.clone().lazy()).unwrap()).unwrap();
         let set = TrainingSet::new(Task::Regression, &table, chain.reads().clone(), "y", None, Vec::new(), 1).unwrap();
         let estimator = (estimators::find("ridge").unwrap().parse)(&Value::Null).unwrap().fit(&set).unwrap();
-        let model = Model {
-            task: Task::Regression,
-            target: "y".into(),
-            labels: crate::ml::model::LabelType::Float,
-            output: crate::ml::model::OutputNames::default(),
-            features: chain.features().to_vec(),
-            chain,
-            estimator,
-            adjustments: crate::ml::adjust::Adjustments::default(),
-        };
+        let model = regression("y", chain, estimator);
         (model, frame)
     }
 

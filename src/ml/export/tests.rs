@@ -244,7 +244,7 @@ fn special() -> Vec<Case> {
     let transformed = Table::from_query(chain.apply(frame.clone().lazy()).unwrap()).unwrap();
     let set = TrainingSet::new(Task::Regression, &transformed, chain.reads().clone(), "fare_amount", None, Vec::new(), 1).unwrap();
     let estimator = (find("ridge").unwrap().parse)(&Value::Null).unwrap().fit(&set).unwrap();
-    let model = of_fares(chain, estimator);
+    let model = regression("fare_amount", chain, estimator);
     let records: Vec<Record> = crate::data::rows::records(&frame, &["pickup_zip", "vendor"].map(str::to_owned));
     let rows = rows::frame(&model.chain.inputs, &rows::with_edges(&model.chain.inputs, &records)).unwrap();
     let wanted = rows::expected(&model, &rows).unwrap();
@@ -258,11 +258,11 @@ fn peer() -> Option<PathBuf> {
     Some(place).filter(|python| python.is_file())
 }
 
-/// A model of the sample's fares.
-fn of_fares(chain: FittedChain, estimator: Box<dyn FittedEstimator>) -> Model {
+/// A model of a number.
+pub fn regression(target: &str, chain: FittedChain, estimator: Box<dyn FittedEstimator>) -> Model {
     Model {
         task: Task::Regression,
-        target: "fare_amount".into(),
+        target: target.into(),
         labels: LabelType::Float,
         output: OutputNames::default(),
         features: chain.features().to_vec(),
@@ -350,7 +350,7 @@ fn what_cannot_be_exported_is_named_all_at_once() {
         &frame,
         "fare_amount",
     );
-    let model = of_fares(chain, fitted);
+    let model = regression("fare_amount", chain, fitted);
     let error = super::lower(&model).err().unwrap();
     assert_eq!((error.kind.exit_code(), error.problems.len()), (7, 3), "{error}");
     let names: Vec<&str> = TRANSFORMERS.iter().map(|entry| entry.name).collect();
