@@ -1,13 +1,12 @@
 //! The JSON twin of a page: what a step found, for programs.
 //!
 //! It lies beside the page, `evaluate.json` beside `evaluate.html`, and holds nothing that belongs to the moment: no time, no
-//! path, no run. So the same result has the same bytes, and two twins can be compared. [`schema`] is the published form; what is
+//! path, no run. So the same result has the same bytes, and two twins can be compared. `schemas/card.json` is its form; what is
 //! added to it later is optional, and a field that changes its meaning raises [`VERSION`].
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use super::Card;
@@ -75,8 +74,8 @@ pub fn problems(error: &Error) -> Vec<TwinProblem> {
     error.problems.iter().map(problem).collect()
 }
 
-/// The JSON Schema (draft 2020-12) of a twin.
-#[must_use]
+/// The JSON Schema (draft 2020-12) of a twin, made from its type; `schemas/card.json` is it.
+#[cfg(test)]
 pub fn schema() -> serde_json::Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Twin>().to_value()
+    schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Twin>().to_value()
 }

@@ -137,7 +137,7 @@ fn keys(current: &str) -> Vec<Offer> {
     let mut found = Vec::new();
     value.each_leaf(&mut Path::new(), &mut |path, value| found.push((format!("{}=", display_path(path)), value.text().unwrap_or_default())));
     let set: BTreeSet<String> = found.iter().map(|(key, _)| key.clone()).collect();
-    let file = value.get("recipe").and_then(Value::text).and_then(|template| File::of_name(&template));
+    let file = value.get("recipe").and_then(Value::text).and_then(|template| File::of_template(&template));
     let more = parameters(value).into_iter().chain(file.map(schema::keys).unwrap_or_default());
     found.extend(more.map(|(key, help)| (format!("{key}="), help)).filter(|(key, _)| !set.contains(key)));
     let short = |(key, help): Offer| match key.strip_prefix("steps.").filter(|_| !current.starts_with("steps")) {

@@ -38,8 +38,8 @@ enum Template {
 impl Template {
     fn file(self) -> File {
         match self {
-            Self::Regression => File::Recipe("regression/v1"),
-            Self::Classification => File::Recipe("classification/v1"),
+            Self::Regression => File::Regression,
+            Self::Classification => File::Classification,
         }
     }
 }

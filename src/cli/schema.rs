@@ -6,17 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Program, events, out};
-use crate::card::twin;
+use super::{Program, out};
 use crate::error::{Error, Result, shorten};
 use crate::recipe::compose::compose;
 use crate::recipe::schema::{File, text};
 use crate::value::{Value, suggest};
-
-/// The form of the JSON twins of cards.
-const CARD: &str = "card";
-/// The lines of `recipe run --json`, which are no file.
-const EVENTS: &str = "events";
 
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
@@ -29,18 +23,12 @@ pub struct SchemaArgs {
 }
 
 pub fn schema(program: &Program, args: &SchemaArgs) -> Result<ExitCode> {
-    let names: Vec<&str> = File::ALL.map(File::name).into_iter().chain([CARD, EVENTS]).collect();
-    if args.file.as_deref() == Some(EVENTS) {
-        return write(program, args, &events::schema());
-    }
     let file = if let Some(name) = &args.file {
-        if name == CARD {
-            return write(program, args, &format!("{:#}\n", twin::schema()));
-        }
-        File::of_name(name).ok_or_else(|| Error::usage(format!("no schema is called `{}`", shorten(name))).hint(suggest(name, &names)))?
+        let unknown = || Error::usage(format!("no schema is called `{}`", shorten(name))).hint(suggest(name, &File::ALL.map(File::name)));
+        File::of_name(name).ok_or_else(unknown)?
     } else {
         let template = compose(&program.selection(&[])).ok().and_then(|composed| composed.document.value.get("recipe").and_then(Value::text));
-        template.as_deref().and_then(File::of_name).filter(|file| *file != File::Profile).ok_or_else(|| {
+        template.as_deref().and_then(File::of_template).ok_or_else(|| {
             let said: Vec<String> = File::ALL.map(File::name).iter().map(|name| format!("`recipe schema {name}`")).collect();
             Error::usage("no recipe here says which template is meant").hint(format!("say it: {}", said.join(", ")))
         })?
@@ -60,4 +48,30 @@ fn write(program: &Program, args: &SchemaArgs, text: &str) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::card::twin;
+    use crate::cli::events;
+    use crate::recipe::schema::made;
+
+    #[test]
+    fn the_published_schemas_are_those_of_the_types() {
+        for file in File::ALL {
+            let made = match file {
+                File::Card => twin::schema(),
+                File::Events => events::schema(),
+                _ => made::of(file),
+            };
+            let (made, place) = (format!("{made:#}\n"), Path::new(env!("CARGO_MANIFEST_DIR")).join(file.path()));
+            if std::env::var_os("RECIPE_BLESS").is_some() {
+                fs::write(&place, &made).unwrap();
+            }
+            assert!(fs::read_to_string(&place).unwrap_or_default() == made, "{} is out of date: RECIPE_BLESS=1 writes it anew", file.path());
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! What an estimator is: configuration that fits a [`TrainingSet`] and becomes a [`Predict`].
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
+#[cfg(test)]
+use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -299,6 +301,7 @@ pub struct EstimatorEntry {
     /// Reads `estimator_params`.
     pub parse: fn(&Value) -> Result<Box<dyn UnfittedEstimator>, Vec<Fault>>,
     /// What an editor is told of the parameters.
+    #[cfg(test)]
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads a fitted state back.
     pub load: fn(serde_json::Value) -> Result<Box<dyn FittedEstimator>>,
@@ -319,6 +322,7 @@ impl EstimatorEntry {
                 estimator.check()?;
                 Ok(Box::new(Unfitted(estimator)))
             },
+            #[cfg(test)]
             schema: E::json_schema,
             load: |saved| {
                 let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", E::NAME)))?;

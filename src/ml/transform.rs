@@ -5,7 +5,9 @@
 //! becomes of the training rows themselves may differ from what is applied to all other rows: see
 //! [`Transformer::fit_training`]. Where a row gets values of other rows, the whole table is looked at first: see [`AcrossRows`].
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
+#[cfg(test)]
+use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -255,6 +257,7 @@ pub struct TransformerEntry {
     /// Reads the configuration under the transform's name.
     pub parse: fn(&Value) -> Result<Box<dyn UnfittedTransform>, Vec<Fault>>,
     /// What an editor is told of the parameters.
+    #[cfg(test)]
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads a fitted state back.
     pub load: fn(serde_json::Value) -> Result<Box<dyn FittedTransform>>,
@@ -275,6 +278,7 @@ impl TransformerEntry {
                 transformer.check()?;
                 Ok(Box::new(Unfitted(transformer)))
             },
+            #[cfg(test)]
             schema: T::json_schema,
             load: |saved| {
                 let fitted = serde_json::from_value(saved).map_err(|error| Error::model(format!("fitted `{}` is damaged: {error}", T::NAME)))?;

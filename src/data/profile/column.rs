@@ -15,6 +15,10 @@ use crate::error::Result;
 
 /// Most frequent values that a card shows.
 const TOP: usize = 10;
+/// Among many different texts, one row in so many is looked at for the most frequent ones.
+const TEXTS_LOOKED_AT: u64 = 16;
+/// Among many different numbers or dates, of which few are ever frequent.
+const NUMBERS_LOOKED_AT: u64 = 64;
 
 pub(super) struct Gatherer {
     name: String,
@@ -40,7 +44,7 @@ impl Gatherer {
             role,
             missing: 0,
             infinite: 0,
-            counter: Counter::new(distinct),
+            counter: Counter::new(distinct, if kind == Kind::Text { TEXTS_LOOKED_AT } else { NUMBERS_LOOKED_AT }),
             numbers: kind.is_number().then(Numbers::default),
             strings: (kind == Kind::Text).then(Strings::default),
             ordinals: None,
@@ -69,11 +73,15 @@ impl Gatherer {
             }
         }
         if let Some(numbers) = &mut self.numbers {
-            self.scratch.clear();
-            self.infinite += finite_numbers(&view, &mut self.scratch);
-            numbers.add(&self.scratch);
-            let joining = turn.rows.iter().map(|row| view.number(*row).filter(|number| number.is_finite()).unwrap_or(f64::NAN));
-            numbers.follow(turn.keep.as_deref(), joining);
+            let (finite, infinite) = finite_numbers(&view, &mut self.scratch);
+            self.infinite += infinite;
+            numbers.add(finite);
+            if finite.len() == view.rows {
+                numbers.follow(turn.keep.as_deref(), turn.rows.iter().map(|row| finite[*row]));
+            } else {
+                let joining = turn.rows.iter().map(|row| view.number(*row).filter(|number| number.is_finite()).unwrap_or(f64::NAN));
+                numbers.follow(turn.keep.as_deref(), joining);
+            }
         } else if let Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) = view.values {
             let present = || values.iter().enumerate().filter(|(row, _)| view.is_present(*row)).map(|(_, value)| *value);
             if let (Some(least), Some(most)) = (present().min(), present().max()) {
@@ -161,19 +169,27 @@ impl Gatherer {
     }
 }
 
-/// Appends the finite numbers of a column in order; returns how many are infinite.
-fn finite_numbers(view: &View, out: &mut Vec<f64>) -> u64 {
+/// The finite numbers of a column in order, and how many are infinite; `scratch` holds them where they do not lie side by side already.
+fn finite_numbers<'a>(view: &View<'a>, scratch: &'a mut Vec<f64>) -> (&'a [f64], u64) {
+    if let (Values::Float(values), None) = (view.values, view.valid)
+        && all_finite(values)
+    {
+        return (values, 0);
+    }
+    scratch.clear();
     match (view.values, view.valid) {
-        (Values::Integer(values), None) => out.extend(values.iter().map(|value| *value as f64)),
-        (Values::Unsigned(values), None) => out.extend(values.iter().map(|value| *value as f64)),
-        (Values::Float(values), None) => out.extend(values.iter().filter(|value| value.is_finite())),
-        _ => out.extend((0..view.rows).filter_map(|row| view.number(row)).filter(|number| number.is_finite())),
+        (Values::Integer(values), None) => scratch.extend(values.iter().map(|value| *value as f64)),
+        (Values::Unsigned(values), None) => scratch.extend(values.iter().map(|value| *value as f64)),
+        _ => scratch.extend((0..view.rows).filter_map(|row| view.number(row)).filter(|number| number.is_finite())),
     }
-    match view.values {
-        Values::Float(values) => {
-            let infinite = |row: usize| view.valid.is_none_or(|valid| valid[row]);
-            values.iter().enumerate().filter(|(row, value)| value.is_infinite() && infinite(*row)).count() as u64
-        }
+    let infinite = match view.values {
+        Values::Float(values) => values.iter().enumerate().filter(|(row, value)| value.is_infinite() && view.is_present(*row)).count(),
         _ => 0,
-    }
+    };
+    (scratch, infinite as u64)
+}
+
+/// Without a branch a value, so that several are looked at at once.
+fn all_finite(values: &[f64]) -> bool {
+    values.iter().fold(true, |all, value| all & value.is_finite())
 }

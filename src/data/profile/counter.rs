@@ -9,8 +9,6 @@ use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
 pub(super) const SAMPLED: usize = 1 << 14;
 /// Candidates for the most frequent values held then.
 const CANDIDATES: usize = 1024;
-/// Then one row in so many, chosen by a hash of its number, is looked at for them.
-const ONE_IN: u64 = 16;
 /// Characters kept of a value.
 const KEPT: usize = 200;
 
@@ -66,14 +64,17 @@ type Counts = ByHash<(u64, Seen)>;
 
 pub(super) struct Counter {
     limit: usize,
+    /// Where counting is not exact, one row in so many, chosen by a hash of its number, is looked at for the most frequent values.
+    one_in: u64,
     counts: Counts,
     /// Set once there were more than `limit` distinct values; `counts` then holds candidates.
     sampler: Option<Sampler>,
 }
 
 impl Counter {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, counts: Counts::default(), sampler: None }
+    /// Exact for at most `limit` distinct values; then it looks at one row in `one_in`.
+    pub(super) fn new(limit: usize, one_in: u64) -> Self {
+        Self { limit, one_in, counts: Counts::default(), sampler: None }
     }
 
     pub(super) fn is_exact(&self) -> bool {
@@ -107,8 +108,8 @@ impl Counter {
                 sampler.add(*hash, 1);
             }
             let rows = hashes.iter().zip(keys).enumerate().skip(exact);
-            for (row, (hash, _)) in rows.filter(|(_, (hash, key))| *key % ONE_IN == 0 && **hash != MISSING) {
-                self.counts.entry(*hash).or_insert_with(|| (0, Seen::of(view, row))).0 += ONE_IN;
+            for (row, (hash, _)) in rows.filter(|(_, (hash, key))| *key % self.one_in == 0 && **hash != MISSING) {
+                self.counts.entry(*hash).or_insert_with(|| (0, Seen::of(view, row))).0 += self.one_in;
                 if self.counts.len() > 2 * CANDIDATES {
                     prune(&mut self.counts);
                 }
@@ -124,10 +125,10 @@ impl Counter {
         }
         self.sampler = Some(sampler);
         let mut order: Vec<(Reverse<u64>, u64)> = self.counts.iter().map(|(hash, (count, _))| (Reverse(*count), *hash)).collect();
-        order.sort_unstable();
-        for (_, hash) in order.iter().skip(CANDIDATES) {
-            self.counts.remove(hash);
+        if order.len() > CANDIDATES {
+            order.select_nth_unstable(CANDIDATES);
         }
+        self.counts = order.iter().take(CANDIDATES).filter_map(|(_, hash)| self.counts.remove_entry(hash)).collect();
     }
 
     /// Distinct values.
@@ -154,8 +155,7 @@ impl Counter {
 /// Takes the count of the (`CANDIDATES` + 1)th from all, and those out that have none left (Misra and Gries 1982).
 fn prune(counts: &mut Counts) {
     let mut order: Vec<u64> = counts.values().map(|(count, _)| *count).collect();
-    order.sort_unstable_by_key(|count| Reverse(*count));
-    let least = order.get(CANDIDATES).copied().unwrap_or(0);
+    let least = if order.len() > CANDIDATES { *order.select_nth_unstable_by_key(CANDIDATES, |count| Reverse(*count)).1 } else { 0 };
     counts.retain(|_, (count, _)| {
         *count = count.saturating_sub(least);
         *count > 0

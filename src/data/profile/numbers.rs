@@ -4,6 +4,8 @@
 //! offsets do no harm. The histogram has bins of a power-of-two width that doubles when the range outgrows it: every count
 //! is a real count, and the result depends on the values alone.
 
+use std::collections::BTreeSet;
+
 use crate::card::{Counts, Histogram};
 
 /// Bins of a histogram, at most.
@@ -23,9 +25,13 @@ pub(super) struct Moments {
 impl Moments {
     fn of(values: &[f64]) -> Self {
         let n = values.len() as f64;
-        let mean = sum(values, |value| value) / n;
-        let square = |value: f64| (value - mean) * (value - mean);
-        Self { n, mean, second: sum(values, square), third: sum(values, |value| square(value) * (value - mean)) }
+        let [sum] = sums(values, |value| [value]);
+        let mean = sum / n;
+        let [second, third] = sums(values, |value| {
+            let off = value - mean;
+            [off * off, off * off * off]
+        });
+        Self { n, mean, second, third }
     }
 
     fn merge(self, other: Self) -> Self {
@@ -61,16 +67,25 @@ fn range(values: &[f64], first: f64) -> (f64, f64) {
     (values().fold(first, f64::min), values().fold(first, f64::max))
 }
 
-/// A sum over eight lanes: the same at any thread count, and quick.
-fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+/// Sums of several terms a value, over eight lanes: the same at any thread count, and quick.
+fn sums<const N: usize>(values: &[f64], terms: impl Fn(f64) -> [f64; N]) -> [f64; N] {
     let (chunks, rest) = values.as_chunks::<8>();
-    let mut lanes = [0.0; 8];
+    let mut lanes = [[0.0; 8]; N];
     for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f(*value);
+        for (lane, value) in chunk.iter().enumerate() {
+            let terms = terms(*value);
+            for (sums, term) in lanes.iter_mut().zip(terms) {
+                sums[lane] += term;
+            }
         }
     }
-    lanes.iter().sum::<f64>() + rest.iter().map(|value| f(*value)).sum::<f64>()
+    let mut sums = lanes.map(|lanes| lanes.iter().sum::<f64>());
+    for value in rest {
+        for (sum, term) in sums.iter_mut().zip(terms(*value)) {
+            *sum += term;
+        }
+    }
+    sums
 }
 
 /// All that is gathered of the finite numbers of a column.
@@ -132,8 +147,10 @@ impl Numbers {
         let (least, most) = self.range?;
         let mut values = std::mem::take(&mut self.sample);
         values.retain(|value| !value.is_nan());
-        values.sort_unstable_by(f64::total_cmp);
-        let mut percentiles: Vec<f64> = (0..=100).map(|percent| quantile(&values, f64::from(percent) / 100.0).unwrap_or(least)).collect();
+        let shares: Vec<f64> = (0..=100).map(|percent| f64::from(percent) / 100.0).collect();
+        let places: BTreeSet<usize> = shares.iter().filter_map(|share| neighbours(values.len(), *share)).flat_map(|(below, above)| [below, above]).collect();
+        order_at(&mut values, &Vec::from_iter(places), 0);
+        let mut percentiles: Vec<f64> = shares.iter().map(|share| quantile(&values, *share).unwrap_or(least)).collect();
         if let [first, .., last] = percentiles.as_mut_slice() {
             (*first, *last) = (least, most);
         }
@@ -152,13 +169,26 @@ impl Numbers {
     }
 }
 
-/// The quantile of sorted numbers, interpolated linearly.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let place = share * (sorted.len().checked_sub(1)? as f64);
-    let below = sorted.get(place.floor() as usize)?;
-    let above = sorted.get(place.ceil() as usize)?;
+/// The places that a quantile of `len` sorted numbers lies between.
+fn neighbours(len: usize, share: f64) -> Option<(usize, usize)> {
+    let place = share * (len.checked_sub(1)? as f64);
+    Some((place.floor() as usize, place.ceil() as usize))
+}
+
+/// Puts the numbers at `places` (ascending, counted from `first` on) where sorting would put them.
+fn order_at(values: &mut [f64], places: &[usize], first: usize) {
+    let Some(place) = places.get(places.len() / 2) else { return };
+    let (before, _, after) = values.select_nth_unstable_by(place - first, f64::total_cmp);
+    order_at(before, &places[..places.partition_point(|other| other < place)], first);
+    order_at(after, &places[places.partition_point(|other| other <= place)..], place + 1);
+}
+
+/// The quantile, interpolated linearly, of numbers that lie where sorting would put them at its [`neighbours`].
+fn quantile(ordered: &[f64], share: f64) -> Option<f64> {
+    let (below, above) = neighbours(ordered.len(), share)?;
+    let (below, above) = (ordered.get(below)?, ordered.get(above)?);
     // Not below + (above − below)·t: that difference may overflow.
-    let t = place.fract();
+    let t = (share * (ordered.len() - 1) as f64).fract();
     Some(if below == above { *below } else { below * (1.0 - t) + above * t })
 }
 
@@ -278,6 +308,20 @@ mod tests {
         for (bin, pair) in histogram.edges.windows(2).enumerate() {
             let count = values.iter().filter(|value| **value >= pair[0] && **value < pair[1]).count() as u64;
             assert_eq!(histogram.series[0].counts[bin], count);
+        }
+    }
+
+    #[test]
+    fn percentiles_are_those_of_sorted_numbers() {
+        for n in [1, 2, 3, 50, 1_000, 5_003] {
+            let values: Vec<f64> = (0..n).map(|i| f64::from(i * 7919 % 613) - 100.0).collect();
+            let mut numbers = Numbers::default();
+            numbers.add(&values);
+            numbers.follow(None, values.iter().copied());
+            let mut sorted = values;
+            sorted.sort_unstable_by(f64::total_cmp);
+            let expected: Vec<f64> = (0..=100).map(|percent| quantile(&sorted, f64::from(percent) / 100.0).unwrap()).collect();
+            assert_eq!(numbers.percentiles().unwrap(), expected, "{n}");
         }
     }
 

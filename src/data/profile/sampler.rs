@@ -35,25 +35,33 @@ pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Plain>>;
 pub(super) struct Sampler {
     limit: usize,
     zeros: u32,
+    /// The greatest hash that begins with that many zeros.
+    greatest: u64,
     seen: ByHash<u32>,
 }
 
 impl Sampler {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, zeros: 0, seen: ByHash::default() }
+        Self { limit, zeros: 0, greatest: u64::MAX, seen: ByHash::default() }
     }
 
     #[inline]
     pub(super) fn add(&mut self, hash: u64, times: u32) {
-        if hash.leading_zeros() < self.zeros {
-            return;
+        if hash <= self.greatest {
+            self.hold(hash, times);
         }
+    }
+
+    /// Most hashes of a large table never come here.
+    #[inline(never)]
+    fn hold(&mut self, hash: u64, times: u32) {
         let count = self.seen.entry(hash).or_default();
         *count = count.saturating_add(times);
         while self.seen.len() > self.limit {
             self.zeros += 1;
-            let zeros = self.zeros;
-            self.seen.retain(|hash, _| hash.leading_zeros() >= zeros);
+            self.greatest >>= 1;
+            let greatest = self.greatest;
+            self.seen.retain(|hash, _| *hash <= greatest);
         }
     }
 

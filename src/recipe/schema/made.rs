@@ -1,7 +1,6 @@
-//! The JSON Schema of recipe.yaml and of profiles, for editors: completion, descriptions, wrong keys while typing.
+//! The schemas of recipe.yaml and of profiles, made from the types that read them.
 //!
-//! It comes from the types that read the configuration, so it cannot know other keys than they do. It describes
-//! one file as it is written, and a file may be one of several that are merged and may refer to values that
+//! A schema describes one file as it is written, and a file may be one of several that are merged and may refer to values that
 //! are elsewhere. So outside of lists no key is required (but `recipe` and `target_col` where a recipe names no
 //! `defaults`), and a reference may stand wherever a value may. It refuses what no other file can make right;
 //! `recipe validate` has the last word.
@@ -12,9 +11,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
 
-use super::TEMPLATES;
-use super::parameters::Parameter;
-use super::sections::{EvaluateSection, PredictSection, RegisterSection, Root, TrainSection};
+use super::File;
 use crate::data::source::SourceConfig;
 use crate::data::sql::{Query, TableOutput};
 use crate::data::{Contract, DataTest, SplitConfig};
@@ -23,104 +20,16 @@ use crate::ml::metric::{self, METRICS};
 use crate::ml::target::TargetTransform;
 use crate::ml::transformers::TRANSFORMERS;
 use crate::ml::{EstimatorEntry, Task};
+use crate::recipe::TEMPLATES;
+use crate::recipe::parameters::Parameter;
+use crate::recipe::sections::{EvaluateSection, PredictSection, RegisterSection, Root, TrainSection};
 use crate::steps::evaluate::CustomMetric;
 use crate::steps::predict::FileOutput;
 use crate::value::Value;
 
-/// The kind of file that a schema describes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum File {
-    /// A recipe.yaml of one of [`TEMPLATES`].
-    Recipe(&'static str),
-    /// A profile, over recipes of any template.
-    Profile,
-}
-
-impl File {
-    /// Every kind there is.
-    pub const ALL: [Self; 3] = [Self::Recipe(TEMPLATES[0]), Self::Recipe(TEMPLATES[1]), Self::Profile];
-
-    /// The kind of a name: a template, also without its `/v1`, or `profile`.
-    #[must_use]
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|file| file.name() == name || file.name().strip_suffix("/v1") == Some(name))
-    }
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Recipe(template) => template,
-            Self::Profile => "profile",
-        }
-    }
-
-    /// Where a project keeps it for its editors: `schemas/regression-v1.json`.
-    #[must_use]
-    pub fn path(self) -> String {
-        format!("schemas/{}.json", self.name().replace('/', "-"))
-    }
-
-    fn is_regression(self) -> bool {
-        self == Self::Recipe("regression/v1")
-    }
-
-    fn is_classification(self) -> bool {
-        self == Self::Recipe("classification/v1")
-    }
-
-    /// Can an estimator stand in it?
-    fn takes(self, estimator: &EstimatorEntry) -> bool {
-        match self {
-            Self::Profile => true,
-            Self::Recipe(_) if self.is_regression() => (estimator.supports)(&Task::Regression),
-            Self::Recipe(_) => [2, 3].into_iter().any(|classes| (estimator.supports)(&Task::of_classes(classes))),
-        }
-    }
-}
-
-/// The schema (draft 2020-12) of a kind of file, as text.
+/// The schema (draft 2020-12) of a template's recipe.yaml, or of profiles.
 #[must_use]
-pub fn text(file: File) -> String {
-    format!("{:#}\n", schema(file))
-}
-
-/// Every key that a kind of file may set to a value, with what it means, in the schema's order. What lists hold has none.
-#[must_use]
-pub fn keys(file: File) -> Vec<(String, String)> {
-    /// `above`: definitions that the place lies in, so that one which holds itself ends.
-    fn walk<'a>(root: &'a Json, part: &'a Json, path: &str, help: &'a str, above: &mut Vec<&'a str>, found: &mut Vec<(String, String)>) {
-        const DEFINITIONS: &str = "#/$defs/";
-        let name = |part: &'a Json| part["$ref"].as_str().and_then(|reference| reference.strip_prefix(DEFINITIONS));
-        let has_keys = |part: &Json| part["properties"].as_object().is_some_and(|properties| !properties.is_empty());
-        let help = part["description"].as_str().unwrap_or(help);
-        if let Some(name) = name(part) {
-            if !above.contains(&name) {
-                above.push(name);
-                walk(root, &root["$defs"][name], path, help, above, found);
-                above.pop();
-            }
-            return;
-        }
-        let mut variants = ["anyOf", "oneOf"].iter().filter_map(|word| part[*word].as_array()).flatten();
-        if has_keys(part) {
-            for (key, value) in part["properties"].as_object().into_iter().flatten() {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                walk(root, value, &path, "", above, found);
-            }
-        } else if let Some(map) = variants.find(|variant| has_keys(name(variant).map_or(variant, |name| &root["$defs"][name]))) {
-            walk(root, map, path, help, above, found);
-        } else {
-            found.push((path.to_owned(), help.to_owned()));
-        }
-    }
-    let (root, mut found) = (schema(file), Vec::new());
-    walk(&root, &root, "", "", &mut Vec::new(), &mut found);
-    found
-}
-
-/// The schema (draft 2020-12) of a kind of file.
-#[must_use]
-pub fn schema(file: File) -> Json {
+pub fn of(file: File) -> Json {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut root = root(file, &mut generator);
     let mut definitions = named(&mut generator, file);
@@ -128,7 +37,7 @@ pub fn schema(file: File) -> Json {
     if let Some(metric) = definitions.get_mut("Criterion").and_then(|criterion| criterion.pointer_mut("/properties/metric")) {
         suggest_metrics(metric, file);
     }
-    let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| file.takes(entry)).collect();
+    let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| takes(file, entry)).collect();
     let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
     if let Some(names) = definitions.get_mut("AutomlSection").and_then(|automl| automl.pointer_mut("/properties/candidates")) {
         names["items"] = json!({"enum": all});
@@ -154,7 +63,7 @@ pub fn schema(file: File) -> Json {
     }
 
     definitions.insert("reference".to_owned(), json!({"description": "Filled in when the recipe is read.", "type": "string", "pattern": REFERENCE}));
-    if let File::Recipe(_) = file {
+    if file != File::Profile {
         // With `defaults` these may stand in another file.
         root["if"] = json!({"not": {"required": ["defaults"]}});
         root["then"] = json!({"required": ["recipe", "target_col"]});
@@ -162,6 +71,15 @@ pub fn schema(file: File) -> Json {
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["$defs"] = Json::Object(definitions);
     root
+}
+
+/// Can an estimator stand in it?
+fn takes(file: File, estimator: &EstimatorEntry) -> bool {
+    match file {
+        File::Regression => (estimator.supports)(&Task::Regression),
+        File::Classification => [2, 3].into_iter().any(|classes| (estimator.supports)(&Task::of_classes(classes))),
+        _ => true,
+    }
 }
 
 /// What a text holds that stands for another value: `${name}` or `{{NAME}}`.
@@ -176,8 +94,8 @@ fn root(file: File, generator: &mut SchemaGenerator) -> Json {
     }
     root["title"] = json!(format!("recipe: {}", file.name()));
     root["description"] = match file {
-        File::Recipe(_) => json!("A recipe: what is predicted, from which data, through which steps."),
         File::Profile => json!("A profile: what an environment sets over recipe.yaml. UPPER_CASE keys are variables."),
+        _ => json!("A recipe: what is predicted, from which data, through which steps."),
     };
     let names = json!({"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}]});
     let option = json!({
@@ -197,25 +115,22 @@ fn root(file: File, generator: &mut SchemaGenerator) -> Json {
     });
     properties["steps"] = steps(file, generator);
     suggest_metrics(&mut properties["primary_metric"], file);
-    match file {
-        File::Recipe(template) => {
-            properties["recipe"] = json!({"description": "The template.", "const": template});
-            properties["defaults"] = json!({
-                "description": "Files that this one is laid over, in order; `_self_` is this one's own place.",
-                "type": ["array", "null"],
-                "items": {"anyOf": [{"type": "string"}, option]},
-            });
-        }
-        File::Profile => {
-            properties["recipe"] = json!({"description": "The template.", "enum": TEMPLATES});
-            properties["extends"] = json!({"description": "Profiles that this one goes over.", "anyOf": names["anyOf"]});
-            properties["default_recipe"] = json!({"description": "The recipe that is meant where `-r` does not say.", "type": "string"});
-            properties["defaults"] =
-                json!({"description": "Options that are chosen for groups.", "type": ["array", "null"], "items": {"anyOf": [{"const": "_self_"}, option]}});
-            root["patternProperties"] = json!({"^[A-Z0-9_]*[A-Z][A-Z0-9_]*$": {"description": "A variable, for `{{NAME}}` in recipe.yaml."}});
-        }
+    if file == File::Profile {
+        properties["recipe"] = json!({"description": "The template.", "enum": TEMPLATES});
+        properties["extends"] = json!({"description": "Profiles that this one goes over.", "anyOf": names["anyOf"]});
+        properties["default_recipe"] = json!({"description": "The recipe that is meant where `-r` does not say.", "type": "string"});
+        properties["defaults"] =
+            json!({"description": "Options that are chosen for groups.", "type": ["array", "null"], "items": {"anyOf": [{"const": "_self_"}, option]}});
+        root["patternProperties"] = json!({"^[A-Z0-9_]*[A-Z][A-Z0-9_]*$": {"description": "A variable, for `{{NAME}}` in recipe.yaml."}});
+    } else {
+        properties["recipe"] = json!({"description": "The template.", "const": file.name()});
+        properties["defaults"] = json!({
+            "description": "Files that this one is laid over, in order; `_self_` is this one's own place.",
+            "type": ["array", "null"],
+            "items": {"anyOf": [{"type": "string"}, option]},
+        });
     }
-    if file.is_regression()
+    if file == File::Regression
         && let Some(properties) = root["properties"].as_object_mut()
     {
         properties.remove("positive_class");
@@ -234,7 +149,7 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
     ingest["properties"]["skip_data_profiling"] = skip.clone();
 
     let mut train = TrainSection::json_schema(generator).to_value();
-    let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| file.takes(entry)).collect();
+    let estimators: Vec<&EstimatorEntry> = ESTIMATORS.iter().filter(|entry| takes(file, entry)).collect();
     let all: Vec<&str> = estimators.iter().flat_map(|entry| names(entry.name, entry.aliases)).collect();
     let several = ["automl", "automl/flaml", "compare"];
     train["properties"]["using"] = json!({
@@ -248,8 +163,12 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
         "then": {"properties": {"estimator_params": {"anyOf": estimators.iter().map(|entry| definition(entry)).collect::<Vec<_>>()}}},
     });
     train["allOf"] = chosen(&estimators).chain([unknown]).collect();
-    if let (Some(properties), File::Recipe(_)) = (train["properties"].as_object_mut(), file) {
-        let others: &[&str] = if file.is_regression() { &["class_weight", "calibrate_proba", "decision_threshold"] } else { &["conformal"] };
+    if let Some(properties) = train["properties"].as_object_mut() {
+        let others: &[&str] = match file {
+            File::Regression => &["class_weight", "calibrate_proba", "decision_threshold"],
+            File::Classification => &["conformal"],
+            _ => &[],
+        };
         properties.retain(|key, _| !others.contains(&key.as_str()));
     }
     let mut chain = json!({
@@ -257,7 +176,7 @@ fn steps(file: File, generator: &mut SchemaGenerator) -> Json {
         "properties": {"using": {"enum": ["auto", "identity", "chain", null]}, "steps": {"$ref": "#/$defs/chain"}, "skip_data_profiling": skip},
         "additionalProperties": false,
     });
-    if !file.is_classification() {
+    if file != File::Classification {
         let mut target = TargetTransform::json_schema(generator).to_value();
         if let Some(alternatives) = target["oneOf"].as_array_mut() {
             alternatives.extend([json!({"enum": TargetTransform::NAMES}), json!({"type": "null"})]);
@@ -335,7 +254,7 @@ fn chosen<'a>(estimators: &'a [&'static EstimatorEntry]) -> impl Iterator<Item =
 /// What is chosen by name: each estimator's and transform's parameters, and the chain.
 fn named(generator: &mut SchemaGenerator, file: File) -> Map<String, Json> {
     let mut definitions = Map::new();
-    for entry in ESTIMATORS.iter().filter(|entry| file.takes(entry)) {
+    for entry in ESTIMATORS.iter().filter(|entry| takes(file, entry)) {
         let parameters = documented((entry.schema)(generator), entry.doc, true);
         definitions.insert(format!("estimator.{}", entry.name), parameters);
     }
@@ -393,7 +312,7 @@ fn documented(schema: Schema, doc: &str, or_nothing: bool) -> Json {
 
 /// Names the metrics that are built in; any other name may be a custom one.
 fn suggest_metrics(schema: &mut Json, file: File) {
-    let fits = |kind: metric::Kind| file == File::Profile || (kind == metric::Kind::Regression) == file.is_regression();
+    let fits = |kind: metric::Kind| file == File::Profile || (kind == metric::Kind::Regression) == (file == File::Regression);
     let names: Vec<&str> = METRICS.iter().filter(|metric| fits(metric.kind)).map(|metric| metric.name).collect();
     let any = schema["type"].take();
     *schema = json!({"description": "A metric: built in, or one of `custom_metrics`.", "anyOf": [{"enum": names}, {"type": any}]});
