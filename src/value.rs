@@ -5,6 +5,8 @@
 //! fault with its path, not only the first. Where a path stands in a file is the business of
 //! `recipe/document.rs`.
 
+mod map;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,9 +15,10 @@ use serde::de::{self, Deserialize, DeserializeOwned, IntoDeserializer, MapAccess
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::error::{nearest, shorten};
+pub use map::Map;
 
 /// A tree of configuration. Maps are sorted: the order of keys never means anything.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Value {
     #[default]
     Null,
@@ -24,7 +27,7 @@ pub enum Value {
     Number(String),
     String(String),
     List(Vec<Value>),
-    Map(BTreeMap<String, Value>),
+    Map(Map),
 }
 
 /// A key in a map or an index in a list, from the root down.
@@ -51,7 +54,7 @@ impl Value {
     /// An empty map.
     #[must_use]
     pub fn empty() -> Self {
-        Self::Map(BTreeMap::new())
+        Self::Map(Map::default())
     }
 
     /// What a plain YAML scalar means: null, boolean (`true`/`false` only), number or string.
@@ -252,7 +255,7 @@ impl<'de> Deserialize<'de> for Value {
                 while let Some((key, value)) = entries.next_entry()? {
                     map.insert(key, value);
                 }
-                Ok(Value::Map(map))
+                Ok(Value::Map(map.into()))
             }
         }
         deserializer.deserialize_any(Any)

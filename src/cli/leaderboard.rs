@@ -18,7 +18,7 @@ use crate::recipe::explain::one_line;
 use crate::run::{Measured, Session, measure};
 use crate::store::Access;
 use crate::tracking::{Contender, Look, Tracker, VersionRow};
-use crate::value::{Path, Value, display_path};
+use crate::value::{Map, Path, Value, display_path};
 
 #[derive(Debug, Args)]
 pub struct LeaderboardArgs {
@@ -174,18 +174,16 @@ fn parameters(tracker: &Tracker, lines: &mut [Line]) -> Result<Vec<Path>> {
 
 /// The part of a configuration that makes the model, with the estimator's defaults filled in.
 fn compared(whole: &Value, params: &BTreeMap<String, String>) -> Value {
-    let mut kept: BTreeMap<String, Value> =
-        ["seed", "target_col", "roles"].iter().filter_map(|key| whole.get(key).map(|value| ((*key).to_owned(), value.clone()))).collect();
-    let mut steps: BTreeMap<String, Value> = ["ingest", "split", "transform", "train"]
+    let mut kept: Map = ["seed", "target_col", "roles"].iter().filter_map(|key| whole.get(key).map(|value| ((*key).to_owned(), value.clone()))).collect();
+    let mut steps: Map = ["ingest", "split", "transform", "train"]
         .iter()
         .filter_map(|step| whole.get("steps").and_then(|steps| steps.get(step)).map(|value| ((*step).to_owned(), value.clone())))
         .collect();
-    let mut own: BTreeMap<String, Value> =
-        params.iter().filter_map(|(name, value)| Some((name.strip_prefix("train.")?.to_owned(), Value::plain_scalar(value)))).collect();
+    let mut own: Map = params.iter().filter_map(|(name, value)| Some((name.strip_prefix("train.")?.to_owned(), Value::plain_scalar(value)))).collect();
     if let Some(using) = own.remove("using") {
         let mut train = match steps.remove("train") {
             Some(Value::Map(map)) => map,
-            _ => BTreeMap::new(),
+            _ => Map::default(),
         };
         train.insert("using".to_owned(), using);
         train.insert("estimator_params".to_owned(), Value::Map(own));
@@ -206,7 +204,7 @@ fn differ(values: &[Option<&Value>], path: &mut Path, found: &mut Vec<(Path, Vec
         differ(values, path, found);
         path.pop();
     };
-    let maps: Vec<Option<&BTreeMap<String, Value>>> = values.iter().map(|value| if let Some(Value::Map(map)) = value { Some(map) } else { None }).collect();
+    let maps: Vec<Option<&Map>> = values.iter().map(|value| if let Some(Value::Map(map)) = value { Some(map) } else { None }).collect();
     let lists: Vec<&Vec<Value>> = values.iter().filter_map(|value| if let Some(Value::List(list)) = value { Some(list) } else { None }).collect();
     if values.iter().zip(&maps).all(|(value, map)| map.is_some() || matches!(value, None | Some(Value::Null))) {
         let keys: BTreeSet<&String> = maps.iter().flatten().flat_map(|map| map.keys()).collect();

@@ -1,7 +1,5 @@
 //! A recipe with what train found in the place of the search: the same model without searching again.
 
-use std::collections::BTreeMap;
-
 use super::document::Document;
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -34,7 +32,7 @@ pub fn plain(document: &Document, run: &serde_json::Value) -> Result<String> {
         let target = steps.get_mut("transform").and_then(|transform| transform.take("target"));
         let transform = match target {
             None => transforms,
-            Some(target) => Value::Map(BTreeMap::from([("steps".to_owned(), transforms), ("target".to_owned(), target)])),
+            Some(target) => Value::Map([("steps".to_owned(), transforms), ("target".to_owned(), target)].into()),
         };
         steps.insert("transform".to_owned(), transform);
     }

@@ -62,7 +62,7 @@ pub fn interpolate(document: &Document, world: &World<'_>) -> Result<Document> {
     let resolver = Resolver { root: &document.value, world, count: Cell::new(0), known: RefCell::default() };
     let (mut problems, mut consequences) = (Vec::new(), Vec::new());
     let mut value = document.value.clone();
-    resolver.walk(&mut value, &mut Vec::new(), &mut |path, mut fault| {
+    resolver.walk(&mut value, &mut Vec::new(), &mut Vec::new(), &mut |path, mut fault| {
         // What is wrong where a reference leads is told there, once.
         let list = if std::mem::take(&mut fault.path).is_empty() { &mut problems } else { &mut consequences };
         list.push(document.problem(path, fault));
@@ -101,23 +101,28 @@ struct Resolver<'a> {
 type Stack = Vec<String>;
 
 impl Resolver<'_> {
-    fn walk(&self, value: &mut Value, path: &mut Path, fail: &mut dyn FnMut(&[String], Fault)) {
+    /// Resolves every reference in a tree that stands at `path`. Maps without references stay shared with whoever has them too.
+    fn walk(&self, value: &mut Value, path: &mut Path, stack: &mut Stack, fail: &mut dyn FnMut(&[String], Fault)) {
         match value {
-            Value::String(text) if text.contains("${") => match self.resolve(text, path, &mut Vec::new()) {
-                Ok(resolved) => *value = resolved,
-                Err(fault) => fail(path, fault),
-            },
+            Value::String(text) if text.contains("${") => {
+                let depth = stack.len();
+                match self.resolve(text, path, stack) {
+                    Ok(resolved) => *value = resolved,
+                    Err(fault) => fail(path, fault),
+                }
+                stack.truncate(depth);
+            }
             Value::List(items) => {
                 for (i, item) in items.iter_mut().enumerate() {
                     path.push(i.to_string());
-                    self.walk(item, path, fail);
+                    self.walk(item, path, stack, fail);
                     path.pop();
                 }
             }
-            Value::Map(map) => {
+            Value::Map(map) if map.values().any(refers) => {
                 for (key, item) in map.iter_mut() {
                     path.push(key.clone());
-                    self.walk(item, path, fail);
+                    self.walk(item, path, stack, fail);
                     path.pop();
                 }
             }
@@ -194,7 +199,7 @@ impl Resolver<'_> {
         let is_plain = !refers(&found);
         let mut value = found;
         let mut first = None;
-        self.walk_tree(&mut value, &mut wanted.clone(), stack, &mut first);
+        self.walk(&mut value, &mut wanted.clone(), stack, &mut |_, fault| first = first.take().or(Some(fault)));
         stack.pop();
         match first {
             None => {
@@ -271,30 +276,6 @@ impl Resolver<'_> {
             }
         }
         Err(nothing(&path, format!("`${{{}}}` refers to nothing: no `{}` at the root or under `vars`", shorten(name), display_path(&path))))
-    }
-
-    fn walk_tree(&self, value: &mut Value, path: &mut Path, stack: &mut Stack, first: &mut Option<Fault>) {
-        match value {
-            Value::String(text) if text.contains("${") => match self.resolve(&text.clone(), path, stack) {
-                Ok(resolved) => *value = resolved,
-                Err(fault) => *first = first.take().or(Some(fault)),
-            },
-            Value::List(items) => {
-                for (i, item) in items.iter_mut().enumerate() {
-                    path.push(i.to_string());
-                    self.walk_tree(item, path, stack, first);
-                    path.pop();
-                }
-            }
-            Value::Map(map) => {
-                for (key, item) in map {
-                    path.push(key.clone());
-                    self.walk_tree(item, path, stack, first);
-                    path.pop();
-                }
-            }
-            _ => {}
-        }
     }
 
     /// `${RESOLVER:ARGUMENTS}`.

@@ -48,7 +48,7 @@ use crate::steps::tuning::{Around, Candidates, Objective, Tuning};
 use crate::steps::{Goal, Heads, Step};
 use crate::tracking::check_name;
 use crate::tracking::mlflow::{Credentials, Settings, Target, address};
-use crate::value::{Fault, Path as KeyPath, Value, parse, suggest};
+use crate::value::{Fault, Map, Path as KeyPath, Value, parse, suggest};
 use compose::{Composed, compose};
 use document::Document;
 use interpolate::Environment;
@@ -248,7 +248,7 @@ impl Builder {
         self.parameters(&parameters);
         self.secrets(&rest);
         let mut steps = rest.take("steps").unwrap_or_else(Value::empty);
-        let custom = Value::Map(rest.take("custom_metrics").map(|v| BTreeMap::from([("custom_metrics".to_owned(), v)])).unwrap_or_default());
+        let custom = Value::Map(rest.take("custom_metrics").map(|v| Map::from([("custom_metrics".to_owned(), v)])).unwrap_or_default());
         if let Value::List(targets) = rest.get("target_col").unwrap_or(&Value::Null) {
             let names: Vec<String> = targets.iter().filter_map(Value::text).collect();
             self.add(&[], vec![Fault::new(&["target_col".to_owned()], format!("one target column is wanted, got {}: {}", names.len(), names.join(", ")))]);

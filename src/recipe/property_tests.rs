@@ -63,7 +63,7 @@ fn scalar() -> impl Strategy<Value = Value> {
 fn value() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(4, 40, 5, |inner| {
         let key = prop_oneof!["[a-z]{1,4}", "[ -~]{1,6}"];
-        prop_oneof![prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List), prop::collection::btree_map(key, inner, 0..5).prop_map(Value::Map),]
+        prop_oneof![prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List), prop::collection::btree_map(key, inner, 0..5).prop_map(Value::from),]
     })
 }
 
@@ -71,8 +71,8 @@ fn value() -> impl Strategy<Value = Value> {
 fn layer() -> impl Strategy<Value = Value> {
     let leaf =
         prop_oneof![scalar().prop_filter("null changes nothing", |value| *value != Value::Null), prop::collection::vec(scalar(), 0..3).prop_map(Value::List)];
-    let inner = prop::collection::btree_map("[a-d]", leaf, 0..4).prop_map(Value::Map);
-    prop::collection::btree_map("[a-d]", inner, 0..4).prop_map(Value::Map)
+    let inner = prop::collection::btree_map("[a-d]", leaf, 0..4).prop_map(Value::from);
+    prop::collection::btree_map("[a-d]", inner, 0..4).prop_map(Value::from)
 }
 
 fn merged(layers: &[&Value]) -> Value {
@@ -155,7 +155,7 @@ proptest! {
     #[test]
     fn what_is_written_reads_back_as_it_was(value in value()) {
         // A document of nothing is an empty map.
-        let value = Value::Map(BTreeMap::from([("v".to_owned(), value)]));
+        let value = Value::Map([("v".to_owned(), value)].into());
         let text = Document::of(value.clone()).to_yaml();
         let back = Document::parse("r.yaml", &text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
         prop_assert_eq!(back.value, value, "{}", text);

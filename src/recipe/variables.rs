@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_variable_keeps_its_type_and_cannot_add_keys() {
-        let steps = Value::Map(BTreeMap::from([("using".to_owned(), Value::String("csv".into()))]));
+        let steps = Value::Map([("using".to_owned(), Value::String("csv".into()))].into());
         let variables = [("X", Value::String("a: b\nc: d".into())), ("N", Value::Number("3".into())), ("STEPS", steps.clone())];
         let doc = render("a: {{X}}\nb: {{ N }}\nc: \"v{{N}}-{{ M | default('m') }}\"\nd: {{STEPS}} # {{NOT_READ}}\n", &variables).unwrap();
         assert_eq!(doc.value.get("a"), Some(&Value::String("a: b\nc: d".into())));

@@ -22,7 +22,7 @@ pub(in crate::ml) fn value_of(json: &serde_json::Value) -> Value {
 }
 
 fn one(key: &str, value: Value) -> Value {
-    Value::Map(BTreeMap::from([(key.to_owned(), value)]))
+    Value::Map([(key.to_owned(), value)].into())
 }
 
 /// The defaults, but few trees.
@@ -38,7 +38,7 @@ fn with(entry: &EstimatorEntry, mut parameters: BTreeMap<String, Value>) -> Box<
         let boosted = serde_json::json!({"using": "gradient_boosting", "estimator_params": {"n_estimators": 8, "min_child_samples": 1}});
         parameters.insert("estimators".to_owned(), value_of(&serde_json::json!({"tree": {"using": "decision_tree"}, "boosted": boosted})));
     }
-    (entry.parse)(&Value::Map(parameters)).unwrap()
+    (entry.parse)(&Value::from(parameters)).unwrap()
 }
 
 /// Parameters under which a row of weight two is the row twice: nothing is drawn row by row, and no limit counts rows.
@@ -322,7 +322,7 @@ fn a_row_s_weight_multiplies_its_vote() {
     let set = TrainingSet::in_memory(Task::Regression, vec!["x".into()], Chunk { x, y: vec![10.0, 20.0, 30.0, 1e9], w: vec![3.0, 1.0, 4.0, 0.0] }, 1);
     let predict = |weights: &str| {
         let parameters = BTreeMap::from([("k".to_owned(), Value::Number("2".into())), ("weights".to_owned(), Value::String(weights.to_owned()))]);
-        let fitted = (find("knn").unwrap().parse)(&Value::Map(parameters)).unwrap().fit(&set).unwrap();
+        let fitted = (find("knn").unwrap().parse)(&Value::from(parameters)).unwrap().fit(&set).unwrap();
         numbers(&fitted.predict(&Matrix { rows: 2, columns: vec![vec![0.0, 4.0]], blocks: Vec::new() }).unwrap())
     };
     // The nearest of 0 that weigh anything are 1 and 2; those of 4 are 4 and 2.

@@ -54,7 +54,7 @@ fn score(using: &str, parameters: &[(&str, &str)], kind: &str, seed: u64) -> f64
     let chunk = Chunk { x: part(0..TRAINING), y: y[..TRAINING].to_vec(), w: vec![1.0; TRAINING] };
     let features = (0..WIDTH).map(|j| format!("f{j}")).collect();
     let parameters: BTreeMap<String, Value> = parameters.iter().map(|(key, value)| ((*key).to_owned(), Value::plain_scalar(value))).collect();
-    let estimator = (find(using).unwrap().parse)(&Value::Map(parameters)).unwrap();
+    let estimator = (find(using).unwrap().parse)(&Value::from(parameters)).unwrap();
     let fitted = estimator.fit(&TrainingSet::in_memory(task, features, chunk, seed)).unwrap();
     let truth = &y[TRAINING..];
     let losses: Vec<f64> = match fitted.predict(&part(TRAINING..TRAINING + TEST)).unwrap() {

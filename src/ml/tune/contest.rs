@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::search::Search;
 use super::trial::{Proposal, Trial};
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// Trials that an entrant is given at a time.
 const TURN: usize = 4;
@@ -234,7 +234,7 @@ impl Entrant {
     fn member(&self, trial: &Trial) -> Value {
         let mut parameters = match &self.parameters {
             Value::Map(map) => map.clone(),
-            _ => BTreeMap::new(),
+            _ => Map::default(),
         };
         parameters.extend(trial.proposal.parameters.clone());
         let member = [("using", Value::String(self.using.clone())), ("estimator_params", Value::Map(parameters))];

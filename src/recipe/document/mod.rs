@@ -190,7 +190,7 @@ impl Document {
     /// Puts what stands at a path one level down, below a key.
     pub fn nest(&mut self, path: &[String], key: &str) {
         let Some(value) = self.value.at_mut(path) else { return };
-        *value = Value::Map(BTreeMap::from([(key.to_owned(), std::mem::take(value))]));
+        *value = Value::Map([(key.to_owned(), std::mem::take(value))].into());
         let marks = self.marks.at_mut(path);
         let (here, tag) = (marks.here.clone(), marks.tag.take());
         let below = std::mem::take(marks);

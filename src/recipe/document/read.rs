@@ -12,7 +12,7 @@ use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Sp
 use super::marks::{At, Mark, Marks, Tag};
 use super::scalar::{is_null, plain, tagged};
 use crate::error::shorten;
-use crate::value::{Value, suggest};
+use crate::value::{Map, Value, suggest};
 
 const MAX_NODES: usize = 10_000;
 const MAX_DEPTH: usize = 32;
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
                 self.enter("map", tag.as_deref(), &mut marks, at, depth)?;
                 let (map, below) = self.map(depth)?;
                 marks = marks.with(below);
-                (Value::Map(map), anchor)
+                (map.into(), anchor)
             }
             _ => return Err(Fault::new("not valid YAML", at)),
         };
@@ -295,7 +295,7 @@ fn place(marker: &Marker) -> At {
 }
 
 /// The maps that `<<` brings.
-fn sources(value: Value, marks: &Marks, at: At) -> Result<Vec<(BTreeMap<String, Value>, Marks)>, Fault> {
+fn sources(value: Value, marks: &Marks, at: At) -> Result<Vec<(Map, Marks)>, Fault> {
     let wrong = || Fault::new("`<<` takes a map or a list of maps", at);
     match value {
         Value::Null => Ok(Vec::new()),

@@ -199,7 +199,7 @@ fn put(root: &mut Value, path: &[String], value: Value) {
     let mut at = root;
     for part in path {
         if let Value::String(name) = at {
-            *at = Value::Map(BTreeMap::from([(name.clone(), Value::Null)]));
+            *at = Value::Map([(name.clone(), Value::Null)].into());
         }
         if *at == Value::Null {
             *at = Value::empty();
