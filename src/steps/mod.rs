@@ -23,6 +23,7 @@ use crate::store::Entry;
 use crate::tracking::Tracker;
 
 pub mod applied;
+mod curve;
 pub mod drift;
 pub mod evaluate;
 pub mod explain;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::curve::Curve;
 use super::explain::TrainExplain;
 use super::leaks::LeakCheck;
 use super::trials::{self, Found, Ground};
@@ -15,19 +16,18 @@ use super::{
     BEST_PARAMETERS, Context, Count, Goal, Json, MODEL, Needs, PREDICTED_TRAINING, Progress, RUN, Report, SlotId, Step, Surroundings, TRAINING,
     TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION,
 };
-use crate::card::{Bars, Block, Card, Cell, Fact, Line, Lines, Tab, Table as CardTable};
+use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::{ParquetSink, Role, Roles, Table, both};
 use crate::error::{Error, Result, nearest, shorten, thousands};
 use crate::ml::adjust::{Adjusted, Adjustments, Plan};
 use crate::ml::explain;
 use crate::ml::leak;
-use crate::ml::learning_curve;
 use crate::ml::metric;
 use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::target::FittedTarget;
 use crate::ml::{Coefficient, Deadline, FittedChain, Rounds, TargetKind, Task, TrainingSet, UnfittedEstimator, tune};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const WORST: usize = 10;
 /// How often one looks how far a fit is.
 const LOOK: Duration = Duration::from_millis(200);
@@ -241,7 +241,12 @@ impl Step for Train {
         // Filled when it is shown: the primary metric comes first.
         let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
-        let (curve, explained) = both(|| curve_tab(&model, &training, &validation, weight), || self.explain.tab(&model, &training, &validation));
+        let estimator = match (&self.learner, &found) {
+            (Learner::Estimator(estimator), _) => Some(estimator.as_ref()).filter(|estimator| !estimator.wants_validation()),
+            (Learner::Tuning(_), found) => found.as_ref().and_then(|(_, winner)| winner.estimator_on_shared_chain()),
+        };
+        let curve = Curve { train: self, model: &model, estimator, transformed: &transformed, training: &training, validation: &validation };
+        let (curve, explained) = both(|| curve.tab(), || self.explain.tab(&model, &training, &validation));
         tabs.extend(curve?);
         if let Some((tuning, winner)) = &found {
             let title = if tuning.contest().is_some() { "Leaderboard" } else { "Tuning" };
@@ -459,27 +464,6 @@ pub fn prefixed(prefix: &str, metrics: BTreeMap<String, f64>) -> BTreeMap<String
 /// A parameter as text.
 fn text_of(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The loss after more and more rounds, where the model learns in rounds.
-fn curve_tab(model: &Model, training: &Table, validation: &Table, weight: Option<&str>) -> Result<Option<Tab>> {
-    let mut series = Vec::new();
-    for (name, table) in [("training", training), ("validation", validation)] {
-        if let Some(points) = learning_curve::curve(model, table, weight)? {
-            series.push(Line { name: name.to_owned(), points: points.into_iter().map(|(round, loss)| (round as f64, loss)).collect() });
-        }
-    }
-    let Some(end) = series.last().and_then(|line| line.points.last()).copied() else { return Ok(None) };
-    let best = series.last().and_then(|line| line.points.iter().min_by(|a, b| a.1.total_cmp(&b.1))).copied().unwrap_or(end);
-    let measure = metric::short_name(learning_curve::measure(&model.task));
-    let said = if best.0 < end.0 {
-        format!("On validation rows {measure} was least after about {} of {} rounds.", best.0, end.0)
-    } else {
-        format!("On validation rows {measure} still fell in the last of {} rounds.", end.0)
-    };
-    let lines = Lines { caption: "Learning curve".to_owned(), x: "rounds".to_owned(), y: measure.to_owned(), series, diagonal: false };
-    let sample = "Of at most 1,000 rows of each, spread over the split.".to_owned();
-    Ok(Some(Tab::new("curve", "Learning curve", vec![Block::Text(format!("{said} {sample}")), Block::Lines(lines)])))
 }
 
 fn model_blocks(model: &Model, parameters: &serde_json::Value) -> Vec<Block> {

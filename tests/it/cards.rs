@@ -79,6 +79,35 @@ fn histograms_are_direct_counts_on_the_edges_that_they_state() {
 }
 
 #[test]
+fn a_learning_curve_is_one_of_rounds_or_of_training_rows_and_ends_at_the_model() {
+    let project = Project::regression().with("data/houses.csv", &houses(2000));
+    let curve = || {
+        project.ok(&["run", "train"]);
+        let twin = twin(&project, "train");
+        let lines = block(&twin, "curve", "lines");
+        let points: Vec<(f64, f64)> = lines["series"].as_array().unwrap().last().unwrap()["points"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|point| (point[0].as_f64().unwrap(), point[1].as_f64().unwrap()))
+            .collect();
+        (lines["x"].as_str().unwrap().to_owned(), points, twin["metrics"]["val_root_mean_squared_error"].as_f64().unwrap())
+    };
+    let (x, points, rmse) = curve();
+    let said = project.read(".recipe/cards/houses/train.html").matches("more rows will hardly help").count();
+    let rows = project.ok(&["show", "transformed_training_data", "--format", "csv", "-n", "5000"]).stdout.lines().count() - 1;
+    assert_eq!((x.as_str(), points.len(), said), ("training rows", 4, 1));
+    assert_eq!(points[3].0, rows as f64);
+    assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0), "{points:?}");
+    // Validation has fewer than a thousand rows, so the end is the metric itself.
+    assert!((points[3].1 / rmse - 1.0).abs() < 1e-9, "{points:?} {rmse}");
+    project.edit("recipe.yaml", "using: ridge\n    estimator_params: {alpha: 0.5}", "using: gradient_boosting\n    estimator_params: {n_estimators: 12}");
+    let (x, points, rmse) = curve();
+    assert_eq!((x.as_str(), points.last().unwrap().0), ("rounds", 12.0));
+    assert!((points.last().unwrap().1 / rmse - 1.0).abs() < 1e-9, "{points:?} {rmse}");
+}
+
+#[test]
 fn twins_fit_the_published_schema_and_hold_nothing_of_the_moment() {
     let published = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/card.json")).unwrap_or_default();
     let project = Project::regression().with("data/new.csv", "id,area,rooms,town\n1,50,2,North\n2,90,,Lake\n").env("RAYON_NUM_THREADS", "1");

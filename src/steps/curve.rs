@@ -1,0 +1,101 @@
+//! The learning curve on train's card: over rounds where the model learns in rounds, else over training rows.
+
+use super::train::Train;
+use crate::card::{Block, Line, Lines, Tab, format};
+use crate::data::rows::spread;
+use crate::data::{Role, Table};
+use crate::error::Result;
+use crate::ml::learning_curve::{Sample, measure};
+use crate::ml::model::Model;
+use crate::ml::{Deadline, UnfittedEstimator, metric};
+
+/// Training rows are divided by these for fits on fewer of them: together about a fifth of a fit.
+const DIVISORS: [usize; 3] = [32, 16, 8];
+/// A fit on fewer rows says little.
+const LEAST_ROWS: usize = 20;
+/// What changes by a smaller share than this hardly changes.
+const HARDLY: f64 = 0.01;
+
+/// What a curve is drawn from.
+pub(super) struct Curve<'a> {
+    pub train: &'a Train,
+    pub model: &'a Model,
+    /// What the model was fitted by, if on rows of `transformed`.
+    pub estimator: Option<&'a dyn UnfittedEstimator>,
+    pub transformed: &'a Table,
+    pub training: &'a Table,
+    pub validation: &'a Table,
+}
+
+impl Curve<'_> {
+    /// The tab; `None` where there is nothing to draw.
+    pub fn tab(&self) -> Result<Option<Tab>> {
+        let weight = self.train.roles.first(Role::Weight);
+        let sample = |table: &Table| Sample::of(self.model, table, weight);
+        let samples = [("training", sample(self.training)?), ("validation", sample(self.validation)?)];
+        let mut series = Vec::new();
+        for (name, sample) in &samples {
+            if let Some(points) = sample.as_ref().map(Sample::by_rounds).transpose()?.flatten() {
+                series.push(line(name, points));
+            }
+        }
+        if let Some((best, end)) = series.last().and_then(best_and_end) {
+            let short = metric::short_name(measure(&self.model.task));
+            let said = if best.0 < end.0 {
+                format!("On validation rows {short} was least after about {} of {} rounds.", best.0, end.0)
+            } else {
+                format!("On validation rows {short} still fell in the last of {} rounds.", end.0)
+            };
+            return Ok(Some(self.drawn("rounds", &said, series)));
+        }
+        let ([_, (_, Some(validation))], Some(estimator)) = (&samples, self.estimator) else { return Ok(None) };
+        self.by_rows(estimator, validation)
+    }
+
+    /// The loss of fits on fewer rows, spread over the training rows; those that fail are left out.
+    fn by_rows(&self, estimator: &dyn UnfittedEstimator, validation: &Sample<'_>) -> Result<Option<Tab>> {
+        let all = self.transformed.rows()?;
+        let mut points = Vec::new();
+        for rows in DIVISORS.map(|divisor| all / divisor).into_iter().filter(|rows| *rows >= LEAST_ROWS) {
+            let part = Table::of(spread(self.transformed, rows)?);
+            let fitted = self.train.prepare(&self.model.task, self.model.chain.clone(), &part, &part, None, self.train.seed);
+            let Ok(model) = fitted.and_then(|prepared| self.train.learn(&prepared, estimator, Deadline::NONE)) else { continue };
+            points.extend(validation.loss_of(&model)?.map(|loss| (part.rows().unwrap_or(rows), loss)));
+        }
+        points.extend(validation.loss_of(self.model)?.map(|loss| (all, loss)));
+        let [.., before, last] = points.as_slice() else { return Ok(None) };
+        let short = metric::short_name(measure(&self.model.task));
+        let change = last.1 / before.1 - 1.0;
+        let said = match change {
+            change if change < -HARDLY => format!(
+                "On validation rows {short} fell by {} from {} training rows to all {}: more rows may help.",
+                format::share(-change),
+                format::count(before.0 as u64),
+                format::count(last.0 as u64)
+            ),
+            _ => format!(
+                "On validation rows {short} was no worse with {} training rows than with all {}: more rows will hardly help.",
+                format::count(before.0 as u64),
+                format::count(last.0 as u64)
+            ),
+        };
+        Ok(Some(self.drawn("training rows", &said, vec![line("validation", points)])))
+    }
+
+    fn drawn(&self, x: &str, said: &str, series: Vec<Line>) -> Tab {
+        let y = metric::short_name(measure(&self.model.task)).to_owned();
+        let lines = Lines { caption: "Learning curve".to_owned(), x: x.to_owned(), y, series, diagonal: false };
+        let text = format!("{said} Of at most 1,000 rows of a split, spread over it, before any calibration.");
+        Tab::new("curve", "Learning curve", vec![Block::Text(text), Block::Lines(lines)])
+    }
+}
+
+fn line(name: &str, points: Vec<(usize, f64)>) -> Line {
+    Line { name: name.to_owned(), points: points.into_iter().map(|(x, loss)| (x as f64, loss)).collect() }
+}
+
+/// The point of the least loss, and the last one.
+fn best_and_end(line: &Line) -> Option<((f64, f64), (f64, f64))> {
+    let best = line.points.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some((*best, *line.points.last()?))
+}
