@@ -9,8 +9,11 @@ use crate::ml::learning_curve::{Sample, measure};
 use crate::ml::model::Model;
 use crate::ml::{Deadline, UnfittedEstimator, metric};
 
-/// Training rows are divided by these for fits on fewer of them: together about a fifth of a fit.
-const DIVISORS: [usize; 3] = [32, 16, 8];
+/// Training rows are divided by these for fits on fewer of them: together less than a fit more.
+const DIVISORS: [usize; 3] = [8, 4, 2];
+/// Where there are more numbers than [`FEW`]: together about a fifth of a fit.
+const DIVISORS_OF_MANY: [usize; 3] = [32, 16, 8];
+const FEW: usize = 500_000;
 /// A fit on fewer rows says little.
 const LEAST_ROWS: usize = 20;
 /// What changes by a smaller share than this hardly changes.
@@ -56,7 +59,8 @@ impl Curve<'_> {
     fn by_rows(&self, estimator: &dyn UnfittedEstimator, validation: &Sample<'_>) -> Result<Option<Tab>> {
         let all = self.transformed.rows()?;
         let mut points = Vec::new();
-        for rows in DIVISORS.map(|divisor| all / divisor).into_iter().filter(|rows| *rows >= LEAST_ROWS) {
+        let divisors = if all * self.model.features.len() <= FEW { DIVISORS } else { DIVISORS_OF_MANY };
+        for rows in divisors.map(|divisor| all.div_ceil(divisor)).into_iter().filter(|rows| *rows >= LEAST_ROWS) {
             let part = Table::of(spread(self.transformed, rows)?);
             let fitted = self.train.prepare(&self.model.task, self.model.chain.clone(), &part, &part, None, self.train.seed);
             let Ok(model) = fitted.and_then(|prepared| self.train.learn(&prepared, estimator, Deadline::NONE)) else { continue };
@@ -65,19 +69,11 @@ impl Curve<'_> {
         points.extend(validation.loss_of(self.model)?.map(|loss| (all, loss)));
         let [.., before, last] = points.as_slice() else { return Ok(None) };
         let short = metric::short_name(measure(&self.model.task));
-        let change = last.1 / before.1 - 1.0;
-        let said = match change {
-            change if change < -HARDLY => format!(
-                "On validation rows {short} fell by {} from {} training rows to all {}: more rows may help.",
-                format::share(-change),
-                format::count(before.0 as u64),
-                format::count(last.0 as u64)
-            ),
-            _ => format!(
-                "On validation rows {short} was no worse with {} training rows than with all {}: more rows will hardly help.",
-                format::count(before.0 as u64),
-                format::count(last.0 as u64)
-            ),
+        let (fall, before, last) = (1.0 - last.1 / before.1, format::count(before.0 as u64), format::count(last.0 as u64));
+        let said = if fall > HARDLY {
+            format!("On validation rows {short} fell by {} from {before} training rows to all {last}: more rows may help.", format::share(fall))
+        } else {
+            format!("On validation rows {short} was hardly worse with {before} training rows than with all {last}: more rows will hardly help.")
         };
         Ok(Some(self.drawn("training rows", &said, vec![line("validation", points)])))
     }
