@@ -253,6 +253,13 @@ impl<'a> Reader<'a> {
     /// Reads the files of many options at once, on all cores. What is wrong with one is told when it has its turn.
     fn read_ahead(&mut self, entries: &[Entry]) {
         const MANY: usize = 16;
+        let group = |entry: &Entry| if let Entry::Group { group, .. } = entry { Some(group.clone()).filter(|group| is_tame(group)) } else { None };
+        let groups: BTreeSet<String> = entries.iter().filter_map(group).filter(|group| !self.groups.borrow().contains_key(group)).collect();
+        if groups.len() >= MANY {
+            let (root, recipe) = (self.root, self.recipe);
+            let looked_up: Vec<_> = groups.into_par_iter().map(|group| (options(root, recipe, &group), group)).collect();
+            self.groups.borrow_mut().extend(looked_up.into_iter().map(|(options, group)| (group, Rc::new(options))));
+        }
         let mut files = BTreeSet::new();
         for entry in entries {
             if let Entry::Group { group, options, .. } = entry
