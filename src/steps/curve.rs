@@ -9,11 +9,10 @@ use crate::ml::learning_curve::{Sample, measure};
 use crate::ml::model::Model;
 use crate::ml::{Deadline, UnfittedEstimator, metric};
 
-/// Training rows are divided by these for fits on fewer of them: together less than a fit more.
-const DIVISORS: [usize; 3] = [8, 4, 2];
-/// Where there are more numbers than [`FEW`]: together about a fifth of a fit.
-const DIVISORS_OF_MANY: [usize; 3] = [32, 16, 8];
+/// Of a table with no more numbers than this, half of the rows are fitted on as well.
 const FEW: usize = 500_000;
+/// Of a larger one an eighth, and no more numbers than this: it lies in memory.
+const MOST: usize = 8_000_000;
 /// A fit on fewer rows says little.
 const LEAST_ROWS: usize = 20;
 /// What changes by a smaller share than this hardly changes.
@@ -34,37 +33,36 @@ impl Curve<'_> {
     /// The tab; `None` where there is nothing to draw.
     pub fn tab(&self) -> Result<Option<Tab>> {
         let weight = self.train.roles.first(Role::Weight);
-        let sample = |table: &Table| Sample::of(self.model, table, weight);
-        let samples = [("training", sample(self.training)?), ("validation", sample(self.validation)?)];
-        let mut series = Vec::new();
-        for (name, sample) in &samples {
-            if let Some(points) = sample.as_ref().map(Sample::by_rounds).transpose()?.flatten() {
-                series.push(line(name, points));
-            }
-        }
-        if let Some((best, end)) = series.last().and_then(best_and_end) {
-            let short = metric::short_name(measure(&self.model.task));
-            let said = if best.0 < end.0 {
-                format!("On validation rows {short} was least after about {} of {} rounds.", best.0, end.0)
-            } else {
-                format!("On validation rows {short} still fell in the last of {} rounds.", end.0)
-            };
-            return Ok(Some(self.drawn("rounds", &said, series)));
-        }
-        let ([_, (_, Some(validation))], Some(estimator)) = (&samples, self.estimator) else { return Ok(None) };
-        self.by_rows(estimator, validation)
+        let Some(validation) = Sample::of(self.model, self.validation, weight)? else { return Ok(None) };
+        let Some(points) = validation.by_rounds()? else {
+            return self.estimator.map_or(Ok(None), |estimator| self.by_rows(estimator, &validation));
+        };
+        let best = points.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+        let (Some(best), Some(end)) = (best.copied(), points.last().copied()) else { return Ok(None) };
+        let training = Sample::of(self.model, self.training, weight)?.map_or(Ok(None), |training| training.by_rounds())?;
+        let short = metric::short_name(measure(&self.model.task));
+        let said = if best.0 < end.0 {
+            format!("On validation rows {short} was least after about {} of {} rounds.", best.0, end.0)
+        } else {
+            format!("On validation rows {short} still fell in the last of {} rounds.", end.0)
+        };
+        let series = training.map(|points| line("training", points)).into_iter().chain([line("validation", points)]).collect();
+        Ok(Some(self.drawn("rounds", &said, series)))
     }
 
-    /// The loss of fits on fewer rows, spread over the training rows; those that fail are left out.
+    /// The loss of fits on fewer rows, spread over the training rows; those that fail are left out. All of them together cost less
+    /// than the model did, on a large table about a fifth of it.
     fn by_rows(&self, estimator: &dyn UnfittedEstimator, validation: &Sample<'_>) -> Result<Option<Tab>> {
-        let all = self.transformed.rows()?;
+        let (all, width) = (self.transformed.rows()?, self.model.features.len().max(1));
+        let most = if all * width <= FEW { all.div_ceil(2) } else { all.div_ceil(8).min(MOST / width) };
+        let largest = Table::of(spread(self.transformed, most)?);
         let mut points = Vec::new();
-        let divisors = if all * self.model.features.len() <= FEW { DIVISORS } else { DIVISORS_OF_MANY };
-        for rows in divisors.map(|divisor| all.div_ceil(divisor)).into_iter().filter(|rows| *rows >= LEAST_ROWS) {
-            let part = Table::of(spread(self.transformed, rows)?);
+        for rows in [most.div_ceil(4), most.div_ceil(2), most].into_iter().filter(|rows| *rows >= LEAST_ROWS) {
+            let part = Table::of(spread(&largest, rows)?);
             let fitted = self.train.prepare(&self.model.task, self.model.chain.clone(), &part, &part, None, self.train.seed);
             let Ok(model) = fitted.and_then(|prepared| self.train.learn(&prepared, estimator, Deadline::NONE)) else { continue };
-            points.extend(validation.loss_of(&model)?.map(|loss| (part.rows().unwrap_or(rows), loss)));
+            let rows = part.rows()?;
+            points.extend(validation.loss_of(&model)?.map(|loss| (rows, loss)));
         }
         points.extend(validation.loss_of(self.model)?.map(|loss| (all, loss)));
         let [.., before, last] = points.as_slice() else { return Ok(None) };
@@ -88,10 +86,4 @@ impl Curve<'_> {
 
 fn line(name: &str, points: Vec<(usize, f64)>) -> Line {
     Line { name: name.to_owned(), points: points.into_iter().map(|(x, loss)| (x as f64, loss)).collect() }
-}
-
-/// The point of the least loss, and the last one.
-fn best_and_end(line: &Line) -> Option<((f64, f64), (f64, f64))> {
-    let best = line.points.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
-    Some((*best, *line.points.last()?))
 }
