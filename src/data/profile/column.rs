@@ -15,10 +15,6 @@ use crate::error::Result;
 
 /// Most frequent values that a card shows.
 const TOP: usize = 10;
-/// Among many different texts, one row in so many is looked at for the most frequent ones.
-const TEXTS_LOOKED_AT: u64 = 16;
-/// Among many different numbers or dates, of which few are ever frequent.
-const NUMBERS_LOOKED_AT: u64 = 64;
 
 pub(super) struct Gatherer {
     name: String,
@@ -44,7 +40,7 @@ impl Gatherer {
             role,
             missing: 0,
             infinite: 0,
-            counter: Counter::new(distinct, if kind == Kind::Text { TEXTS_LOOKED_AT } else { NUMBERS_LOOKED_AT }),
+            counter: Counter::new(distinct),
             numbers: kind.is_number().then(Numbers::default),
             strings: (kind == Kind::Text).then(Strings::default),
             ordinals: None,
@@ -64,12 +60,13 @@ impl Gatherer {
         match (&mut self.strings, view.values) {
             (Some(strings), Values::Text(texts)) => {
                 let is_there = |row: &usize| hashes.get(*row).is_some_and(|hash| *hash != MISSING);
-                let exact = self.counter.add(hashes, &turn.keys, &view, |row| strings.see(texts.value(row)));
+                let exact = self.counter.add(hashes, &turn.few, &view, |row| strings.see(texts.value(row)));
                 (0..view.rows).filter(is_there).for_each(|row| strings.measure(texts.value(row)));
                 (exact..view.rows).filter(is_there).for_each(|row| strings.see(texts.value(row)));
             }
             _ => {
-                self.counter.add(hashes, &turn.keys, &view, |_| {});
+                // Of many different numbers or dates few are ever frequent.
+                self.counter.add(hashes, &turn.fewer, &view, |_| {});
             }
         }
         if let Some(numbers) = &mut self.numbers {

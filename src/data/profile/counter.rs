@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::sampler::{ByHash, Sampler};
+use super::sampler::{ByHash, Few, Sampler};
 use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
 
 /// Distinct values held once a column has too many for exact counting.
@@ -64,26 +64,24 @@ type Counts = ByHash<(u64, Seen)>;
 
 pub(super) struct Counter {
     limit: usize,
-    /// Where counting is not exact, one row in so many, chosen by a hash of its number, is looked at for the most frequent values.
-    one_in: u64,
     counts: Counts,
     /// Set once there were more than `limit` distinct values; `counts` then holds candidates.
     sampler: Option<Sampler>,
 }
 
 impl Counter {
-    /// Exact for at most `limit` distinct values; then it looks at one row in `one_in`.
-    pub(super) fn new(limit: usize, one_in: u64) -> Self {
-        Self { limit, one_in, counts: Counts::default(), sampler: None }
+    /// Exact for at most `limit` distinct values.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, counts: Counts::default(), sampler: None }
     }
 
     pub(super) fn is_exact(&self) -> bool {
         self.sampler.is_none()
     }
 
-    /// Counts a batch, given a hash of each value and one of each row's number; calls `fresh` with the first row of each new value while counting is exact.
-    /// Returns the number of rows that were counted exactly.
-    pub(super) fn add(&mut self, hashes: &[u64], keys: &[u64], view: &View, mut fresh: impl FnMut(usize)) -> usize {
+    /// Counts a batch, given a hash of each value; calls `fresh` with the first row of each new value while counting is exact. Once
+    /// it is not, a `few` rows are looked at for the most frequent values. Returns the number of rows that were counted exactly.
+    pub(super) fn add(&mut self, hashes: &[u64], few: &Few, view: &View, mut fresh: impl FnMut(usize)) -> usize {
         let mut exact = 0;
         if self.is_exact() {
             exact = hashes.len();
@@ -107,9 +105,8 @@ impl Counter {
             for hash in hashes.iter().skip(exact).filter(|hash| **hash != MISSING) {
                 sampler.add(*hash, 1);
             }
-            let rows = hashes.iter().zip(keys).enumerate().skip(exact);
-            for (row, (hash, _)) in rows.filter(|(_, (hash, key))| *key % self.one_in == 0 && **hash != MISSING) {
-                self.counts.entry(*hash).or_insert_with(|| (0, Seen::of(view, row))).0 += self.one_in;
+            for row in few.rows.iter().copied().filter(|row| *row >= exact && hashes[*row] != MISSING) {
+                self.counts.entry(hashes[row]).or_insert_with(|| (0, Seen::of(view, row))).0 += few.one_in;
                 if self.counts.len() > 2 * CANDIDATES {
                     prune(&mut self.counts);
                 }

@@ -37,7 +37,7 @@ const QUANTILE_VALUES: usize = 1 << 22;
 /// Rows of a column held for quantiles, at most.
 const QUANTILE_ROWS: usize = 1_000_000;
 /// Distinct values counted exactly, over all columns.
-const DISTINCT_VALUES: usize = 1 << 20;
+const DISTINCT_VALUES: usize = 1 << 19;
 /// Distinct values of a column counted exactly, at most.
 const DISTINCT_OF_COLUMN: usize = 50_000;
 /// Distinct rows counted exactly.

@@ -97,6 +97,22 @@ pub(super) struct Turn {
     pub(super) rows: Vec<usize>,
     /// A hash of each row's number.
     pub(super) keys: Vec<u64>,
+    /// Where not every row is looked at, one in so many of them, chosen by that hash: of texts, and of anything else.
+    pub(super) few: Few,
+    pub(super) fewer: Few,
+}
+
+/// Some rows of a batch, one in `one_in`.
+pub(super) struct Few {
+    pub(super) one_in: u64,
+    pub(super) rows: Vec<usize>,
+}
+
+impl Few {
+    fn of(keys: &[u64], one_in: u64) -> Self {
+        let rows = keys.iter().enumerate().filter(|(_, key)| *key % one_in == 0).map(|(row, _)| row).collect();
+        Self { one_in, rows }
+    }
 }
 
 impl RowSample {
@@ -123,7 +139,8 @@ impl RowSample {
         self.keys.retain(|key| key.leading_zeros() >= zeros);
         let rows: Vec<usize> = keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(row, _)| row).collect();
         self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
-        Turn { keep, rows, keys }
+        let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 64));
+        Turn { keep, rows, keys, few, fewer }
     }
 }
 
