@@ -25,12 +25,8 @@ pub(super) struct Moments {
 impl Moments {
     fn of(values: &[f64]) -> Self {
         let n = values.len() as f64;
-        let [sum] = sums(values, |value| [value]);
-        let mean = sum / n;
-        let [second, third] = sums(values, |value| {
-            let off = value - mean;
-            [off * off, off * off * off]
-        });
+        let mean = sum(values) / n;
+        let (second, third) = powers(values, mean);
         Self { n, mean, second, third }
     }
 
@@ -67,25 +63,31 @@ fn range(values: &[f64], first: f64) -> (f64, f64) {
     (values().fold(first, f64::min), values().fold(first, f64::max))
 }
 
-/// Sums of several terms a value, over eight lanes: the same at any thread count, and quick.
-fn sums<const N: usize>(values: &[f64], terms: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+/// The sum, over eight lanes: the same at any thread count, and quick.
+fn sum(values: &[f64]) -> f64 {
     let (chunks, rest) = values.as_chunks::<8>();
-    let mut lanes = [[0.0; 8]; N];
+    let mut lanes = [0.0; 8];
     for chunk in chunks {
-        for (lane, value) in chunk.iter().enumerate() {
-            let terms = terms(*value);
-            for (sums, term) in lanes.iter_mut().zip(terms) {
-                sums[lane] += term;
-            }
+        for lane in 0..8 {
+            lanes[lane] += chunk[lane];
         }
     }
-    let mut sums = lanes.map(|lanes| lanes.iter().sum::<f64>());
-    for value in rest {
-        for (sum, term) in sums.iter_mut().zip(terms(*value)) {
-            *sum += term;
+    lanes.iter().chain(rest).sum()
+}
+
+/// The sums of the second and third powers of what values are off the mean, over eight lanes.
+fn powers(values: &[f64], mean: f64) -> (f64, f64) {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let (mut squares, mut cubes) = ([0.0; 8], [0.0; 8]);
+    for chunk in chunks {
+        for lane in 0..8 {
+            let off = chunk[lane] - mean;
+            squares[lane] += off * off;
+            cubes[lane] += off * off * off;
         }
     }
-    sums
+    let off = || rest.iter().map(|value| value - mean);
+    (squares.into_iter().chain(off().map(|off| off * off)).sum(), cubes.into_iter().chain(off().map(|off| off * off * off)).sum())
 }
 
 /// All that is gathered of the finite numbers of a column.
