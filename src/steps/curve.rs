@@ -9,9 +9,7 @@ use crate::ml::learning_curve::{Sample, measure};
 use crate::ml::model::Model;
 use crate::ml::{Deadline, UnfittedEstimator, metric};
 
-/// Of a table with no more numbers than this, half of the rows are fitted on as well.
-const FEW: usize = 500_000;
-/// Of a larger one an eighth, and no more numbers than this: it lies in memory.
+/// No more numbers than this are fitted on again: they lie in memory.
 const MOST: usize = 8_000_000;
 /// A fit on fewer rows says little.
 const LEAST_ROWS: usize = 20;
@@ -22,7 +20,7 @@ const HARDLY: f64 = 0.01;
 pub(super) struct Curve<'a> {
     pub train: &'a Train,
     pub model: &'a Model,
-    /// What the model was fitted by, if on rows of `transformed`.
+    /// What the model was fitted by; none where many were tried, within a budget that leaves no time for more fits.
     pub estimator: Option<&'a dyn UnfittedEstimator>,
     pub transformed: &'a Table,
     pub training: &'a Table,
@@ -50,11 +48,11 @@ impl Curve<'_> {
         Ok(Some(self.drawn("rounds", &said, series)))
     }
 
-    /// The loss of fits on fewer rows, spread over the training rows; those that fail are left out. All of them together cost less
-    /// than the model did, on a large table about a fifth of it.
+    /// The loss of fits on a 32nd, a 16th and an eighth of the training rows, spread over them, which together cost about a fifth of
+    /// the model's; those that fail are left out.
     fn by_rows(&self, estimator: &dyn UnfittedEstimator, validation: &Sample<'_>) -> Result<Option<Tab>> {
         let (all, width) = (self.transformed.rows()?, self.model.features.len().max(1));
-        let most = if all * width <= FEW { all.div_ceil(2) } else { all.div_ceil(8).min(MOST / width) };
+        let most = all.div_ceil(8).min(MOST / width);
         let largest = Table::of(spread(self.transformed, most)?);
         let mut points = Vec::new();
         for rows in [most.div_ceil(4), most.div_ceil(2), most].into_iter().filter(|rows| *rows >= LEAST_ROWS) {

@@ -241,9 +241,9 @@ impl Step for Train {
         // Filled when it is shown: the primary metric comes first.
         let mut tabs = vec![Tab::new("metrics", "Metrics", Vec::new())];
         tabs.push(Tab::new("model", "Model", model_blocks(&model, &parameters)));
-        let estimator = match (&self.learner, &found) {
-            (Learner::Estimator(estimator), _) => Some(estimator.as_ref()).filter(|estimator| !estimator.wants_validation()),
-            (Learner::Tuning(_), found) => found.as_ref().and_then(|(_, winner)| winner.estimator_on_shared_chain()),
+        let estimator = match &self.learner {
+            Learner::Estimator(estimator) => Some(estimator.as_ref()).filter(|estimator| !estimator.wants_validation()),
+            Learner::Tuning(_) => None,
         };
         let curve = Curve { train: self, model: &model, estimator, transformed: &transformed, training: &training, validation: &validation };
         let (curve, explained) = both(|| curve.tab(), || self.explain.tab(&model, &training, &validation));

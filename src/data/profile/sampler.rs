@@ -35,21 +35,25 @@ pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Plain>>;
 pub(super) struct Sampler {
     limit: usize,
     zeros: u32,
-    /// The greatest hash that begins with that many zeros.
-    greatest: u64,
     seen: ByHash<u32>,
 }
 
 impl Sampler {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, zeros: 0, greatest: u64::MAX, seen: ByHash::default() }
+        Self { limit, zeros: 0, seen: ByHash::default() }
     }
 
     #[inline]
     pub(super) fn add(&mut self, hash: u64, times: u32) {
-        if hash <= self.greatest {
+        if hash <= self.greatest() {
             self.hold(hash, times);
         }
+    }
+
+    /// The greatest hash that begins with enough zero bits.
+    #[inline]
+    fn greatest(&self) -> u64 {
+        u64::MAX.checked_shr(self.zeros).unwrap_or(0)
     }
 
     /// Most hashes of a large table never come here.
@@ -59,8 +63,7 @@ impl Sampler {
         *count = count.saturating_add(times);
         while self.seen.len() > self.limit {
             self.zeros += 1;
-            self.greatest >>= 1;
-            let greatest = self.greatest;
+            let greatest = self.greatest();
             self.seen.retain(|hash, _| *hash <= greatest);
         }
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::super::tuning::{Candidate, Select, Tuning, shown};
 use crate::card::{Block, Cell, Fact, Line, Lines, Table as CardTable, format};
 use crate::error::{counted, shorten};
-use crate::ml::UnfittedEstimator;
 use crate::ml::tune::{Outcome, Proposal, Strategy, Trial};
 use crate::ml::uncertainty::corrected;
 
@@ -62,11 +61,6 @@ impl Winner {
     pub fn transforms(&self) -> Option<serde_json::Value> {
         let list = || self.candidate.chain.steps().iter().map(|step| serde_json::json!({ step.name(): step.config() })).collect();
         self.candidate.has_own_chain.then(list)
-    }
-
-    /// What its model was fitted by, where that read what the step's own chain made.
-    pub fn estimator_on_shared_chain(&self) -> Option<&dyn UnfittedEstimator> {
-        (!self.candidate.has_own_chain).then_some(self.candidate.estimator.as_ref())
     }
 
     /// What is recorded with the run.
