@@ -96,7 +96,7 @@ fn a_learning_curve_is_one_of_rounds_or_of_training_rows_and_ends_at_the_model()
     let (x, points, rmse) = curve();
     let said = project.read(".recipe/cards/houses/train.html").matches("more rows will hardly help").count();
     let rows = project.ok(&["show", "transformed_training_data", "--format", "csv", "-n", "5000"]).stdout.lines().count() - 1;
-    assert_eq!((x.as_str(), points.len(), said), ("training rows", 4, 1));
+    assert_eq!((x.as_str(), points.len(), said), ("training rows", 4, 1), "{points:?}");
     assert_eq!(points[3].0, rows as f64);
     assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0), "{points:?}");
     // Validation has fewer than a thousand rows, so the end is the metric itself.
