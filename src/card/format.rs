@@ -162,6 +162,7 @@ pub fn cell(cell: &Cell) -> Written {
     match cell {
         Cell::Text(text) => Written { text: visible(text).into_owned(), full: None, style: Style::Text },
         Cell::Count(value) => Written { text: count(*value), full: None, style: Style::Number },
+        Cell::Integer(value) => Written { text: value.to_string(), full: None, style: Style::Number },
         Cell::Number(value) => figure(number(*value), full(*value)),
         Cell::Share(value) => figure(share(*value), full(*value)),
         Cell::Bytes(value) => figure(bytes(*value), format!("{} bytes", count(*value))),

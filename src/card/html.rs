@@ -332,6 +332,9 @@ fn own_tabs(tabs: &[Tab], limits: Limits, budget: &mut Budget) -> (Vec<TabView>,
     (tabs, more)
 }
 
+/// Characters of a name that is not broken over lines.
+const WHOLE: usize = 48;
+
 /// The tabs that every card has: what went in and out, configuration, why it ran.
 fn common_tabs(page: &Page<'_>, limits: Limits) -> Vec<TabView> {
     let mut tabs = Vec::new();
@@ -370,9 +373,12 @@ fn text_table<'a>(caption: &str, columns: [&str; 3], rows: impl Iterator<Item = 
         return None;
     }
     let mut view: TableView = table(&Table { caption: caption.to_owned(), columns: columns.map(str::to_owned).to_vec(), rows }, limits);
-    view.tall = false;
-    for cell in view.rows.iter_mut().flatten() {
-        cell.class = "mono";
+    view.shape = "stacked";
+    for row in &mut view.rows {
+        for (place, cell) in row.iter_mut().enumerate() {
+            // Names and places stay whole, what stands between them is broken where it must be.
+            cell.class = if place != 1 && cell.text.len() <= WHOLE { "mono whole" } else { "mono" };
+        }
     }
     Some(view::BlockView::Table { table: view })
 }

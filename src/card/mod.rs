@@ -64,6 +64,8 @@ impl Tab {
 pub enum Cell {
     Text(String),
     Count(u64),
+    /// A whole number of the data, which may be a name or a year: shown as it is.
+    Integer(i64),
     /// A measured number: shown with four significant digits, the full value on hover.
     Number(f64),
     /// A share of one, shown in per cent.
@@ -287,4 +289,13 @@ pub struct ColumnProfile {
     /// Most frequent values and their counts.
     pub top: Vec<(String, u64)>,
     pub alerts: Vec<String>,
+}
+
+impl ColumnProfile {
+    /// The mean; 0 where it is but what rounding left of one, as in a standardised column.
+    #[must_use]
+    pub fn shown_mean(&self) -> Option<f64> {
+        let is_noise = |mean: f64| self.deviation.is_some_and(|deviation| mean.abs() < 1e-12 * deviation);
+        self.mean.map(|mean| if is_noise(mean) { 0.0 } else { mean })
+    }
 }

@@ -303,7 +303,7 @@ impl Page {
                 Cell::Share(column.missing as f64 / whole),
                 text(distinct),
                 Cell::Text(drawn),
-                column.mean.into(),
+                column.shown_mean().into(),
                 column.deviation.into(),
                 text(low),
                 text(quantile(3)),

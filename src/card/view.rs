@@ -156,8 +156,8 @@ pub struct TableView {
     pub rows: Vec<Vec<CellView>>,
     /// What was left out, in words.
     pub note: String,
-    /// Scrolls in itself.
-    pub tall: bool,
+    /// `tall`: scrolls in itself. `stacked`: on a phone the cells of a row stand below each other. Else empty.
+    pub shape: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -382,7 +382,14 @@ pub fn table(table: &Table, limits: Limits) -> TableView {
         }
     }
     let notes: Vec<String> = [left_out(table.rows.len(), height, "rows"), left_out(table.columns.len(), width, "columns")].into_iter().flatten().collect();
-    TableView { caption: spans(&table.caption, limits.cell), label: label(&table.caption, limits), tall: rows.len() > 24, columns, rows, note: notes.join(" ") }
+    TableView {
+        caption: spans(&table.caption, limits.cell),
+        label: label(&table.caption, limits),
+        shape: if rows.len() > 24 { "tall" } else { "" },
+        columns,
+        rows,
+        note: notes.join(" "),
+    }
 }
 
 /// A caption without the marks of names.
@@ -666,7 +673,7 @@ fn profile_row(column: &ColumnProfile, limits: Limits) -> ProfileRow {
     let whole = |value: u64| value as f64 / column.rows.max(1) as f64;
     let mut figures: Vec<CellView> = Vec::new();
     if column.mean.is_some() || column.quantiles.is_some() {
-        let values = [column.mean, column.deviation].into_iter().chain(column.quantiles.map_or([None; 7], |values| values.map(Some)));
+        let values = [column.shown_mean(), column.deviation].into_iter().chain(column.quantiles.map_or([None; 7], |values| values.map(Some)));
         figures = values.map(|value| cell(&value.into(), limits)).collect();
     }
     let (low, high) = column.range.clone().unwrap_or_default();

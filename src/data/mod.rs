@@ -28,7 +28,7 @@ pub use expression::{AggregateExpression, RowExpression, Wanted, column, evaluat
 pub use origin::{Origin, SOURCES};
 pub use parquet_sink::ParquetSink;
 pub(crate) use profile::first_characters;
-pub use profile::{ColumnDrift, Duplicates, Lengths, NumberProfile, Profile, ProfiledColumn, drift, preview, profile, stability_index};
+pub use profile::{ColumnDrift, Duplicates, Lengths, NumberProfile, Profile, ProfiledColumn, Profiler, drift, preview, profile, stability_index};
 pub use role::{Role, Roles};
 pub use scalar::Scalar;
 pub use split::{Method as SplitMethod, Overlap, Part, Ratios, SplitConfig, SplitPaths, SplitReport, split};

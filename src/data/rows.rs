@@ -106,6 +106,7 @@ pub fn cell(column: &Column, row: usize) -> Cell {
         Ok(value) if value.dtype().is_float() => Cell::Number(value.extract::<f64>().unwrap_or(f64::NAN)),
         Ok(AnyValue::String(text)) => Cell::Text(shorten(text)),
         Ok(AnyValue::StringOwned(text)) => Cell::Text(shorten(&text)),
+        Ok(value) if value.dtype().is_integer() => value.extract::<i64>().map_or_else(|| Cell::Text(value.to_string()), Cell::Integer),
         Ok(value) => Cell::Text(value.to_string()),
     }
 }

@@ -12,11 +12,13 @@ use crate::card::{Block, Card, Cell, Counts, Fact, Groups, Histogram, Tab, Table
 use crate::data::rows::count_between;
 use crate::data::source::{Reject, SourceFile};
 use crate::data::sql::{Query, Refresh, digest_of_rows};
-use crate::data::{CheckReport, Contract, DataTest, Origin, Outcome, Profile, ProfiledColumn, Roles, Table, absent, check, preview, profile};
+use crate::data::{
+    CheckReport, Contract, DataTest, Origin, Outcome, ParquetSink, Profile, ProfiledColumn, Profiler, Roles, Table, absent, check, preview, profile,
+};
 use crate::error::{Error, Kind, Problem, Result, counted, nearest, shorten, thousands};
 use crate::ml::model::classes;
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const PREVIEW_ROWS: usize = 20;
 const REJECTS_SHOWN: usize = 20;
 /// So many classes are learned from any number of rows; more need two rows each.
@@ -112,7 +114,7 @@ impl Step for Ingest {
         Error::all(Kind::Data, self.missing_columns(&read.table, cx.files)).map_or(Ok(()), Err)?;
         // The source is read once; everything after works on parquet.
         let whole = cx.scratch.join("whole.parquet");
-        read.table.write(&whole)?;
+        let profiled = self.copy(&read.table, &whole)?;
         let table = Table::read(&whole)?;
         let rows_digest = self.source.query().map(|_| digest_of_rows(&table)).transpose()?;
         let rows_read = table.rows()? as u64;
@@ -158,7 +160,11 @@ impl Step for Ingest {
             }
         }
 
-        let profile = if self.skip_data_profiling { None } else { Some(profile(&table, &self.roles)?) };
+        let profile = match profiled {
+            _ if self.skip_data_profiling => None,
+            Some(profiled) if is_whole => Some(profiled),
+            _ => Some(profile(&table, &self.roles)?),
+        };
         if let Purpose::Training { .. } = self.purpose {
             cx.write(&PROFILE, &Json(serde_json::to_value(&profile).unwrap_or_default()))?;
         }
@@ -239,6 +245,22 @@ impl Ingest {
             }
         };
         self.roles.iter().map(|(name, _)| name).filter(|name| !table.has(name)).map(problem).collect()
+    }
+
+    /// Writes a table to a file and profiles it on the way, as far as its rows will all stay: `None` where some have no target.
+    fn copy(&self, table: &Table, path: &Path) -> Result<Option<Profile>> {
+        let mut sink = ParquetSink::with_schema(path, table.schema())?;
+        let mut profiler = if self.skip_data_profiling { None } else { Some(Profiler::new(table.schema(), &self.roles)?) };
+        for batch in table.batches()? {
+            let batch = batch?;
+            if let Purpose::Training { target, .. } = &self.purpose {
+                profiler = profiler.filter(|_| batch.column(target).is_ok_and(|target| target.null_count() == 0));
+            }
+            profiler.as_mut().map_or(Ok(()), |profiler| profiler.add(&batch))?;
+            sink.write(&batch)?;
+        }
+        sink.finish()?;
+        Ok(profiler.map(Profiler::finish))
     }
 
     /// Leaves out rows without a target and columns without a value; says how many and why.

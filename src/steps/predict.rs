@@ -23,7 +23,7 @@ use crate::ml::explain::{self, EXPLAINABLE, Explainer};
 use crate::ml::model::Model;
 use crate::tracking::bundle;
 
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// More reasons than this nobody reads.
 pub const MOST_REASONS: usize = 100;
 
@@ -332,7 +332,9 @@ impl Step for Predict {
         }
         let names = model.output.columns(&model.task);
         let said = scored.select(names.iter().take(1).map(String::as_str))?;
-        let said = profile(&said, &self.roles)?.columns.into_iter().map(|column| column.summary).collect();
+        let mut said: Vec<_> = profile(&said, &self.roles)?.columns.into_iter().map(|column| column.summary).collect();
+        // What was predicted has no role of its own.
+        said.iter_mut().for_each(|column| column.role.clear());
         let beside = drift.as_ref().and_then(Drift::predictions);
         tabs.push(Tab::new("predictions", "Predictions", beside.into_iter().chain([Block::Profile(said)]).collect()));
         if let Some(explainer) = &explainer {

@@ -109,6 +109,7 @@ fn cell(view: &View, row: usize) -> Cell {
     match (view.values, view.text(row)) {
         (_, None) => Cell::Missing,
         (Values::Float(values), Some(_)) if values[row].is_finite() => Cell::Number(values[row]),
+        (Values::Integer(values), Some(_)) => Cell::Integer(values[row]),
         (_, Some(text)) => Cell::Text(shorten(&text)),
     }
 }

@@ -56,7 +56,7 @@ impl Gatherer {
         let view = cells.view()?;
         view.hashes(hashes);
         self.missing += hashes.iter().map(|hash| u64::from(*hash == MISSING)).sum::<u64>();
-        self.digest = hashes.iter().zip(&turn.keys).fold(self.digest, |digest, (hash, key)| digest.wrapping_add(hash.wrapping_mul(key | 1)));
+        self.digest = hashes.iter().zip(&turn.keys).fold(self.digest, |digest, (hash, key)| digest.wrapping_add(hash ^ key));
         match (&mut self.strings, view.values) {
             (Some(strings), Values::Text(texts)) => {
                 let is_there = |row: &usize| hashes.get(*row).is_some_and(|hash| *hash != MISSING);
@@ -96,7 +96,8 @@ impl Gatherer {
     pub(super) fn finish(mut self, rows: u64, quantiles_are_estimates: bool) -> (ProfiledColumn, u64) {
         let present = rows - self.missing.min(rows);
         let exact = self.counter.is_exact();
-        let distinct = self.counter.distinct().min(present);
+        let sampled = self.counter.sampled();
+        let distinct = sampled.distinct.min(present);
         let values = self.counter.values();
         let most = values.first().map_or(0, |(_, count)| *count);
         // Bytes are told apart, but have no text to be shown by.
@@ -123,7 +124,7 @@ impl Gatherer {
             rows,
             missing: self.missing,
             distinct: Some(distinct),
-            distinct_estimated: !exact,
+            distinct_estimated: sampled.is_estimate,
             top: shown(TOP).into_iter().filter(|(_, count)| *count > often).collect(),
             range: self.range(),
             ..ColumnProfile::default()
@@ -143,7 +144,7 @@ impl Gatherer {
             summary.histogram = Some(self.moments.drawn(&self.name, true));
         }
         column.summary = summary;
-        column.summary.alerts = alerts(&column, self.kind, most, self.counter.is_unique());
+        column.summary.alerts = alerts(&column, self.kind, most, sampled.repeated == 0);
         if let Some(strings) = &self.strings {
             column.summary.alerts.extend(strings.alerts());
         }

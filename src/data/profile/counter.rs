@@ -2,11 +2,11 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::sampler::{ByHash, Few, Sampler};
+use super::sampler::{ByHash, Few, Sampled, Sampler};
 use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
 
 /// Distinct values held once a column has too many for exact counting.
-pub(super) const SAMPLED: usize = 1 << 14;
+pub(super) const SAMPLED: usize = 1 << 13;
 /// Candidates for the most frequent values held then.
 const CANDIDATES: usize = 1024;
 /// Characters kept of a value.
@@ -102,9 +102,7 @@ impl Counter {
             }
         }
         if let Some(sampler) = &mut self.sampler {
-            for hash in hashes.iter().skip(exact).filter(|hash| **hash != MISSING) {
-                sampler.add(*hash, 1);
-            }
+            sampler.add(&hashes[exact..], Some(MISSING));
             for row in few.rows.iter().copied().filter(|row| *row >= exact && hashes[*row] != MISSING) {
                 self.counts.entry(hashes[row]).or_insert_with(|| (0, Seen::of(view, row))).0 += few.one_in;
                 if self.counts.len() > 2 * CANDIDATES {
@@ -116,11 +114,8 @@ impl Counter {
     }
 
     fn estimate(&mut self) {
-        let mut sampler = Sampler::new(SAMPLED);
-        for (hash, (count, _)) in &self.counts {
-            sampler.add(*hash, u32::try_from(*count).unwrap_or(u32::MAX));
-        }
-        self.sampler = Some(sampler);
+        let counted = self.counts.iter().map(|(hash, (count, _))| (*hash, u32::try_from(*count).unwrap_or(u32::MAX)));
+        self.sampler = Some(Sampler::of(SAMPLED, counted));
         let mut order: Vec<(Reverse<u64>, u64)> = self.counts.iter().map(|(hash, (count, _))| (Reverse(*count), *hash)).collect();
         if order.len() > CANDIDATES {
             order.select_nth_unstable(CANDIDATES);
@@ -128,16 +123,14 @@ impl Counter {
         self.counts = order.iter().take(CANDIDATES).filter_map(|(_, hash)| self.counts.remove_entry(hash)).collect();
     }
 
-    /// Distinct values.
-    pub(super) fn distinct(&self) -> u64 {
-        self.sampler.as_ref().map_or(self.counts.len() as u64, Sampler::distinct)
-    }
-
-    /// No value was seen twice (in the sample, where it is one).
-    pub(super) fn is_unique(&self) -> bool {
-        match &self.sampler {
-            Some(sampler) => sampler.repeated() == 0,
-            None => self.counts.values().all(|(count, _)| *count == 1),
+    /// How many distinct values there are, and how many repeat one before them; estimates where counting is not exact.
+    pub(super) fn sampled(&mut self) -> Sampled {
+        match self.sampler.take() {
+            Some(sampler) => sampler.finish(),
+            None => {
+                let distinct = self.counts.len() as u64;
+                Sampled { distinct, repeated: self.counts.values().map(|(count, _)| count - 1).sum(), is_estimate: false }
+            }
         }
     }
 

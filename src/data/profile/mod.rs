@@ -18,7 +18,7 @@ mod numbers;
 mod sampler;
 mod text;
 
-use polars::prelude::DataFrame;
+use polars::prelude::{DataFrame, Schema};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub use self::drift::{ColumnDrift, drift, stability_index};
 use self::sampler::{RowSample, Sampler};
 pub use self::text::Lengths;
 use super::canonical::{Kind, mix};
-use super::{Batches, Roles, Table};
+use super::{Roles, Table};
 use crate::card::ColumnProfile;
 use crate::error::{Error, Problem, Result};
 
@@ -38,15 +38,15 @@ const QUANTILE_VALUES: usize = 1 << 22;
 /// Rows of a column held for quantiles, at most.
 const QUANTILE_ROWS: usize = 1_000_000;
 /// Distinct values counted exactly, over all columns.
-const DISTINCT_VALUES: usize = 1 << 19;
+const DISTINCT_VALUES: usize = 1 << 18;
 /// Distinct values of a column counted exactly, at most.
 const DISTINCT_OF_COLUMN: usize = 50_000;
 /// Distinct rows counted exactly.
 const DISTINCT_ROWS: usize = 1 << 19;
-/// Columns gathered side by side.
+/// Columns gathered side by side: no more than a hash has bits, each of which turns it by another number of them.
 const COLUMNS_AT_ONCE: usize = 64;
 /// Rows gathered at once: their values stay in a processor's cache while they are looked at again and again.
-const ROWS_AT_ONCE: usize = 8192;
+const ROWS_AT_ONCE: usize = 4096;
 /// Categories kept of a column.
 pub(super) const CATEGORIES: usize = 200;
 
@@ -117,71 +117,93 @@ impl Profile {
 /// # Errors
 /// Columns of nested types, all named; a query that fails.
 pub fn profile(table: &Table, roles: &Roles) -> Result<Profile> {
-    let mut problems = Vec::new();
-    let mut kinds = Vec::new();
-    for (name, dtype) in table.schema().iter() {
-        match Kind::of(name, dtype) {
-            Ok(kind) => kinds.push((name.as_str(), kind)),
-            Err(error) => problems.extend(error.problems),
-        }
+    let mut profiler = Profiler::new(table.schema(), roles)?;
+    for batch in table.batches()? {
+        profiler.add(&batch?)?;
     }
-    if let Some(error) = Error::all(crate::error::Kind::Data, Vec::<Problem>::from_iter(problems)) {
-        return Err(error);
-    }
-    let numeric = kinds.iter().filter(|(_, kind)| kind.is_number()).count().max(1);
-    let distinct = (DISTINCT_VALUES / kinds.len().max(1)).clamp(CATEGORIES + 56, DISTINCT_OF_COLUMN);
-    let mut gatherers: Vec<Gatherer> = kinds.iter().map(|(name, kind)| Gatherer::new(name, *kind, roles.of(name), distinct)).collect();
-    let mut sample = RowSample::new((QUANTILE_VALUES / numeric).clamp(10_000, QUANTILE_ROWS));
-    let mut equal_rows = Sampler::new(DISTINCT_ROWS);
-    let mut hashes: Vec<Vec<u64>> = vec![Vec::new(); kinds.len().min(COLUMNS_AT_ONCE)];
-    let mut rows = 0u64;
-    for batch in pieces(table.batches()?) {
-        let batch = batch?;
-        let turn = sample.turn(rows, batch.height());
-        let mut row_hashes = vec![0u64; batch.height()];
-        for (gatherers, columns) in gatherers.chunks_mut(COLUMNS_AT_ONCE).zip(batch.columns().chunks(COLUMNS_AT_ONCE)) {
-            let gathered: Vec<Result<()>> =
-                gatherers.par_iter_mut().zip(columns).zip(&mut hashes).map(|((gatherer, column), hashes)| gatherer.add(column, &turn, hashes)).collect();
-            gathered.into_iter().collect::<Result<Vec<()>>>()?;
-            for hashes in hashes.iter().take(columns.len()) {
-                fold(&mut row_hashes, hashes);
+    Ok(profiler.finish())
+}
+
+/// A profile in the making: it grows by batches, in the order of rows.
+pub struct Profiler {
+    gatherers: Vec<Gatherer>,
+    sample: RowSample,
+    equal_rows: Sampler,
+    /// Room for the hashes of the columns that are gathered side by side.
+    hashes: Vec<Vec<u64>>,
+    rows: u64,
+}
+
+impl Profiler {
+    /// For tables of these columns.
+    ///
+    /// # Errors
+    /// Columns of nested types, all named.
+    pub fn new(schema: &Schema, roles: &Roles) -> Result<Self> {
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut kinds = Vec::new();
+        for (name, dtype) in schema.iter() {
+            match Kind::of(name, dtype) {
+                Ok(kind) => kinds.push((name.as_str(), kind)),
+                Err(error) => problems.extend(error.problems),
             }
         }
-        for hash in &row_hashes {
-            equal_rows.add(mix(*hash), 1);
+        if let Some(error) = Error::all(crate::error::Kind::Data, problems) {
+            return Err(error);
         }
-        rows += batch.height() as u64;
+        let numeric = kinds.iter().filter(|(_, kind)| kind.is_number()).count().max(1);
+        let distinct = (DISTINCT_VALUES / kinds.len().max(1)).clamp(CATEGORIES + 56, DISTINCT_OF_COLUMN);
+        Ok(Self {
+            gatherers: kinds.iter().map(|(name, kind)| Gatherer::new(name, *kind, roles.of(name), distinct)).collect(),
+            sample: RowSample::new((QUANTILE_VALUES / numeric).clamp(10_000, QUANTILE_ROWS)),
+            equal_rows: Sampler::new(DISTINCT_ROWS),
+            hashes: vec![Vec::new(); kinds.len().min(COLUMNS_AT_ONCE)],
+            rows: 0,
+        })
     }
-    let is_estimate = sample.is_estimate();
-    let mut columns: Vec<(ProfiledColumn, u64)> = gatherers.into_par_iter().map(|gatherer| gatherer.finish(rows, is_estimate)).collect();
-    name_equal_columns(&mut columns);
-    Ok(Profile {
-        rows,
-        columns: columns.into_iter().map(|(column, _)| column).collect(),
-        duplicates: Duplicates { rows: if kinds.is_empty() { 0 } else { equal_rows.repeated() }, estimated: equal_rows.is_estimate() },
-    })
-}
 
-/// Batches in pieces of [`ROWS_AT_ONCE`] rows.
-fn pieces(batches: Batches) -> impl Iterator<Item = Result<DataFrame>> {
-    let split = |batch: DataFrame| (0..batch.height()).step_by(ROWS_AT_ONCE).map(move |start| batch.slice(start as i64, ROWS_AT_ONCE));
-    batches.flat_map(move |batch| {
-        let (pieces, error) = match batch {
-            Ok(batch) => (Some(split(batch)), None),
-            Err(error) => (None, Some(Err(error))),
-        };
-        pieces.into_iter().flatten().map(Ok).chain(error)
-    })
-}
+    /// Looks at the next rows: batches of any size, of the columns that were named.
+    ///
+    /// # Errors
+    /// Columns of other types.
+    pub fn add(&mut self, batch: &DataFrame) -> Result<()> {
+        (0..batch.height()).step_by(ROWS_AT_ONCE).try_for_each(|start| self.add_piece(&batch.slice(start as i64, ROWS_AT_ONCE)))
+    }
 
-/// Takes one more column into the hashes of rows.
-fn fold(rows: &mut [u64], column: &[u64]) {
-    for (row, hash) in rows.iter_mut().zip(column) {
-        *row = (row.rotate_left(5) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    fn add_piece(&mut self, piece: &DataFrame) -> Result<()> {
+        let turn = self.sample.turn(self.rows, piece.height());
+        let mut row_hashes = vec![0u64; piece.height()];
+        for (gatherers, columns) in self.gatherers.chunks_mut(COLUMNS_AT_ONCE).zip(piece.columns().chunks(COLUMNS_AT_ONCE)) {
+            let gathered: Vec<Result<()>> =
+                gatherers.par_iter_mut().zip(columns).zip(&mut self.hashes).map(|((gatherer, column), hashes)| gatherer.add(column, &turn, hashes)).collect();
+            gathered.into_iter().collect::<Result<Vec<()>>>()?;
+            for (place, hashes) in (0u32..).zip(self.hashes.iter().take(columns.len())) {
+                row_hashes.iter_mut().zip(hashes).for_each(|(row, hash)| *row = row.wrapping_add(hash.rotate_left(place)));
+            }
+            row_hashes.iter_mut().for_each(|row| *row = mix(*row));
+        }
+        self.equal_rows.add(&row_hashes, None);
+        self.rows += piece.height() as u64;
+        Ok(())
+    }
+
+    /// The profile of all rows that were added.
+    #[must_use]
+    pub fn finish(self) -> Profile {
+        let (rows, is_estimate) = (self.rows, self.sample.is_estimate());
+        let has_columns = !self.gatherers.is_empty();
+        let mut columns: Vec<(ProfiledColumn, u64)> = self.gatherers.into_par_iter().map(|gatherer| gatherer.finish(rows, is_estimate)).collect();
+        name_equal_columns(&mut columns);
+        let equal = self.equal_rows.finish();
+        Profile {
+            rows,
+            columns: columns.into_iter().map(|(column, _)| column).collect(),
+            duplicates: Duplicates { rows: if has_columns { equal.repeated } else { 0 }, estimated: equal.is_estimate },
+        }
     }
 }
 
-/// Columns are equal where the sums of their values' hashes, weighted by row, are. Those with one value only are left out.
+/// Columns are equal where the sums of their values' hashes, each told apart by its row, are. Those with one value only are left out.
 fn name_equal_columns(columns: &mut [(ProfiledColumn, u64)]) {
     for later in 1..columns.len() {
         let (before, rest) = columns.split_at_mut(later);

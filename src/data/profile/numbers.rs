@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use crate::card::{Counts, Histogram};
+use crate::data::canonical::{MOST_ROUNDED, TO_WHOLE};
 
-/// Bins of a histogram, at most.
+/// Bins of a histogram, at most: a power of two.
 const BINS: usize = 32;
 /// Bins of a finer width than 2⁻¹⁰⁰⁰ are not told apart.
 const FINEST: i32 = -1000;
@@ -109,7 +110,9 @@ impl Numbers {
         let (least, most) = range(values, *first);
         self.range = Some(self.range.map_or((least, most), |(a, b)| (a.min(least), b.max(most))));
         self.moments = self.moments.merge(Moments::of(values));
-        self.zeros += values.iter().map(|value| u64::from(*value == 0.0)).sum::<u64>();
+        if least <= 0.0 && most >= 0.0 {
+            self.zeros += values.iter().map(|value| u64::from(*value == 0.0)).sum::<u64>();
+        }
         // What does not fit an i64 is whole.
         self.not_whole = self.not_whole || values.iter().any(|value| *value as i64 as f64 != *value && value.abs() < 9e18);
         self.histogram.add(values, least, most);
@@ -212,20 +215,24 @@ impl Dyadic {
     pub(super) fn add(&mut self, values: &[f64], least: f64, most: f64) {
         self.cover(least, most);
         let scale = 2f64.powi(-self.exponent);
-        let first = self.first;
+        let first = self.first as f64;
+        // All in floats, so that several are placed at once: rounded, then lowered where that went up.
+        let bin = |value: f64| {
+            let place = value * scale;
+            let near = (place + TO_WHOLE) - TO_WHOLE;
+            let whole = if near > place { near - 1.0 } else { near };
+            (whole - first + TO_WHOLE).to_bits() as usize % BINS
+        };
         // Neighbours are counted apart, so that none waits for the one before it.
         let mut counts = [[0u64; BINS]; 4];
-        for neighbours in values.chunks(4) {
-            for (value, counts) in neighbours.iter().zip(&mut counts) {
-                // Floor, without a call on processors that have no instruction for it.
-                let place = value * scale;
-                let whole = place as i64;
-                let bin = (whole - i64::from(place < whole as f64) - first) as usize;
-                if let Some(count) = counts.get_mut(bin) {
-                    *count += 1;
-                }
+        let (chunks, rest) = values.as_chunks::<16>();
+        for chunk in chunks {
+            let bins = chunk.map(bin);
+            for (place, bin) in bins.into_iter().enumerate() {
+                counts[place % 4][bin] += 1;
             }
         }
+        rest.iter().for_each(|value| counts[0][bin(*value)] += 1);
         for counts in counts {
             self.counts.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
         }
@@ -245,8 +252,7 @@ impl Dyadic {
                 low = low.min(self.first as f64);
                 high = high.max((self.first + self.counts.len() as i64 - 1) as f64);
             }
-            // Above 2⁵² neighbouring bins are no longer different floats.
-            if high - low < BINS as f64 && low.abs().max(high.abs()) <= 4_503_599_627_370_496.0 {
+            if high - low < BINS as f64 && low.abs().max(high.abs()) <= MOST_ROUNDED {
                 let before = if self.counts.is_empty() { 0 } else { (self.first as f64 - low) as usize };
                 self.counts.splice(0..0, std::iter::repeat_n(0, before));
                 self.counts.resize((high - low) as usize + 1, 0);

@@ -31,59 +31,99 @@ pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Plain>>;
 /// Counts by hash: all of them while they fit, then only hashes that begin with enough zero bits.
 ///
 /// With z zero bits asked for, the distinct are about 2ᶻ times those held (Wegman's adaptive sampling, Flajolet 1990); the
-/// relative standard error is 1.2/√limit. What is held depends on the values alone, not on their order.
+/// relative standard error is 1.2/√limit. What is held in the end depends on the values alone, not on their order.
 pub(super) struct Sampler {
     limit: usize,
     zeros: u32,
-    seen: ByHash<u32>,
+    /// Ascending by hash.
+    held: Vec<(u64, u32)>,
+    /// Sorted and merged with those held once there are enough: far quicker than a table, which no cache holds.
+    waiting: Vec<u64>,
+    /// Room for both, which become those held.
+    merged: Vec<(u64, u32)>,
 }
 
 impl Sampler {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, zeros: 0, seen: ByHash::default() }
+        Self { limit, zeros: 0, held: Vec::new(), waiting: Vec::new(), merged: Vec::new() }
     }
 
-    #[inline]
-    pub(super) fn add(&mut self, hash: u64, times: u32) {
-        if hash <= self.greatest() {
-            self.hold(hash, times);
+    /// With different hashes that were counted before.
+    pub(super) fn of(limit: usize, counted: impl Iterator<Item = (u64, u32)>) -> Self {
+        let mut sampler = Self { held: counted.collect(), ..Self::new(limit) };
+        sampler.held.sort_unstable();
+        sampler.fit();
+        sampler
+    }
+
+    /// Counts all hashes but `left_out`.
+    pub(super) fn add(&mut self, hashes: &[u64], left_out: Option<u64>) {
+        // Most hashes of a large table are too great: sixteen are passed over at once.
+        for hashes in hashes.chunks(16) {
+            let greatest = self.greatest();
+            if hashes.iter().fold(false, |any, hash| any | (*hash <= greatest)) {
+                self.waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
+                if self.waiting.len() * 4 >= self.limit {
+                    self.settle();
+                }
+            }
         }
     }
 
     /// The greatest hash that begins with enough zero bits.
-    #[inline]
     fn greatest(&self) -> u64 {
         u64::MAX.checked_shr(self.zeros).unwrap_or(0)
     }
 
-    /// Most hashes of a large table never come here.
-    #[inline(never)]
-    fn hold(&mut self, hash: u64, times: u32) {
-        let count = self.seen.entry(hash).or_default();
-        *count = count.saturating_add(times);
-        while self.seen.len() > self.limit {
+    fn settle(&mut self) {
+        self.waiting.sort_unstable();
+        self.merged.clear();
+        self.merged.reserve(self.held.len() + self.waiting.len());
+        let mut rest = self.held.as_slice();
+        for hash in self.waiting.drain(..) {
+            while let Some((first, after)) = rest.split_first()
+                && first.0 <= hash
+            {
+                self.merged.push(*first);
+                rest = after;
+            }
+            match self.merged.last_mut() {
+                Some((last, count)) if *last == hash => *count = count.saturating_add(1),
+                _ => self.merged.push((hash, 1)),
+            }
+        }
+        self.merged.extend_from_slice(rest);
+        std::mem::swap(&mut self.held, &mut self.merged);
+        self.fit();
+    }
+
+    fn fit(&mut self) {
+        while self.held.len() > self.limit {
             self.zeros += 1;
             let greatest = self.greatest();
-            self.seen.retain(|hash, _| *hash <= greatest);
+            self.held.truncate(self.held.partition_point(|(hash, _)| *hash <= greatest));
         }
     }
 
-    pub(super) fn is_estimate(&self) -> bool {
-        self.zeros > 0
-    }
-
-    pub(super) fn distinct(&self) -> u64 {
-        (self.seen.len() as u64) << self.zeros
-    }
-
-    /// How many were added whose hash had been added before.
-    pub(super) fn repeated(&self) -> u64 {
-        self.seen.values().map(|count| u64::from(*count) - 1).sum::<u64>() << self.zeros
+    /// What was counted.
+    pub(super) fn finish(mut self) -> Sampled {
+        self.settle();
+        // How many were added whose hash had been added before.
+        let repeated = self.held.iter().map(|(_, count)| u64::from(*count) - 1).sum::<u64>() << self.zeros;
+        Sampled { distinct: (self.held.len() as u64) << self.zeros, repeated, is_estimate: self.zeros > 0 }
     }
 }
 
-/// Rows held once there are too many to hold all; their quantiles are good to about 0.1 % of the rows.
-pub(super) const SAMPLED_ROWS: usize = 250_000;
+/// How many distinct values there are, and how many repeat one before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sampled {
+    pub(super) distinct: u64,
+    pub(super) repeated: u64,
+    pub(super) is_estimate: bool,
+}
+
+/// Rows held once there are too many to hold all; their quantiles are good to about 0.2 % of the rows.
+pub(super) const SAMPLED_ROWS: usize = 1 << 17;
 
 /// A sample of rows, the same rows for every column: all while they fit, then those whose number hashes to enough zero bits.
 pub(super) struct RowSample {
@@ -112,8 +152,9 @@ pub(super) struct Few {
 }
 
 impl Few {
+    /// `one_in` is a power of two.
     fn of(keys: &[u64], one_in: u64) -> Self {
-        let rows = keys.iter().enumerate().filter(|(_, key)| *key % one_in == 0).map(|(row, _)| row).collect();
+        let rows = keys.iter().enumerate().filter(|(_, key)| *key & (one_in - 1) == 0).map(|(row, _)| row).collect();
         Self { one_in, rows }
     }
 }
@@ -142,7 +183,7 @@ impl RowSample {
         self.keys.retain(|key| key.leading_zeros() >= zeros);
         let rows: Vec<usize> = keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(row, _)| row).collect();
         self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
-        let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 64));
+        let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 256));
         Turn { keep, rows, keys, few, fewer }
     }
 }
@@ -153,15 +194,25 @@ mod tests {
 
     #[test]
     fn distinct_values_are_exact_below_the_limit_and_near_above() {
-        let mut sampler = Sampler::new(4096);
-        (0..4096u64).for_each(|value| sampler.add(mix(value), 1));
-        assert_eq!((sampler.distinct(), sampler.repeated(), sampler.is_estimate()), (4096, 0, false));
-        for round in 0..2 {
-            (4096 * round..100_000u64).for_each(|value| sampler.add(mix(value), 1));
-        }
-        assert!(sampler.is_estimate());
+        let of = |values: &[u64]| {
+            let mut sampler = Sampler::new(4096);
+            sampler.add(&values.iter().copied().map(mix).collect::<Vec<_>>(), None);
+            sampler.finish()
+        };
+        let all: Vec<u64> = (0..4096).collect();
+        assert_eq!(of(&all), Sampled { distinct: 4096, repeated: 0, is_estimate: false });
+        assert_eq!(of(&[&all[..], &all[..100]].concat()), Sampled { distinct: 4096, repeated: 100, is_estimate: false });
+        let more: Vec<u64> = (0..100_000).chain(0..50_000).collect();
+        let sampled = of(&more);
         // Four standard errors.
-        assert!((sampler.distinct() as f64 / 100_000.0 - 1.0).abs() < 4.0 * 1.2 / 64.0, "{}", sampler.distinct());
+        assert!(sampled.is_estimate && (sampled.distinct as f64 / 100_000.0 - 1.0).abs() < 4.0 * 1.2 / 64.0, "{sampled:?}");
+        assert!((sampled.repeated as f64 / 50_000.0 - 1.0).abs() < 0.2, "{sampled:?}");
+        // Neither the order nor what was counted before it changes a thing.
+        let back: Vec<u64> = more.iter().rev().copied().collect();
+        assert_eq!(of(&back), sampled);
+        let mut later = Sampler::of(4096, (0..10_000).map(|value| (mix(value), 1)));
+        later.add(&more[10_000..].iter().copied().map(mix).collect::<Vec<_>>(), None);
+        assert_eq!(later.finish(), sampled);
     }
 
     #[test]
