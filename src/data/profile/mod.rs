@@ -3,8 +3,8 @@
 //! Each column is gathered on its own (in parallel), each batch in order, so the result is the same at any thread count.
 //! Memory is bounded at any number of rows, and what the bounds cost is said: counts, means, minima, maxima and
 //! histograms are exact always; quantiles are exact up to a million rows (and four million numbers over all columns),
-//! distinct and most frequent values up to tens of thousands of distinct ones, equal rows up to half a million distinct ones;
-//! above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an infinity is a value,
+//! distinct and most frequent values up to 50,000 distinct ones of a column (and 260,000 of all), equal rows up to half a million
+//! distinct ones; above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an infinity is a value,
 //! but no part of mean, quantiles or histogram.
 //! A profile is kept beside the model, so that later data can be held against it ([`drift`]). It deliberately does
 //! not judge: the contract does.
