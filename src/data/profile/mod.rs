@@ -46,7 +46,7 @@ const DISTINCT_ROWS: usize = 1 << 19;
 /// Columns gathered side by side: no more than a hash has bits, each of which turns it by another number of them.
 const COLUMNS_AT_ONCE: usize = 64;
 /// Rows gathered at once: their values stay in a processor's cache while they are looked at again and again.
-const ROWS_AT_ONCE: usize = 4096;
+const ROWS_AT_ONCE: usize = 2048;
 /// Categories kept of a column.
 pub(super) const CATEGORIES: usize = 200;
 

@@ -183,7 +183,7 @@ impl RowSample {
         self.keys.retain(|key| key.leading_zeros() >= zeros);
         let rows: Vec<usize> = keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(row, _)| row).collect();
         self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
-        let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 256));
+        let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 64));
         Turn { keep, rows, keys, few, fewer }
     }
 }
