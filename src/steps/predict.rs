@@ -334,7 +334,9 @@ impl Step for Predict {
         let said = scored.select(names.iter().take(1).map(String::as_str))?;
         let mut said: Vec<_> = profile(&said, &self.roles)?.columns.into_iter().map(|column| column.summary).collect();
         // What was predicted has no role of its own.
-        said.iter_mut().for_each(|column| column.role.clear());
+        for column in &mut said {
+            column.role.clear();
+        }
         let beside = drift.as_ref().and_then(Drift::predictions);
         tabs.push(Tab::new("predictions", "Predictions", beside.into_iter().chain([Block::Profile(said)]).collect()));
         if let Some(explainer) = &explainer {

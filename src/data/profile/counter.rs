@@ -125,13 +125,11 @@ impl Counter {
 
     /// How many distinct values there are, and how many repeat one before them; estimates where counting is not exact.
     pub(super) fn sampled(&mut self) -> Sampled {
-        match self.sampler.take() {
-            Some(sampler) => sampler.finish(),
-            None => {
-                let distinct = self.counts.len() as u64;
-                Sampled { distinct, repeated: self.counts.values().map(|(count, _)| count - 1).sum(), is_estimate: false }
-            }
+        if let Some(sampler) = self.sampler.take() {
+            return sampler.finish();
         }
+        let distinct = self.counts.len() as u64;
+        Sampled { distinct, repeated: self.counts.values().map(|(count, _)| count - 1).sum(), is_estimate: false }
     }
 
     /// Values and counts, the most frequent first, then by value; estimates where counting is not exact.

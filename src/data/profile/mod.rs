@@ -180,7 +180,9 @@ impl Profiler {
             for (place, hashes) in (0u32..).zip(self.hashes.iter().take(columns.len())) {
                 row_hashes.iter_mut().zip(hashes).for_each(|(row, hash)| *row = row.wrapping_add(hash.rotate_left(place)));
             }
-            row_hashes.iter_mut().for_each(|row| *row = mix(*row));
+            for row in &mut row_hashes {
+                *row = mix(*row);
+            }
         }
         self.equal_rows.add(&row_hashes, None);
         self.rows += piece.height() as u64;

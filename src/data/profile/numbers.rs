@@ -232,7 +232,9 @@ impl Dyadic {
                 counts[place % 4][bin] += 1;
             }
         }
-        rest.iter().for_each(|value| counts[0][bin(*value)] += 1);
+        for value in rest {
+            counts[0][bin(*value)] += 1;
+        }
         for counts in counts {
             self.counts.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
         }
