@@ -61,7 +61,7 @@ impl Sampler {
         // Most hashes of a large table are too great: sixteen are passed over at once.
         for hashes in hashes.chunks(16) {
             let greatest = self.greatest();
-            if hashes.iter().fold(u64::MAX, |least, hash| least.min(*hash)) <= greatest {
+            if hashes.iter().fold(0, |any, hash| any | u8::from(*hash <= greatest)) > 0 {
                 self.waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
                 if self.waiting.len() * 4 >= self.limit {
                     self.settle();
