@@ -358,7 +358,7 @@ pub(crate) const TO_WHOLE: f64 = 3.0 * MOST_ROUNDED;
 #[inline]
 fn whole(value: f64) -> Option<i64> {
     if value.abs() < MOST_ROUNDED {
-        // Rounded by a sum whose last bits are then the integer: a third of the time of a conversion.
+        // Rounded by a sum, whose last bits are then the integer.
         let sum = value + TO_WHOLE;
         return (sum - TO_WHOLE == value).then(|| (sum.to_bits() as i64) - (TO_WHOLE.to_bits() as i64));
     }
