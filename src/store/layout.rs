@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use rustix::io::Errno;
 
 use super::disk::{self, create_dirs, failed, file_name, forbidden, unique_name};
-use super::lock::{self, Lock};
+use super::lock::{self, Lock, Tried};
 use super::{Access, Digest, sealed};
 use crate::{Error, Result};
 
@@ -146,7 +146,7 @@ impl Root {
     /// Removes what killed runs left in `tmp/`.
     fn sweep(&self) -> Result<()> {
         for path in disk::list(&self.units())? {
-            if let Some(_lock) = Lock::try_folder(&path) {
+            if let Tried::Locked(_lock) = Lock::try_folder(&path) {
                 // What another user left is theirs to sweep.
                 let _ = disk::remove_tree(&path);
             }
@@ -175,15 +175,15 @@ impl Root {
     }
 
     fn make_unit(&self) -> Result<Unit> {
-        // A sweeper may come between making and locking; then the next name has another try.
+        // A sweeper may come between making and locking, and then be about to remove it or have done so: the next name has another try.
         for _ in 0..100 {
             let path = self.v1.join("tmp").join(unique_name());
             create_dirs(&path, 0o777).map_err(failed("create", &path))?;
             match Lock::try_folder(&path) {
-                Some(lock) if lock.stands_at(&path) => return Ok(Unit { path, _lock: Some(lock) }),
-                // No locks here: then nobody sweeps either.
-                None if path.is_dir() => return Ok(Unit { path, _lock: None }),
-                _ => {}
+                Tried::Locked(lock) if lock.stands_at(&path) => return Ok(Unit { path, _lock: Some(lock) }),
+                // Then nobody sweeps either.
+                Tried::NoLocks => return Ok(Unit { path, _lock: None }),
+                Tried::Locked(_) | Tried::Taken => {}
             }
         }
         Err(Error::new(crate::error::Kind::Io, format!("cannot make a scratch folder in `{}`", self.v1.join("tmp").display())))

@@ -40,6 +40,15 @@ pub(super) struct Lock {
     real: bool,
 }
 
+/// What came of a try to lock a folder.
+pub(super) enum Tried {
+    Locked(Lock),
+    /// Another holds it, or it is gone.
+    Taken,
+    /// The file system has no locks, so nobody can tell.
+    NoLocks,
+}
+
 impl Lock {
     /// Opens a lock file, making it if need be, and locks it exclusively.
     pub fn exclusive(path: &Path, wait: Wait<'_>) -> Result<Self> {
@@ -54,12 +63,13 @@ impl Lock {
         Ok(Self { file, real })
     }
 
-    /// Locks a folder exclusively if nobody holds it. Where there are no locks nobody can tell: `None`.
-    pub fn try_folder(path: &Path) -> Option<Self> {
-        let file = File::open(path).ok()?;
+    /// Locks a folder exclusively if nobody holds it.
+    pub fn try_folder(path: &Path) -> Tried {
+        let Ok(file) = File::open(path) else { return Tried::Taken };
         match acquire(&file, path, FlockOperation::NonBlockingLockExclusive, Wait::NoWait) {
-            Ok(true) => Some(Self { file, real: true }),
-            _ => None,
+            Ok(true) => Tried::Locked(Self { file, real: true }),
+            Ok(false) => Tried::NoLocks,
+            Err(_) => Tried::Taken,
         }
     }
 

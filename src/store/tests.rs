@@ -289,6 +289,23 @@ fn eight_runs_at_once_compute_a_step_once() {
 }
 
 #[test]
+fn scratch_space_is_swept_by_nobody_while_it_is_made() {
+    let (_dir, store) = project();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                for i in 0..1000 {
+                    let root = layout::Root::open(store, layout::Role::Project, Access::Write).unwrap();
+                    root.replace(&store.join(format!("{thread}")), i.to_string().as_bytes(), layout::Durability::Cheap).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(litter(&store), [""; 0].map(PathBuf::from));
+}
+
+#[test]
 fn runs_beside_a_looping_gc_stay_right() {
     let (_dir, store) = project();
     let done = AtomicUsize::new(0);

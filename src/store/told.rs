@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::lock::Lock;
+use super::lock::{Lock, Tried};
 use super::{Store, disk};
 use crate::Result;
 
@@ -33,7 +33,7 @@ impl Store {
         for unit in disk::list(&self.home.units())? {
             let Ok(text) = fs::read(unit.join(FILE)) else { continue };
             // A lock that can be had is held by nobody.
-            if Lock::try_folder(&unit).is_none() {
+            if !matches!(Lock::try_folder(&unit), Tried::Locked(_)) {
                 told.extend(serde_json::from_slice::<Value>(&text).ok());
             }
         }
