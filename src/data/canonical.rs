@@ -27,6 +27,7 @@ use chrono::{Datelike, Timelike};
 use polars::prelude::*;
 use rayon::prelude::*;
 
+use super::wide::wide;
 use crate::error::{Error, Result, nearest};
 
 /// Rows that one task hashes; a constant, so that it is no matter how many tasks there are.
@@ -221,20 +222,21 @@ impl View<'_> {
     /// A quick 64-bit hash of each row's value, for counting within this program only: equal numbers agree
     /// whatever their type, missing and NaN are [`MISSING`]. Two of 10⁷ values agree by chance once in 10⁵ columns.
     pub(crate) fn hashes(&self, out: &mut Vec<u64>) {
-        out.clear();
+        out.resize(self.rows, 0);
         match self.values {
-            Values::Missing => out.resize(self.rows, MISSING),
-            Values::Boolean(values) => out.extend(values.iter().map(|v| mix(u64::from(*v) ^ TAGS[0]))),
-            Values::Integer(values) => out.extend(values.iter().map(|v| mix(*v as u64))),
-            Values::Unsigned(values) => out.extend(values.iter().map(|v| mix(*v))),
-            Values::Float(values) => out.extend(values.iter().map(|v| hash_float(*v))),
-            Values::Decimal(values, scale) => out.extend(values.iter().map(|v| hash_decimal(*v, scale))),
-            Values::Text(values) => out.extend((0..self.rows).map(|row| self.at(row, |row| hash_bytes(values.value(row).as_bytes())))),
-            Values::Bytes(values) => out.extend((0..self.rows).map(|row| self.at(row, |row| hash_bytes(values.value(row)) ^ TAGS[5]))),
-            Values::Date(values) => out.extend(values.iter().map(|v| mix(*v as u64 ^ TAGS[1]))),
-            Values::Instant(values, _) => out.extend(values.iter().map(|v| mix(*v as u64 ^ TAGS[2]))),
-            Values::Time(values) => out.extend(values.iter().map(|v| mix(*v as u64 ^ TAGS[3]))),
-            Values::Span(values, _) => out.extend(values.iter().map(|v| mix(*v as u64 ^ TAGS[4]))),
+            Values::Missing => out.fill(MISSING),
+            Values::Boolean(values) => hash_each(values, out, |v| mix(u64::from(v) ^ TAGS[0])),
+            Values::Integer(values) => hash_each(values, out, |v| mix(v as u64)),
+            Values::Unsigned(values) => hash_each(values, out, mix),
+            Values::Float(values) if all_small(values) => hash_each(values, out, hash_small_float),
+            Values::Float(values) => hash_each(values, out, hash_float),
+            Values::Decimal(values, scale) => hash_each(values, out, |v| hash_decimal(v, scale)),
+            Values::Text(values) => hash_rows(out, |row| self.at(row, |row| hash_bytes(values.value(row).as_bytes()))),
+            Values::Bytes(values) => hash_rows(out, |row| self.at(row, |row| hash_bytes(values.value(row)) ^ TAGS[5])),
+            Values::Date(values) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[1])),
+            Values::Instant(values, _) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[2])),
+            Values::Time(values) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[3])),
+            Values::Span(values, _) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[4])),
         }
         if let Some(valid) = self.valid {
             for (hash, valid) in out.iter_mut().zip(valid) {
@@ -305,8 +307,23 @@ pub(crate) const MISSING: u64 = 0x6d69_7373_696e_6721;
 const TAGS: [u64; 6] =
     [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb, 0xd6e8_feb8_6659_fd93, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
 
+fn hash_each<T: Copy>(values: &[T], out: &mut [u64], hash: impl Fn(T) -> u64) {
+    wide(
+        #[inline(always)]
+        || out.iter_mut().zip(values).for_each(|(out, value)| *out = hash(*value)),
+    );
+}
+
+fn hash_rows(out: &mut [u64], hash: impl Fn(usize) -> u64) {
+    out.iter_mut().enumerate().for_each(|(row, out)| *out = hash(row));
+}
+
+/// Keeps floats that are no integers apart from integers.
+const FRACTION: u64 = TAGS[2].rotate_left(7);
+
 /// A bijection that spreads every bit over all others (the finaliser of `SplitMix64`, Steele et al. 2014).
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "it is run in `wide`")]
 pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -321,8 +338,23 @@ fn hash_float(value: f64) -> u64 {
     }
     match whole(value) {
         Some(integer) => mix(integer as u64),
-        None => mix(value.to_bits() ^ TAGS[2].rotate_left(7)),
+        None => mix(value.to_bits() ^ FRACTION),
     }
+}
+
+/// [`hash_float`] of a float below [`MOST_ROUNDED`], without a branch, so that several are hashed at once.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "it is run in `wide`")]
+fn hash_small_float(value: f64) -> u64 {
+    let sum = value + TO_WHOLE;
+    mix(if sum - TO_WHOLE == value { sum.to_bits().wrapping_sub(TO_WHOLE.to_bits()) } else { value.to_bits() ^ FRACTION })
+}
+
+fn all_small(values: &[f64]) -> bool {
+    wide(
+        #[inline(always)]
+        || values.iter().fold(true, |all, value| all & (value.abs() < MOST_ROUNDED)),
+    )
 }
 
 fn hash_decimal(value: i128, scale: usize) -> u64 {
@@ -561,6 +593,13 @@ mod tests {
         for value in beside.chain(others).flat_map(|value| [value, -value]) {
             let integer = value as i64;
             assert_eq!(whole(value), (integer as f64 == value && integer != i64::MAX).then_some(integer), "{value:e}");
+            // Alone it is hashed beside others, after an infinity apart from them.
+            let hash = |values: &[f64]| {
+                let mut hashes = Vec::new();
+                Cells::of(&Column::new("x".into(), values)).unwrap().view().unwrap().hashes(&mut hashes);
+                hashes.pop()
+            };
+            assert_eq!(hash(&[value]), hash(&[f64::INFINITY, value]), "{value:e}");
         }
     }
 

@@ -19,6 +19,7 @@ mod split;
 pub mod sql;
 mod table;
 pub mod tiny;
+mod wide;
 
 pub use both::both;
 pub use checks::{CheckReport, Outcome, Sample, absent, check};

@@ -11,6 +11,7 @@ use super::{CATEGORIES, NumberProfile, ProfiledColumn};
 use crate::card::ColumnProfile;
 use crate::data::Role;
 use crate::data::canonical::{Cells, Kind, MISSING, Values, View, show_date, show_instant};
+use crate::data::wide::wide;
 use crate::error::Result;
 
 /// Most frequent values that a card shows.
@@ -55,8 +56,11 @@ impl Gatherer {
         let cells = Cells::of(column)?;
         let view = cells.view()?;
         view.hashes(hashes);
-        self.missing += hashes.iter().map(|hash| u64::from(*hash == MISSING)).sum::<u64>();
-        self.digest = hashes.iter().zip(&turn.keys).fold(self.digest, |digest, (hash, key)| digest.wrapping_add(hash ^ key));
+        let hashes = hashes.as_slice();
+        self.digest = wide(
+            #[inline(always)]
+            || hashes.iter().zip(&turn.keys).fold(self.digest, |digest, (hash, key)| digest.wrapping_add(hash ^ key)),
+        );
         match (&mut self.strings, view.values) {
             (Some(strings), Values::Text(texts)) => {
                 let is_there = |row: &usize| hashes.get(*row).is_some_and(|hash| *hash != MISSING);
@@ -69,27 +73,44 @@ impl Gatherer {
                 self.counter.add(hashes, &turn.fewer, &view, |_| {});
             }
         }
-        if let Some(numbers) = &mut self.numbers {
-            let (finite, infinite) = finite_numbers(&view, &mut self.scratch);
-            self.infinite += infinite;
-            numbers.add(finite);
-            if finite.len() == view.rows {
-                numbers.follow(turn.keep.as_deref(), turn.rows.iter().map(|row| finite[*row]));
-            } else {
-                let joining = turn.rows.iter().map(|row| view.number(*row).filter(|number| number.is_finite()).unwrap_or(f64::NAN));
-                numbers.follow(turn.keep.as_deref(), joining);
-            }
-        } else if let Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) = view.values {
-            let present = || values.iter().enumerate().filter(|(row, _)| view.is_present(*row)).map(|(_, value)| *value);
-            if let (Some(least), Some(most)) = (present().min(), present().max()) {
-                let (first, last) = self.ordinals.get_or_insert((least, most));
-                (*first, *last) = ((*first).min(least), (*last).max(most));
-                self.scratch.clear();
-                self.scratch.extend(present().map(|value| value as f64));
-                self.moments.add(&self.scratch, least as f64, most as f64);
-            }
+        match view.values {
+            _ if self.numbers.is_some() => self.add_numbers(&view, turn),
+            Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) => self.add_dates(values, &view),
+            _ => self.missing += count_missing(hashes),
         }
         Ok(())
+    }
+
+    fn add_numbers(&mut self, view: &View, turn: &Turn) {
+        let Some(numbers) = &mut self.numbers else { return };
+        let (finite, infinite) = finite_numbers(view, &mut self.scratch);
+        self.infinite += infinite;
+        self.missing += view.rows as u64 - finite.len() as u64 - infinite;
+        numbers.add(finite);
+        if finite.len() == view.rows {
+            numbers.follow(turn.keep.as_deref(), turn.rows.iter().map(|row| finite[*row]));
+        } else {
+            let joining = turn.rows.iter().map(|row| view.number(*row).filter(|number| number.is_finite()).unwrap_or(f64::NAN));
+            numbers.follow(turn.keep.as_deref(), joining);
+        }
+    }
+
+    fn add_dates(&mut self, values: &[i64], view: &View) {
+        match view.valid {
+            None => to_floats(values, &mut self.scratch, |value| value as f64),
+            Some(valid) => {
+                self.scratch.clear();
+                self.scratch.extend(values.iter().zip(valid).filter(|(_, valid)| **valid).map(|(value, _)| *value as f64));
+            }
+        }
+        self.missing += (view.rows - self.scratch.len()) as u64;
+        let present = || values.iter().enumerate().filter(|(row, _)| view.is_present(*row)).map(|(_, value)| *value);
+        let ends = if view.valid.is_none() { values.iter().copied().min().zip(values.iter().copied().max()) } else { present().min().zip(present().max()) };
+        if let Some((least, most)) = ends {
+            let (first, last) = self.ordinals.get_or_insert((least, most));
+            (*first, *last) = ((*first).min(least), (*last).max(most));
+            self.moments.add(&self.scratch, least as f64, most as f64);
+        }
     }
 
     /// The profile, and a digest that equal columns share.
@@ -176,8 +197,8 @@ fn finite_numbers<'a>(view: &View<'a>, scratch: &'a mut Vec<f64>) -> (&'a [f64],
     }
     scratch.clear();
     match (view.values, view.valid) {
-        (Values::Integer(values), None) => scratch.extend(values.iter().map(|value| *value as f64)),
-        (Values::Unsigned(values), None) => scratch.extend(values.iter().map(|value| *value as f64)),
+        (Values::Integer(values), None) => to_floats(values, scratch, |value| value as f64),
+        (Values::Unsigned(values), None) => to_floats(values, scratch, |value| value as f64),
         _ => scratch.extend((0..view.rows).filter_map(|row| view.number(row)).filter(|number| number.is_finite())),
     }
     let infinite = match view.values {
@@ -187,7 +208,25 @@ fn finite_numbers<'a>(view: &View<'a>, scratch: &'a mut Vec<f64>) -> (&'a [f64],
     (scratch, infinite as u64)
 }
 
+fn count_missing(hashes: &[u64]) -> u64 {
+    wide(
+        #[inline(always)]
+        || hashes.iter().map(|hash| u64::from(*hash == MISSING)).sum(),
+    )
+}
+
+fn to_floats<T: Copy>(values: &[T], floats: &mut Vec<f64>, convert: impl Fn(T) -> f64) {
+    floats.resize(values.len(), 0.0);
+    wide(
+        #[inline(always)]
+        || floats.iter_mut().zip(values).for_each(|(float, value)| *float = convert(*value)),
+    );
+}
+
 /// Without a branch a value, so that several are looked at at once.
 fn all_finite(values: &[f64]) -> bool {
-    values.iter().fold(true, |all, value| all & value.is_finite())
+    wide(
+        #[inline(always)]
+        || values.iter().fold(true, |all, value| all & value.is_finite()),
+    )
 }

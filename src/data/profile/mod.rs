@@ -29,6 +29,7 @@ pub use self::drift::{ColumnDrift, drift, stability_index};
 use self::sampler::{RowSample, Sampler};
 pub use self::text::Lengths;
 use super::canonical::{Kind, mix};
+use super::wide::wide;
 use super::{Roles, Table};
 use crate::card::ColumnProfile;
 use crate::error::{Error, Problem, Result};
@@ -129,8 +130,6 @@ pub struct Profiler {
     gatherers: Vec<Gatherer>,
     sample: RowSample,
     equal_rows: Sampler,
-    /// Room for the hashes of the columns that are gathered side by side.
-    hashes: Vec<Vec<u64>>,
     rows: u64,
 }
 
@@ -157,7 +156,6 @@ impl Profiler {
             gatherers: kinds.iter().map(|(name, kind)| Gatherer::new(name, *kind, roles.of(name), distinct)).collect(),
             sample: RowSample::new((QUANTILE_VALUES / numeric).clamp(10_000, QUANTILE_ROWS)),
             equal_rows: Sampler::new(DISTINCT_ROWS),
-            hashes: vec![Vec::new(); kinds.len().min(COLUMNS_AT_ONCE)],
             rows: 0,
         })
     }
@@ -174,15 +172,27 @@ impl Profiler {
         let turn = self.sample.turn(self.rows, piece.height());
         let mut row_hashes = vec![0u64; piece.height()];
         for (gatherers, columns) in self.gatherers.chunks_mut(COLUMNS_AT_ONCE).zip(piece.columns().chunks(COLUMNS_AT_ONCE)) {
-            let gathered: Vec<Result<()>> =
-                gatherers.par_iter_mut().zip(columns).zip(&mut self.hashes).map(|((gatherer, column), hashes)| gatherer.add(column, &turn, hashes)).collect();
-            gathered.into_iter().collect::<Result<Vec<()>>>()?;
-            for (place, hashes) in (0u32..).zip(self.hashes.iter().take(columns.len())) {
-                row_hashes.iter_mut().zip(hashes).for_each(|(row, hash)| *row = row.wrapping_add(hash.rotate_left(place)));
+            // Sums of whole numbers: it is no matter which columns came together in which order.
+            let sums = (0u32..)
+                .zip(gatherers)
+                .zip(columns)
+                .collect::<Vec<_>>()
+                .into_par_iter()
+                .with_min_len(2)
+                .try_fold(
+                    || (vec![0u64; piece.height()], Vec::new()),
+                    |(mut sums, mut hashes), ((place, gatherer), column)| {
+                        gatherer.add(column, &turn, &mut hashes)?;
+                        add_turned(&mut sums, &hashes, place);
+                        Ok((sums, hashes))
+                    },
+                )
+                .map(|sums| sums.map(|(sums, _)| sums))
+                .collect::<Result<Vec<Vec<u64>>>>()?;
+            for sums in sums {
+                add_turned(&mut row_hashes, &sums, 0);
             }
-            for row in &mut row_hashes {
-                *row = mix(*row);
-            }
+            mix_each(&mut row_hashes);
         }
         self.equal_rows.add(&row_hashes, None);
         self.rows += piece.height() as u64;
@@ -203,6 +213,21 @@ impl Profiler {
             duplicates: Duplicates { rows: if has_columns { equal.repeated } else { 0 }, estimated: equal.is_estimate },
         }
     }
+}
+
+/// Adds each hash, turned by `places` bits, to its row's sum.
+fn add_turned(sums: &mut [u64], hashes: &[u64], places: u32) {
+    wide(
+        #[inline(always)]
+        || sums.iter_mut().zip(hashes).for_each(|(sum, hash)| *sum = sum.wrapping_add(hash.rotate_left(places))),
+    );
+}
+
+fn mix_each(hashes: &mut [u64]) {
+    wide(
+        #[inline(always)]
+        || hashes.iter_mut().for_each(|hash| *hash = mix(*hash)),
+    );
 }
 
 /// Columns are equal where the sums of their values' hashes, each told apart by its row, are. Those with one value only are left out.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::card::{Counts, Histogram};
 use crate::data::canonical::{MOST_ROUNDED, TO_WHOLE};
+use crate::data::wide::wide;
 
 /// Bins of a histogram, at most: a power of two.
 const BINS: usize = 32;
@@ -50,45 +51,65 @@ impl Moments {
     }
 }
 
-/// The least and the most of finite numbers.
+/// Lanes that numbers are gathered in, whatever the processor: what they come to is the same everywhere, and at any thread count.
+const LANES: usize = 8;
+
+/// Folds numbers in lanes: `join` takes each in, the lanes' results and the numbers left over come out. One result a pass is quickest, for
+/// its lanes stay in registers.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "it is run in `wide`")]
+fn lanes(values: &[f64], start: f64, join: impl Fn(f64, f64) -> f64) -> ([f64; LANES], &[f64]) {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [start; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = join(lanes[lane], chunk[lane]);
+        }
+    }
+    (lanes, rest)
+}
+
+/// The least and the most of finite numbers, of which `first` is one.
 fn range(values: &[f64], first: f64) -> (f64, f64) {
-    let (chunks, rest) = values.as_chunks::<8>();
-    let (mut least, mut most) = ([first; 8], [first; 8]);
-    for chunk in chunks {
-        for lane in 0..8 {
-            least[lane] = if chunk[lane] < least[lane] { chunk[lane] } else { least[lane] };
-            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
-        }
-    }
-    let values = || least.iter().chain(&most).chain(rest).copied();
-    (values().fold(first, f64::min), values().fold(first, f64::max))
+    wide(
+        #[inline(always)]
+        || {
+            let (least, rest) = lanes(values, first, |least, value| if value < least { value } else { least });
+            let (most, _) = lanes(values, first, |most, value| if value > most { value } else { most });
+            let both = || least.iter().chain(&most).chain(rest).copied();
+            (both().fold(first, f64::min), both().fold(first, f64::max))
+        },
+    )
 }
 
-/// The sum, over eight lanes: the same at any thread count, and quick.
 fn sum(values: &[f64]) -> f64 {
-    let (chunks, rest) = values.as_chunks::<8>();
-    let mut lanes = [0.0; 8];
-    for chunk in chunks {
-        for lane in 0..8 {
-            lanes[lane] += chunk[lane];
-        }
-    }
-    lanes.iter().chain(rest).sum()
+    wide(
+        #[inline(always)]
+        || {
+            let (sums, rest) = lanes(values, 0.0, |sum, value| sum + value);
+            sums.iter().chain(rest).sum()
+        },
+    )
 }
 
-/// The sums of the second and third powers of what values are off the mean, over eight lanes.
+/// The sums of the second and third powers of what values are off the mean.
 fn powers(values: &[f64], mean: f64) -> (f64, f64) {
-    let (chunks, rest) = values.as_chunks::<8>();
-    let (mut squares, mut cubes) = ([0.0; 8], [0.0; 8]);
-    for chunk in chunks {
-        for lane in 0..8 {
-            let off = chunk[lane] - mean;
-            squares[lane] += off * off;
-            cubes[lane] += off * off * off;
-        }
-    }
-    let off = || rest.iter().map(|value| value - mean);
-    (squares.into_iter().chain(off().map(|off| off * off)).sum(), cubes.into_iter().chain(off().map(|off| off * off * off)).sum())
+    wide(
+        #[inline(always)]
+        || {
+            let (squares, rest) = lanes(values, 0.0, |sum, value| sum + (value - mean) * (value - mean));
+            let (cubes, _) = lanes(values, 0.0, |sum, value| sum + (value - mean) * (value - mean) * (value - mean));
+            let off = || rest.iter().map(|value| value - mean);
+            (squares.into_iter().chain(off().map(|off| off * off)).sum(), cubes.into_iter().chain(off().map(|off| off * off * off)).sum())
+        },
+    )
+}
+
+fn count_zeros(values: &[f64]) -> u64 {
+    wide(
+        #[inline(always)]
+        || values.iter().map(|value| u64::from(*value == 0.0)).sum(),
+    )
 }
 
 /// All that is gathered of the finite numbers of a column.
@@ -111,7 +132,7 @@ impl Numbers {
         self.range = Some(self.range.map_or((least, most), |(a, b)| (a.min(least), b.max(most))));
         self.moments = self.moments.merge(Moments::of(values));
         if least <= 0.0 && most >= 0.0 {
-            self.zeros += values.iter().map(|value| u64::from(*value == 0.0)).sum::<u64>();
+            self.zeros += count_zeros(values);
         }
         // What does not fit an i64 is whole.
         self.not_whole = self.not_whole || values.iter().any(|value| *value as i64 as f64 != *value && value.abs() < 9e18);
@@ -223,7 +244,7 @@ impl Dyadic {
             let whole = if near > place { near - 1.0 } else { near };
             (whole - first + TO_WHOLE).to_bits() as usize % BINS
         };
-        // Neighbours are counted apart, so that none waits for the one before it.
+        // Neighbours are counted apart, so that none waits for the one before it. Counting takes most of the time: `wide` saves none.
         let mut counts = [[0u64; BINS]; 4];
         let (chunks, rest) = values.as_chunks::<16>();
         for chunk in chunks {

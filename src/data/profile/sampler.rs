@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::ROWS_AT_ONCE;
 use crate::data::canonical::mix;
+use crate::data::wide::wide;
 
 /// A hasher for keys that are hashes already.
 #[derive(Default)]
@@ -58,14 +60,23 @@ impl Sampler {
 
     /// Counts all hashes but `left_out`.
     pub(super) fn add(&mut self, hashes: &[u64], left_out: Option<u64>) {
-        // Most hashes of a large table are too great: sixteen are passed over at once.
-        for hashes in hashes.chunks(16) {
+        for hashes in hashes.chunks(ROWS_AT_ONCE) {
             let greatest = self.greatest();
-            if hashes.iter().fold(0, |any, hash| any | u8::from(*hash <= greatest)) > 0 {
-                self.waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
-                if self.waiting.len() * 4 >= self.limit {
-                    self.settle();
-                }
+            let waiting = &mut self.waiting;
+            waiting.reserve(hashes.len());
+            wide(
+                #[inline(always)]
+                || {
+                    // Most hashes of a large table are too great: sixteen are passed over at once.
+                    for hashes in hashes.chunks(16) {
+                        if hashes.iter().fold(0, |any, hash| any | u8::from(*hash <= greatest)) > 0 {
+                            waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
+                        }
+                    }
+                },
+            );
+            if self.waiting.len() * 4 >= self.limit {
+                self.settle();
             }
         }
     }
