@@ -14,7 +14,7 @@ use crate::ml::selector::column;
 use crate::ml::sparse::Csr;
 use crate::ml::{Chain, Fit, FittedChain, TargetKind};
 
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const TRACED_ROWS: usize = 5;
 
 /// The transform step.

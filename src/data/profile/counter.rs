@@ -9,6 +9,8 @@ use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
 pub(super) const SAMPLED: usize = 1 << 13;
 /// Candidates for the most frequent values held then.
 const CANDIDATES: usize = 1024;
+/// Values remembered in case they come again: a power of two.
+const REMEMBERED: usize = 4096;
 /// Characters kept of a value.
 const KEPT: usize = 200;
 
@@ -67,12 +69,15 @@ pub(super) struct Counter {
     counts: Counts,
     /// Set once there were more than `limit` distinct values; `counts` then holds candidates.
     sampler: Option<Sampler>,
+    /// Hashes that were seen once, each in the place of one before it: what comes again before it is gone becomes a candidate.
+    /// Most values never do, and cost no more than that.
+    seen_once: Vec<u64>,
 }
 
 impl Counter {
     /// Exact for at most `limit` distinct values.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, counts: Counts::default(), sampler: None }
+        Self { limit, counts: Counts::default(), sampler: None, seen_once: Vec::new() }
     }
 
     pub(super) fn is_exact(&self) -> bool {
@@ -104,9 +109,17 @@ impl Counter {
         if let Some(sampler) = &mut self.sampler {
             sampler.add(&hashes[exact..], Some(MISSING));
             for row in few.rows.iter().copied().filter(|row| *row >= exact && hashes[*row] != MISSING) {
-                self.counts.entry(hashes[row]).or_insert_with(|| (0, Seen::of(view, row))).0 += few.one_in;
-                if self.counts.len() > 2 * CANDIDATES {
-                    prune(&mut self.counts);
+                let hash = hashes[row];
+                let remembered = &mut self.seen_once[hash as usize % REMEMBERED];
+                if let Some((count, _)) = self.counts.get_mut(&hash) {
+                    *count += few.one_in;
+                } else if *remembered == hash {
+                    self.counts.insert(hash, (2 * few.one_in, Seen::of(view, row)));
+                    if self.counts.len() > 2 * CANDIDATES {
+                        prune(&mut self.counts);
+                    }
+                } else {
+                    *remembered = hash;
                 }
             }
         }
@@ -116,6 +129,7 @@ impl Counter {
     fn estimate(&mut self) {
         let counted = self.counts.iter().map(|(hash, (count, _))| (*hash, u32::try_from(*count).unwrap_or(u32::MAX)));
         self.sampler = Some(Sampler::of(SAMPLED, counted));
+        self.seen_once = vec![MISSING; REMEMBERED];
         let mut order: Vec<(Reverse<u64>, u64)> = self.counts.iter().map(|(hash, (count, _))| (Reverse(*count), *hash)).collect();
         if order.len() > CANDIDATES {
             order.select_nth_unstable(CANDIDATES);

@@ -2,8 +2,8 @@
 //!
 //! Each column is gathered on its own (in parallel), each batch in order, so the result is the same at any thread count.
 //! Memory is bounded at any number of rows, and what the bounds cost is said: counts, means, minima, maxima and
-//! histograms are exact always; quantiles are exact up to a million rows (and four million numbers over all columns),
-//! distinct and most frequent values up to 50,000 distinct ones of a column (and 260,000 of all), equal rows up to half a million
+//! histograms are exact always; quantiles are exact up to a million rows (and two million numbers over all columns),
+//! distinct and most frequent values up to 50,000 distinct ones of a column (and 130,000 of all), equal rows up to half a million
 //! distinct ones; above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an infinity is a value,
 //! but no part of mean, quantiles or histogram.
 //! A profile is kept beside the model, so that later data can be held against it ([`drift`]). It deliberately does
@@ -35,11 +35,11 @@ use crate::card::ColumnProfile;
 use crate::error::{Error, Problem, Result};
 
 /// Numbers held for quantiles, over all columns.
-const QUANTILE_VALUES: usize = 1 << 22;
+const QUANTILE_VALUES: usize = 1 << 21;
 /// Rows of a column held for quantiles, at most.
 const QUANTILE_ROWS: usize = 1_000_000;
 /// Distinct values counted exactly, over all columns.
-const DISTINCT_VALUES: usize = 1 << 18;
+const DISTINCT_VALUES: usize = 1 << 17;
 /// Distinct values of a column counted exactly, at most.
 const DISTINCT_OF_COLUMN: usize = 50_000;
 /// Distinct rows counted exactly.

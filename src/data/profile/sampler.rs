@@ -75,7 +75,7 @@ impl Sampler {
                     }
                 },
             );
-            if self.waiting.len() * 4 >= self.limit {
+            if self.waiting.len() * 2 >= self.limit {
                 self.settle();
             }
         }
@@ -133,8 +133,8 @@ pub(super) struct Sampled {
     pub(super) is_estimate: bool,
 }
 
-/// Rows held once there are too many to hold all; their quantiles are good to about 0.2 % of the rows.
-pub(super) const SAMPLED_ROWS: usize = 1 << 17;
+/// Rows held once there are too many to hold all: at least half as many, whose quantiles are good to about 0.3 % of the rows.
+pub(super) const SAMPLED_ROWS: usize = 1 << 16;
 
 /// A sample of rows, the same rows for every column: all while they fit, then those whose number hashes to enough zero bits.
 pub(super) struct RowSample {
@@ -145,8 +145,8 @@ pub(super) struct RowSample {
 
 /// What a batch does to the sample.
 pub(super) struct Turn {
-    /// Which of the rows held so far stay; `None`: all.
-    pub(super) keep: Option<Vec<bool>>,
+    /// The places of the rows held so far that stay, ascending; `None`: all do.
+    pub(super) keep: Option<Vec<usize>>,
     /// Which rows of the batch join.
     pub(super) rows: Vec<usize>,
     /// A hash of each row's number.
@@ -190,8 +190,11 @@ impl RowSample {
             held = join(&self.keys, self.zeros);
         }
         let zeros = self.zeros;
-        let keep = (zeros > before).then(|| self.keys.iter().map(|key| key.leading_zeros() >= zeros).collect());
-        self.keys.retain(|key| key.leading_zeros() >= zeros);
+        let keep = (zeros > before).then(|| {
+            let keep = self.keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(place, _)| place).collect();
+            self.keys.retain(|key| key.leading_zeros() >= zeros);
+            keep
+        });
         let rows: Vec<usize> = keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(row, _)| row).collect();
         self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
         let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 64));
@@ -233,7 +236,7 @@ mod tests {
         for batch in 0..20u64 {
             let turn = sample.turn(batch * 300, 300);
             if let Some(keep) = turn.keep {
-                held = held.into_iter().zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect();
+                held = keep.iter().map(|place| held[*place]).collect();
             }
             held.extend(turn.rows.iter().map(|row| batch * 300 + *row as u64));
             assert_eq!(held.iter().map(|row| mix(*row)).collect::<Vec<_>>(), sample.keys);
