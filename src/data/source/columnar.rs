@@ -87,7 +87,11 @@ impl Columnar {
             .filter_map(|(name, kind)| {
                 let at = self.columns.iter().position(|(own, _)| own == name)?;
                 let (_, from) = self.columns.get(at)?;
-                Some(convert(brought(name, self.own.get(at)?, *from), name, *from, *kind))
+                Some(match (self.own.get(at)?, kind) {
+                    // Not by way of integers with a sign, which it may not fit.
+                    (ArrowDataType::UInt64, Kind::Text | Kind::Float) => Expr::Column(PlSmallStr::from(name)).cast(kind.dtype()),
+                    (own, _) => convert(brought(name, own, *from), name, *from, *kind),
+                })
             })
             .collect();
         Ok(scan(&self.path, self.format)?.select(select))
@@ -236,8 +240,24 @@ fn brought(name: &str, own: &ArrowDataType, kind: Kind) -> Expr {
     match own {
         ArrowDataType::Timestamp(unit, _) => micros(column, *unit),
         ArrowDataType::Date64 => micros(column, ArrowTimeUnit::Millisecond),
+        ArrowDataType::UInt64 => {
+            let name = name.to_owned();
+            column.map(move |column| signed(&column, &name), |_, field| Ok(Field::new(field.name().clone(), DataType::Int64)))
+        }
         ArrowDataType::Duration(unit) => column.to_physical().cast(DataType::Float64) / lit(per_second(*unit) as f64),
         _ => column.strict_cast(kind.dtype()),
+    }
+}
+
+/// Unsigned integers as those with a sign.
+fn signed(column: &Column, name: &str) -> PolarsResult<Column> {
+    match column.u64()?.iter().flatten().find(|value| i64::try_from(*value).is_err()) {
+        None => column.cast(&DataType::Int64),
+        Some(value) => {
+            let what =
+                format!("column `{name}` holds an integer beyond {}: `{value}`: declare it: `schema: {{{name}: {{type: string}}}}`, or `float`", i64::MAX);
+            Err(PolarsError::ComputeError(what.into()))
+        }
     }
 }
 

@@ -434,6 +434,22 @@ fn columnar_files_come_in_the_few_types_we_use() {
 }
 
 #[test]
+fn unsigned_integers_beyond_those_with_a_sign_are_read_as_declared_and_never_changed() {
+    for (format, name) in [(Format::Parquet, "t.parquet"), (Format::Arrow, "t.arrow")] {
+        let project = Project::new();
+        let frame = df!("fits" => [Some(1_u64), None, Some(7)], "id" => [3_u64, u64::MAX, 9]).unwrap();
+        write(&Table::of(frame), &project.path(name), format, None, SaveMode::Error).unwrap();
+        let failed = project.read().table.collect().unwrap_err();
+        let told = "column `id` holds an integer beyond 9223372036854775807: `18446744073709551615`: declare it: `schema: {id: {type: string}}`, or `float`";
+        assert_eq!((failed.kind, failed.to_string()), (Failure::Data, told.into()), "{name}");
+        let read = project.read_as("", &[("id", DataType::String)]).unwrap();
+        assert_eq!((types(&read).as_str(), rows(&read).join(" ")), ("fits i64, id str", "1|3 -|18446744073709551615 7|9".into()), "{name}");
+        let read = project.read_as("", &[("id", DataType::Float64)]).unwrap();
+        assert_eq!(rows(&read)[0], "1|3.0", "{name}");
+    }
+}
+
+#[test]
 fn damaged_columnar_files_are_refused_quickly() {
     let project = Project::new();
     let path = project.path("t.parquet");
