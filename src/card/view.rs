@@ -707,7 +707,7 @@ fn profile_row(column: &ColumnProfile, limits: Limits) -> ProfileRow {
         remarks.push(format!("skewness {}", number(skewness)));
     }
     let distinct = column.distinct.map_or(CellView { text: "–".to_owned(), title: String::new(), class: "missing" }, |value| CellView {
-        text: format!("{}{}", if column.distinct_estimated { "≈ " } else { "" }, count(value)),
+        text: format!("{}{}", if column.distinct_estimated { "≈\u{a0}" } else { "" }, count(value)),
         title: if column.distinct_estimated { "an estimate".to_owned() } else { String::new() },
         class: "number",
     });
