@@ -57,6 +57,7 @@ impl Gatherer {
         let view = cells.view()?;
         view.hashes(hashes);
         let hashes = hashes.as_slice();
+        self.missing += count_missing(hashes);
         self.digest = wide(
             #[inline(always)]
             || hashes.iter().zip(&turn.keys).fold(self.digest, |digest, (hash, key)| digest.wrapping_add(hash ^ key)),
@@ -74,9 +75,8 @@ impl Gatherer {
             }
         }
         match view.values {
-            _ if self.numbers.is_some() => self.add_numbers(&view, turn),
             Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) => self.add_dates(values, &view),
-            _ => self.missing += count_missing(hashes),
+            _ => self.add_numbers(&view, turn),
         }
         Ok(())
     }
@@ -85,7 +85,6 @@ impl Gatherer {
         let Some(numbers) = &mut self.numbers else { return };
         let (finite, infinite) = finite_numbers(view, &mut self.scratch);
         self.infinite += infinite;
-        self.missing += view.rows as u64 - finite.len() as u64 - infinite;
         numbers.add(finite);
         if finite.len() == view.rows {
             numbers.follow(turn.keep.as_deref(), turn.rows.iter().map(|row| finite[*row]));
@@ -96,21 +95,13 @@ impl Gatherer {
     }
 
     fn add_dates(&mut self, values: &[i64], view: &View) {
-        match view.valid {
-            None => to_floats(values, &mut self.scratch, |value| value as f64),
-            Some(valid) => {
-                self.scratch.clear();
-                self.scratch.extend(values.iter().zip(valid).filter(|(_, valid)| **valid).map(|(value, _)| *value as f64));
-            }
-        }
-        self.missing += (view.rows - self.scratch.len()) as u64;
         let present = || values.iter().enumerate().filter(|(row, _)| view.is_present(*row)).map(|(_, value)| *value);
-        let ends = if view.valid.is_none() { values.iter().copied().min().zip(values.iter().copied().max()) } else { present().min().zip(present().max()) };
-        if let Some((least, most)) = ends {
-            let (first, last) = self.ordinals.get_or_insert((least, most));
-            (*first, *last) = ((*first).min(least), (*last).max(most));
-            self.moments.add(&self.scratch, least as f64, most as f64);
-        }
+        let Some((least, most)) = present().min().zip(present().max()) else { return };
+        let (first, last) = self.ordinals.get_or_insert((least, most));
+        (*first, *last) = ((*first).min(least), (*last).max(most));
+        self.scratch.clear();
+        self.scratch.extend(present().map(|value| value as f64));
+        self.moments.add(&self.scratch, least as f64, most as f64);
     }
 
     /// The profile, and a digest that equal columns share.
