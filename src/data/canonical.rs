@@ -33,7 +33,7 @@ use crate::error::{Error, Result, nearest};
 /// Rows that one task hashes; a constant, so that it is no matter how many tasks there are.
 const PIECE: usize = 4096;
 
-type StringArray = <StringType as PolarsDataType>::Array;
+pub(crate) type StringArray = <StringType as PolarsDataType>::Array;
 type BytesArray = <BinaryType as PolarsDataType>::Array;
 
 /// The values of a column in wide types, in one piece.
@@ -186,7 +186,7 @@ impl View<'_> {
     /// Is the value there? NaN counts as missing.
     #[inline]
     pub(crate) fn is_present(&self, row: usize) -> bool {
-        self.valid.is_none_or(|valid| valid[row])
+        self.is_valid(row)
             && match self.values {
                 Values::Missing => false,
                 Values::Float(values) => !values[row].is_nan(),
@@ -197,7 +197,7 @@ impl View<'_> {
     /// Appends the canonical bytes of the value in a row.
     #[inline]
     fn encode(&self, row: usize, out: &mut Vec<u8>) {
-        if self.valid.is_some_and(|valid| !valid[row]) {
+        if !self.is_valid(row) {
             return out.push(0);
         }
         match self.values {
@@ -231,8 +231,8 @@ impl View<'_> {
             Values::Float(values) if all_small(values) => hash_each(values, out, hash_small_float),
             Values::Float(values) => hash_each(values, out, hash_float),
             Values::Decimal(values, scale) => hash_each(values, out, |v| hash_decimal(v, scale)),
-            Values::Text(values) => hash_rows(out, |row| self.at(row, |row| hash_bytes(values.value(row).as_bytes()))),
-            Values::Bytes(values) => hash_rows(out, |row| self.at(row, |row| hash_bytes(values.value(row)) ^ TAGS[5])),
+            Values::Text(values) => self.hash_views(&values.to_binview(), 0, out),
+            Values::Bytes(values) => self.hash_views(values, TAGS[5], out),
             Values::Date(values) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[1])),
             Values::Instant(values, _) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[2])),
             Values::Time(values) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[3])),
@@ -247,9 +247,32 @@ impl View<'_> {
         }
     }
 
+    /// Short ones lie in their view, beside their length, and are hashed many at once.
+    fn hash_views(&self, values: &BytesArray, tag: u64, out: &mut [u64]) {
+        let pair = |low: u32, high: u32| u64::from(low) | (u64::from(high) << 32);
+        let longest = wide(
+            #[inline(always)]
+            || {
+                out.iter_mut().zip(values.views().as_slice()).fold(0, |longest, (out, view)| {
+                    let first = mix(pair(view.length, view.prefix) ^ TAGS[4]);
+                    *out = mix(first.wrapping_add(pair(view.buffer_idx, view.offset))) ^ tag;
+                    longest.max(view.length)
+                })
+            },
+        );
+        if longest > IN_VIEW {
+            for (row, out) in out.iter_mut().enumerate().filter(|(row, _)| self.is_valid(*row)) {
+                let bytes = values.value(row);
+                if bytes.len() > IN_VIEW as usize {
+                    *out = hash_bytes(bytes) ^ tag;
+                }
+            }
+        }
+    }
+
     #[inline]
-    fn at(&self, row: usize, hash: impl Fn(usize) -> u64) -> u64 {
-        if self.valid.is_some_and(|valid| !valid[row]) { MISSING } else { hash(row) }
+    fn is_valid(&self, row: usize) -> bool {
+        self.valid.is_none_or(|valid| valid[row])
     }
 
     /// The value of a row as a reader would write it; `None` where it is missing.
@@ -303,6 +326,8 @@ impl View<'_> {
 
 /// The hash of a missing value.
 pub(crate) const MISSING: u64 = 0x6d69_7373_696e_6721;
+/// Bytes that lie in a view itself, at most (Arrow's layout of variable-size views), followed by zeros.
+pub(crate) const IN_VIEW: u32 = 12;
 /// Keep the kinds apart that share a representation.
 const TAGS: [u64; 6] =
     [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb, 0xd6e8_feb8_6659_fd93, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
@@ -312,10 +337,6 @@ fn hash_each<T: Copy>(values: &[T], out: &mut [u64], hash: impl Fn(T) -> u64) {
         #[inline(always)]
         || out.iter_mut().zip(values).for_each(|(out, value)| *out = hash(*value)),
     );
-}
-
-fn hash_rows(out: &mut [u64], hash: impl Fn(usize) -> u64) {
-    out.iter_mut().enumerate().for_each(|(row, out)| *out = hash(row));
 }
 
 /// Keeps floats that are no integers apart from integers.
@@ -601,6 +622,31 @@ mod tests {
             };
             assert_eq!(hash(&[value]), hash(&[f64::INFINITY, value]), "{value:e}");
         }
+    }
+
+    #[test]
+    fn texts_are_hashed_by_what_they_say_wherever_they_lie() {
+        let texts: Vec<String> = (0..30).map(|length| "añb\0".chars().cycle().take(length).collect()).collect();
+        let hashes = |column: &Column| {
+            let mut hashes = Vec::new();
+            Cells::of(column).unwrap().view().unwrap().hashes(&mut hashes);
+            hashes
+        };
+        let column = Column::new("s".into(), &texts);
+        let all = hashes(&column);
+        for (row, text) in texts.iter().enumerate() {
+            // Alone, short ones have no longer one beside them; in a slice or out of another text they lie elsewhere.
+            let inside = Column::new("s".into(), [format!("{text}…and more")]).str().unwrap().apply(|whole| whole?.strip_suffix("…and more").map(Into::into));
+            assert_eq!(hashes(&Column::new("s".into(), [text.as_str()])), all[row..=row]);
+            assert_eq!(hashes(&inside.into_column()), all[row..=row]);
+            assert_eq!(hashes(&column.slice(row as i64, 1)), all[row..=row]);
+        }
+        let bytes = hashes(&column.cast(&DataType::Binary).unwrap());
+        let with_holes = hashes(&Column::new("s".into(), texts.iter().map(|text| (text.len() % 3 > 0).then_some(text.as_str())).collect::<Vec<_>>()));
+        for (row, text) in texts.iter().enumerate() {
+            assert_eq!(with_holes[row], if text.len() % 3 > 0 { all[row] } else { MISSING });
+        }
+        assert_eq!(all.iter().chain(&bytes).chain([&MISSING]).collect::<std::collections::BTreeSet<_>>().len(), 61);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::data::{
 use crate::error::{Error, Kind, Problem, Result, counted, nearest, shorten, thousands};
 use crate::ml::model::classes;
 
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const PREVIEW_ROWS: usize = 20;
 const REJECTS_SHOWN: usize = 20;
 /// So many classes are learned from any number of rows; more need two rows each.

@@ -11,7 +11,7 @@ use crate::data::{ColumnDrift, Overlap, Role, Roles, RowExpression, SplitConfig,
 use crate::error::{Problem, Result, shorten, thousands};
 use crate::ml::drift::{self as shift, Apart, apart};
 
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// The split step.
 pub struct Split {

@@ -27,7 +27,7 @@ use crate::ml::model::{LabelType, Model, OutputNames, Scored, classes};
 use crate::ml::target::FittedTarget;
 use crate::ml::{Coefficient, Deadline, FittedChain, Rounds, TargetKind, Task, TrainingSet, UnfittedEstimator, tune};
 
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const WORST: usize = 10;
 /// How often one looks how far a fit is.
 const LOOK: Duration = Duration::from_millis(200);

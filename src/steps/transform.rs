@@ -14,7 +14,7 @@ use crate::ml::selector::column;
 use crate::ml::sparse::Csr;
 use crate::ml::{Chain, Fit, FittedChain, TargetKind};
 
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const TRACED_ROWS: usize = 5;
 
 /// The transform step.

@@ -3,7 +3,7 @@
 use polars::prelude::Column;
 
 use super::alerts::alerts;
-use super::counter::Counter;
+use super::counter::{Counted, Counter};
 use super::numbers::{Dyadic, Numbers};
 use super::sampler::Turn;
 use super::text::Strings;
@@ -16,6 +16,8 @@ use crate::error::Result;
 
 /// Most frequent values that a card shows.
 const TOP: usize = 10;
+/// Distinct floats whose counts are exact, at most.
+const DISTINCT_FLOATS: usize = 2048;
 
 pub(super) struct Gatherer {
     name: String,
@@ -29,12 +31,15 @@ pub(super) struct Gatherer {
     ordinals: Option<(i64, i64)>,
     /// Dates and times, in the unit that they are stored in.
     moments: Dyadic,
-    digest: u64,
+    /// The sum of the values' hashes, each told apart by its row.
+    pub(super) digest: u64,
     scratch: Vec<f64>,
 }
 
 impl Gatherer {
     pub(super) fn new(name: &str, kind: Kind, role: Role, distinct: usize) -> Self {
+        // Of many different floats few are ever frequent.
+        let distinct = if kind == Kind::Float { distinct.min(DISTINCT_FLOATS) } else { distinct };
         Self {
             name: name.to_owned(),
             kind,
@@ -57,16 +62,15 @@ impl Gatherer {
         let view = cells.view()?;
         view.hashes(hashes);
         let hashes = hashes.as_slice();
-        self.missing += count_missing(hashes);
-        self.digest = wide(
-            #[inline(always)]
-            || hashes.iter().zip(&turn.keys).fold(self.digest, |digest, (hash, key)| digest.wrapping_add(hash ^ key)),
-        );
+        let missing = count_missing(hashes);
+        self.missing += missing;
         match (&mut self.strings, view.values) {
             (Some(strings), Values::Text(texts)) => {
                 let is_there = |row: &usize| hashes.get(*row).is_some_and(|hash| *hash != MISSING);
                 let exact = self.counter.add(hashes, &turn.few, &view, |row| strings.see(texts.value(row)));
-                (0..view.rows).filter(is_there).for_each(|row| strings.measure(texts.value(row)));
+                if missing > 0 || !strings.measure_plain(texts) {
+                    (0..view.rows).filter(is_there).for_each(|row| strings.measure(texts.value(row)));
+                }
                 (exact..view.rows).filter(is_there).for_each(|row| strings.see(texts.value(row)));
             }
             _ => {
@@ -107,10 +111,8 @@ impl Gatherer {
     /// The profile, and a digest that equal columns share.
     pub(super) fn finish(mut self, rows: u64, quantiles_are_estimates: bool) -> (ProfiledColumn, u64) {
         let present = rows - self.missing.min(rows);
-        let exact = self.counter.is_exact();
-        let sampled = self.counter.sampled();
+        let Counted { is_exact: exact, sampled, values } = self.counter.finish();
         let distinct = sampled.distinct.min(present);
-        let values = self.counter.values();
         let most = values.first().map_or(0, |(_, count)| *count);
         // Bytes are told apart, but have no text to be shown by.
         let values = if self.kind == Kind::Bytes { Vec::new() } else { values };

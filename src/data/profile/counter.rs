@@ -10,7 +10,9 @@ pub(super) const SAMPLED: usize = 1 << 13;
 /// Candidates for the most frequent values held then.
 const CANDIDATES: usize = 1024;
 /// Values remembered in case they come again: a power of two.
-const REMEMBERED: usize = 4096;
+const REMEMBERED: usize = 1024;
+/// Values whose next counts are gathered beside the map: a power of two.
+const AT_HAND: usize = 128;
 /// Characters kept of a value.
 const KEPT: usize = 200;
 
@@ -67,6 +69,9 @@ type Counts = ByHash<(u64, Seen)>;
 pub(super) struct Counter {
     limit: usize,
     counts: Counts,
+    /// While counting is exact: hashes in the map, each in a place of its own, with what is still to be added to their counts. A column of
+    /// few different values is counted here, in half the time.
+    at_hand: Vec<(u64, u64)>,
     /// Set once there were more than `limit` distinct values; `counts` then holds candidates.
     sampler: Option<Sampler>,
     /// Hashes that were seen once, each in the place of one before it: what comes again before it is gone becomes a candidate.
@@ -77,23 +82,30 @@ pub(super) struct Counter {
 impl Counter {
     /// Exact for at most `limit` distinct values.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, counts: Counts::default(), sampler: None, seen_once: Vec::new() }
-    }
-
-    pub(super) fn is_exact(&self) -> bool {
-        self.sampler.is_none()
+        Self { limit, counts: Counts::default(), at_hand: vec![(MISSING, 0); AT_HAND], sampler: None, seen_once: Vec::new() }
     }
 
     /// Counts a batch, given a hash of each value; calls `fresh` with the first row of each new value while counting is exact. Once
     /// it is not, a `few` rows are looked at for the most frequent values. Returns the number of rows that were counted exactly.
     pub(super) fn add(&mut self, hashes: &[u64], few: &Few, view: &View, mut fresh: impl FnMut(usize)) -> usize {
         let mut exact = 0;
-        if self.is_exact() {
+        if self.sampler.is_none() {
             exact = hashes.len();
             for (row, hash) in hashes.iter().enumerate() {
                 if *hash == MISSING {
                     continue;
                 }
+                let (known, more) = &mut self.at_hand[*hash as usize % AT_HAND];
+                if known == hash {
+                    *more += 1;
+                    continue;
+                }
+                if *more > 0
+                    && let Some((count, _)) = self.counts.get_mut(known)
+                {
+                    *count += *more;
+                }
+                (*known, *more) = (*hash, 0);
                 if let Some((count, _)) = self.counts.get_mut(hash) {
                     *count += 1;
                 } else if self.counts.len() < self.limit {
@@ -126,32 +138,46 @@ impl Counter {
         exact
     }
 
+    /// Brings the map up to date.
+    fn settle(&mut self) {
+        for (hash, more) in self.at_hand.drain(..) {
+            if let Some((count, _)) = self.counts.get_mut(&hash) {
+                *count += more;
+            }
+        }
+    }
+
     fn estimate(&mut self) {
+        self.settle();
         let counted = self.counts.iter().map(|(hash, (count, _))| (*hash, u32::try_from(*count).unwrap_or(u32::MAX)));
         self.sampler = Some(Sampler::of(SAMPLED, counted));
         self.seen_once = vec![MISSING; REMEMBERED];
-        let mut order: Vec<(Reverse<u64>, u64)> = self.counts.iter().map(|(hash, (count, _))| (Reverse(*count), *hash)).collect();
+        let mut order: Vec<(Reverse<u64>, u64)> =
+            self.counts.iter().filter(|(_, (count, _))| *count > 1).map(|(hash, (count, _))| (Reverse(*count), *hash)).collect();
         if order.len() > CANDIDATES {
             order.select_nth_unstable(CANDIDATES);
         }
         self.counts = order.iter().take(CANDIDATES).filter_map(|(_, hash)| self.counts.remove_entry(hash)).collect();
     }
 
-    /// How many distinct values there are, and how many repeat one before them; estimates where counting is not exact.
-    pub(super) fn sampled(&mut self) -> Sampled {
-        if let Some(sampler) = self.sampler.take() {
-            return sampler.finish();
-        }
-        let distinct = self.counts.len() as u64;
-        Sampled { distinct, repeated: self.counts.values().map(|(count, _)| count - 1).sum(), is_estimate: false }
-    }
-
-    /// Values and counts, the most frequent first, then by value; estimates where counting is not exact.
-    pub(super) fn values(&self) -> Vec<(Seen, u64)> {
-        let mut values: Vec<(Seen, u64)> = self.counts.values().map(|(count, seen)| (seen.clone(), *count)).collect();
+    /// What was counted.
+    pub(super) fn finish(&mut self) -> Counted {
+        let sampled = self.sampler.take().map(Sampler::finish);
+        self.settle();
+        let mut values: Vec<(Seen, u64)> = std::mem::take(&mut self.counts).into_values().map(|(count, seen)| (seen, count)).collect();
         values.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.compare(b)));
-        values
+        let exact = || Sampled { distinct: values.len() as u64, repeated: values.iter().map(|(_, count)| count - 1).sum(), is_estimate: false };
+        Counted { is_exact: sampled.is_none(), sampled: sampled.unwrap_or_else(exact), values }
     }
+}
+
+/// The values of a column.
+pub(super) struct Counted {
+    /// Every value is among `values`, with its true count.
+    pub(super) is_exact: bool,
+    pub(super) sampled: Sampled,
+    /// The most frequent first, then by value; candidates with estimated counts where not every one is held.
+    pub(super) values: Vec<(Seen, u64)>,
 }
 
 /// Takes the count of the (`CANDIDATES` + 1)th from all, and those out that have none left (Misra and Gries 1982).

@@ -30,6 +30,9 @@ impl Hasher for Plain {
 /// A map by hash.
 pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Plain>>;
 
+/// Hashes that are passed over at once.
+const PASSED_OVER: usize = 64;
+
 /// Counts by hash: all of them while they fit, then only hashes that begin with enough zero bits.
 ///
 /// With z zero bits asked for, the distinct are about 2ᶻ times those held (Wegman's adaptive sampling, Flajolet 1990); the
@@ -61,29 +64,27 @@ impl Sampler {
     /// Counts all hashes but `left_out`.
     pub(super) fn add(&mut self, hashes: &[u64], left_out: Option<u64>) {
         for hashes in hashes.chunks(ROWS_AT_ONCE) {
-            let greatest = self.greatest();
+            let greatest = greatest(self.zeros);
             let waiting = &mut self.waiting;
             waiting.reserve(hashes.len());
             wide(
                 #[inline(always)]
                 || {
-                    // Most hashes of a large table are too great: sixteen are passed over at once.
-                    for hashes in hashes.chunks(16) {
-                        if hashes.iter().fold(0, |any, hash| any | u8::from(*hash <= greatest)) > 0 {
-                            waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
+                    let mut keep = |hashes: &[u64]| waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
+                    // Most hashes of a large table are too great: many are passed over at once.
+                    let (chunks, rest) = hashes.as_chunks::<PASSED_OVER>();
+                    for chunk in chunks {
+                        if chunk.iter().fold(0, |any, hash| any | u64::from(*hash <= greatest)) > 0 {
+                            keep(chunk);
                         }
                     }
+                    keep(rest);
                 },
             );
             if self.waiting.len() * 2 >= self.limit {
                 self.settle();
             }
         }
-    }
-
-    /// The greatest hash that begins with enough zero bits.
-    fn greatest(&self) -> u64 {
-        u64::MAX.checked_shr(self.zeros).unwrap_or(0)
     }
 
     fn settle(&mut self) {
@@ -111,7 +112,7 @@ impl Sampler {
     fn fit(&mut self) {
         while self.held.len() > self.limit {
             self.zeros += 1;
-            let greatest = self.greatest();
+            let greatest = greatest(self.zeros);
             self.held.truncate(self.held.partition_point(|(hash, _)| *hash <= greatest));
         }
     }
@@ -165,8 +166,7 @@ pub(super) struct Few {
 impl Few {
     /// `one_in` is a power of two.
     fn of(keys: &[u64], one_in: u64) -> Self {
-        let rows = keys.iter().enumerate().filter(|(_, key)| *key & (one_in - 1) == 0).map(|(row, _)| row).collect();
-        Self { one_in, rows }
+        Self { one_in, rows: places(keys, |key| key & (one_in - 1) == 0) }
     }
 }
 
@@ -180,26 +180,58 @@ impl RowSample {
     }
 
     pub(super) fn turn(&mut self, first_row: u64, rows: usize) -> Turn {
-        let keys: Vec<u64> = (first_row..first_row + rows as u64).map(mix).collect();
-        let join = |keys: &[u64], zeros: u32| keys.iter().filter(|key| key.leading_zeros() >= zeros).count();
+        let mut keys: Vec<u64> = (first_row..first_row + rows as u64).collect();
+        mix_each(&mut keys);
         let before = self.zeros;
         let mut held = self.keys.len();
-        while held + join(&keys, self.zeros) > self.limit {
+        while held + count_up_to(&keys, greatest(self.zeros)) > self.limit {
             self.limit = self.limit.min(SAMPLED_ROWS);
             self.zeros += 1;
-            held = join(&self.keys, self.zeros);
+            held = count_up_to(&self.keys, greatest(self.zeros));
         }
-        let zeros = self.zeros;
-        let keep = (zeros > before).then(|| {
-            let keep = self.keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(place, _)| place).collect();
-            self.keys.retain(|key| key.leading_zeros() >= zeros);
+        let greatest = greatest(self.zeros);
+        let keep = (self.zeros > before).then(|| {
+            let keep = places(&self.keys, |key| key <= greatest);
+            self.keys.retain(|key| *key <= greatest);
             keep
         });
-        let rows: Vec<usize> = keys.iter().enumerate().filter(|(_, key)| key.leading_zeros() >= zeros).map(|(row, _)| row).collect();
+        let rows = places(&keys, |key| key <= greatest);
         self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
         let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 64));
         Turn { keep, rows, keys, few, fewer }
     }
+}
+
+/// The greatest hash that begins with so many zero bits.
+fn greatest(zeros: u32) -> u64 {
+    u64::MAX.checked_shr(zeros).unwrap_or(0)
+}
+
+/// Mixes each hash, many at once.
+pub(super) fn mix_each(hashes: &mut [u64]) {
+    wide(
+        #[inline(always)]
+        || hashes.iter_mut().for_each(|hash| *hash = mix(*hash)),
+    );
+}
+
+fn count_up_to(keys: &[u64], greatest: u64) -> usize {
+    wide(
+        #[inline(always)]
+        || keys.iter().map(|key| u64::from(*key <= greatest)).sum::<u64>() as usize,
+    )
+}
+
+/// Where the keys are that are wanted, without a branch a key: which they are is a matter of chance.
+fn places(keys: &[u64], is_wanted: impl Fn(u64) -> bool) -> Vec<usize> {
+    let mut places = vec![0; keys.len() + 1];
+    let mut found = 0;
+    for (place, key) in keys.iter().enumerate() {
+        places[found] = place;
+        found += usize::from(is_wanted(*key));
+    }
+    places.truncate(found);
+    places
 }
 
 #[cfg(test)]

@@ -19,6 +19,34 @@ fn alerts(column: Column) -> Vec<String> {
 }
 
 #[test]
+fn counts_and_lengths_are_those_of_a_direct_count() {
+    // More values than are counted at hand, some in runs; of one, two and four bytes a character, and too long for a view.
+    let word = |i: usize| {
+        let kind = (i * i / 7) % 701;
+        (kind % 11 != 3).then(|| ["", "x", "ü", "𝄞"][kind % 4].repeat(kind % 9) + &kind.to_string())
+    };
+    let all: Vec<Option<String>> = (0..9_000).map(word).collect();
+    let plain = all.iter().filter(|text| text.as_ref().is_some_and(|text| text.is_ascii())).cloned().collect();
+    for texts in [all, plain] {
+        let present: Vec<&String> = texts.iter().flatten().collect();
+        let mut counts = std::collections::BTreeMap::new();
+        for text in &present {
+            *counts.entry(text.as_str()).or_insert(0u64) += 1;
+        }
+        let mut top: Vec<(String, u64)> = counts.iter().map(|(text, count)| ((*text).to_owned(), *count)).collect();
+        top.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        let column = single(Column::new("s".into(), &texts));
+        assert_eq!(column.summary.missing, (texts.len() - present.len()) as u64);
+        assert_eq!((column.summary.distinct, column.summary.distinct_estimated), (Some(counts.len() as u64), false));
+        assert_eq!(column.categories, top[..CATEGORIES.min(top.len())]);
+        let lengths: Vec<usize> = present.iter().map(|text| text.chars().count()).collect();
+        let mean = lengths.iter().sum::<usize>() as f64 / lengths.len() as f64;
+        let (shortest, longest) = (*lengths.iter().min().unwrap() as u64, *lengths.iter().max().unwrap() as u64);
+        assert_eq!(column.lengths, Some(Lengths { shortest, mean, longest }));
+    }
+}
+
+#[test]
 fn numbers_agree_with_numpy() {
     let values: Vec<Option<f64>> = (0..1000i64)
         .map(|i| {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::counter::first_characters;
+use crate::data::canonical::{IN_VIEW, StringArray};
+use crate::data::wide::wide;
 
 /// Strings whose pattern is looked at, at most.
 const LOOKED_AT: u64 = 20_000;
@@ -35,11 +37,35 @@ impl Strings {
     pub(super) fn measure(&mut self, text: &str) {
         // Bytes that begin a character.
         let length = text.bytes().filter(|byte| (*byte as i8) >= -0x40).count() as u64;
-        self.count += 1;
-        self.characters += length;
-        let (shortest, longest) = self.lengths.get_or_insert((length, length));
-        *shortest = length.min(*shortest);
-        *longest = length.max(*longest);
+        self.add_lengths(1, length, length, length);
+    }
+
+    /// The same of many at once, if all are of few characters, a byte each; else none is measured.
+    pub(super) fn measure_plain(&mut self, texts: &StringArray) -> bool {
+        let views = texts.views().as_slice();
+        let (sum, shortest, longest, bytes) = wide(
+            #[inline(always)]
+            || {
+                views.iter().fold((0, u32::MAX, 0, 0), |(sum, shortest, longest, bytes), view| {
+                    let length = view.length;
+                    (sum + u64::from(length), length.min(shortest), length.max(longest), bytes | view.prefix | view.buffer_idx | view.offset)
+                })
+            },
+        );
+        // A text of more bytes lies elsewhere.
+        let is_plain = longest <= IN_VIEW && bytes & 0x8080_8080 == 0;
+        if is_plain && !views.is_empty() {
+            self.add_lengths(views.len() as u64, sum, u64::from(shortest), u64::from(longest));
+        }
+        is_plain
+    }
+
+    #[inline]
+    fn add_lengths(&mut self, count: u64, characters: u64, least: u64, most: u64) {
+        self.count += count;
+        self.characters += characters;
+        let (shortest, longest) = self.lengths.get_or_insert((least, most));
+        (*shortest, *longest) = (least.min(*shortest), most.max(*longest));
     }
 
     /// Every string at least once.
