@@ -152,8 +152,15 @@ impl Cells {
             Kind::Float => series.cast(&DataType::Float64)?,
             Kind::Integer | Kind::Date | Kind::Instant(_) | Kind::Time | Kind::Span(_) => series.strict_cast(&DataType::Int64)?,
         };
-        let valid = (series.null_count() > 0 && kind != Kind::Missing).then(|| series.is_not_null().iter().map(|flag| flag.unwrap_or(false)).collect());
-        let flags = if kind == Kind::Boolean { series.bool()?.iter().map(|flag| flag.unwrap_or(false)).collect() } else { Vec::new() };
+        let valid: Option<Vec<bool>> = match series.chunks().first().and_then(|chunk| chunk.validity()) {
+            Some(bits) if series.null_count() > 0 && kind != Kind::Missing => Some(bits.iter().collect()),
+            _ => None,
+        };
+        let mut flags = Vec::new();
+        if kind == Kind::Boolean {
+            flags.extend(series.bool()?.downcast_iter().flat_map(|chunk| chunk.values().iter()));
+            flags.iter_mut().zip(valid.iter().flatten()).for_each(|(flag, valid)| *flag &= *valid);
+        }
         Ok(Self { series, kind, valid, flags })
     }
 

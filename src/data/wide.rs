@@ -13,3 +13,14 @@ pub(crate) fn wide<R>(work: impl FnOnce() -> R) -> R {
     static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
     ARCH.dispatch(work)
 }
+
+/// Of each row that is wanted what `convert` makes of it, without a branch a row: which are wanted is a matter of chance.
+pub(crate) fn gather<T: Copy, U: Copy + Default>(rows: &[T], gathered: &mut Vec<U>, is_wanted: impl Fn(usize, T) -> bool, convert: impl Fn(usize, T) -> U) {
+    gathered.resize(rows.len() + 1, U::default());
+    let mut found = 0;
+    for (row, value) in rows.iter().enumerate() {
+        gathered[found] = convert(row, *value);
+        found += usize::from(is_wanted(row, *value));
+    }
+    gathered.truncate(found);
+}

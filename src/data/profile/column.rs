@@ -11,7 +11,7 @@ use super::{CATEGORIES, NumberProfile, ProfiledColumn};
 use crate::card::ColumnProfile;
 use crate::data::Role;
 use crate::data::canonical::{Cells, Kind, MISSING, Values, View, show_date, show_instant};
-use crate::data::wide::wide;
+use crate::data::wide::{gather, wide};
 use crate::error::Result;
 
 /// Most frequent values that a card shows.
@@ -99,12 +99,19 @@ impl Gatherer {
     }
 
     fn add_dates(&mut self, values: &[i64], view: &View) {
-        let present = || values.iter().enumerate().filter(|(row, _)| view.is_present(*row)).map(|(_, value)| *value);
-        let Some((least, most)) = present().min().zip(present().max()) else { return };
+        let mut present = Vec::new();
+        let present = match view.valid {
+            None => values,
+            Some(valid) => {
+                gather(values, &mut present, |row, _| valid[row], |_, value| value);
+                &present
+            }
+        };
+        let Some(one) = present.first() else { return };
+        let (least, most) = range(present, *one);
         let (first, last) = self.ordinals.get_or_insert((least, most));
         (*first, *last) = ((*first).min(least), (*last).max(most));
-        self.scratch.clear();
-        self.scratch.extend(present().map(|value| value as f64));
+        to_floats(present, &mut self.scratch, |value| value as f64);
         self.moments.add(&self.scratch, least as f64, most as f64);
     }
 
@@ -188,11 +195,16 @@ fn finite_numbers<'a>(view: &View<'a>, scratch: &'a mut Vec<f64>) -> (&'a [f64],
     {
         return (values, 0);
     }
-    scratch.clear();
     match (view.values, view.valid) {
         (Values::Integer(values), None) => to_floats(values, scratch, |value| value as f64),
         (Values::Unsigned(values), None) => to_floats(values, scratch, |value| value as f64),
-        _ => scratch.extend((0..view.rows).filter_map(|row| view.number(row)).filter(|number| number.is_finite())),
+        (Values::Integer(values), Some(valid)) => gather(values, scratch, |row, _| valid[row], |_, value| value as f64),
+        (Values::Float(values), None) => gather(values, scratch, |_, value| value.is_finite(), |_, value| value),
+        (Values::Float(values), Some(valid)) => gather(values, scratch, |row, value| valid[row] & value.is_finite(), |_, value| value),
+        _ => {
+            scratch.clear();
+            scratch.extend((0..view.rows).filter_map(|row| view.number(row)).filter(|number| number.is_finite()));
+        }
     }
     let infinite = match view.values {
         Values::Float(values) => values.iter().enumerate().filter(|(row, value)| value.is_infinite() && view.is_present(*row)).count(),
@@ -214,6 +226,14 @@ fn to_floats<T: Copy>(values: &[T], floats: &mut Vec<f64>, convert: impl Fn(T) -
         #[inline(always)]
         || floats.iter_mut().zip(values).for_each(|(float, value)| *float = convert(*value)),
     );
+}
+
+/// The least and the most, of which `first` is one.
+fn range(values: &[i64], first: i64) -> (i64, i64) {
+    wide(
+        #[inline(always)]
+        || values.iter().fold((first, first), |(least, most), value| (least.min(*value), most.max(*value))),
+    )
 }
 
 /// Without a branch a value, so that several are looked at at once.

@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::sampler::{ByHash, Few, Sampled, Sampler};
+use super::sampler::{Few, Sampled, Sampler};
 use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
 
 /// Distinct values held once a column has too many for exact counting.
@@ -11,8 +11,6 @@ pub(super) const SAMPLED: usize = 1 << 13;
 const CANDIDATES: usize = 1024;
 /// Values remembered in case they come again: a power of two.
 const REMEMBERED: usize = 1024;
-/// Values whose next counts are gathered beside the map: a power of two.
-const AT_HAND: usize = 128;
 /// Characters kept of a value.
 const KEPT: usize = 200;
 
@@ -64,15 +62,87 @@ pub(crate) fn first_characters(text: &str) -> &str {
     }
 }
 
-type Counts = ByHash<(u64, Seen)>;
+/// Counts by hash, in a table of open addressing: what is looked up takes 16 bytes, so that some thousand values stay in a processor's cache.
+#[derive(Default)]
+struct Tally {
+    /// Hash and count, none of an empty slot. Their number is a power of two, at most half of them are full.
+    slots: Vec<(u64, u64)>,
+    /// The value of each slot.
+    seen: Vec<Option<Seen>>,
+    len: usize,
+}
+
+impl Tally {
+    /// The slot of a hash, or the empty one that it belongs in.
+    #[inline]
+    fn slot(&self, hash: u64) -> usize {
+        let last = self.slots.len().wrapping_sub(1);
+        let mut slot = hash as usize & last;
+        while let Some((other, count)) = self.slots.get(slot)
+            && *count > 0
+            && *other != hash
+        {
+            slot = (slot + 1) & last;
+        }
+        slot
+    }
+
+    /// Adds to the count of a hash, if it is there.
+    #[inline]
+    fn add(&mut self, hash: u64, more: u64) -> bool {
+        let slot = self.slot(hash);
+        let found = self.slots.get_mut(slot).filter(|(_, count)| *count > 0);
+        found.map(|(_, count)| *count += more).is_some()
+    }
+
+    /// Takes in a hash that is not there.
+    fn insert(&mut self, hash: u64, count: u64, seen: Seen) {
+        if 2 * self.len >= self.slots.len() {
+            let slots = (2 * self.slots.len()).max(32);
+            let before = std::mem::replace(self, Self { slots: vec![(0, 0); slots], seen: vec![None; slots], len: 0 });
+            before.into_entries().for_each(|(hash, count, seen)| self.insert(hash, count, seen));
+        }
+        let slot = self.slot(hash);
+        self.slots[slot] = (hash, count);
+        self.seen[slot] = Some(seen);
+        self.len += 1;
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.slots.iter().copied().filter(|(_, count)| *count > 0)
+    }
+
+    fn into_entries(self) -> impl Iterator<Item = (u64, u64, Seen)> {
+        self.slots.into_iter().zip(self.seen).filter_map(|((hash, count), seen)| Some((hash, count, seen?)))
+    }
+
+    /// Keeps the most frequent, at most so many, of those that were seen more than once.
+    fn keep_most_frequent(&mut self, limit: usize) {
+        let mut order: Vec<(Reverse<u64>, u64)> = self.counts().filter(|(_, count)| *count > 1).map(|(hash, count)| (Reverse(count), hash)).collect();
+        let last = if order.len() > limit { Some(*order.select_nth_unstable(limit - 1).1) } else { None };
+        for (hash, count, seen) in std::mem::take(self).into_entries() {
+            if count > 1 && last.is_none_or(|last| (Reverse(count), hash) <= last) {
+                self.insert(hash, count, seen);
+            }
+        }
+    }
+
+    /// Takes the count of the (`limit` + 1)th from all, and those out that have none left (Misra and Gries 1982).
+    fn prune(&mut self, limit: usize) {
+        let mut order: Vec<u64> = self.counts().map(|(_, count)| count).collect();
+        let least = if order.len() > limit { *order.select_nth_unstable_by_key(limit, |count| Reverse(*count)).1 } else { 0 };
+        for (hash, count, seen) in std::mem::take(self).into_entries() {
+            if count > least {
+                self.insert(hash, count - least, seen);
+            }
+        }
+    }
+}
 
 pub(super) struct Counter {
     limit: usize,
-    counts: Counts,
-    /// While counting is exact: hashes in the map, each in a place of its own, with what is still to be added to their counts. A column of
-    /// few different values is counted here, in half the time.
-    at_hand: Vec<(u64, u64)>,
-    /// Set once there were more than `limit` distinct values; `counts` then holds candidates.
+    tally: Tally,
+    /// Set once there were more than `limit` distinct values; the tally then holds candidates.
     sampler: Option<Sampler>,
     /// Hashes that were seen once, each in the place of one before it: what comes again before it is gone becomes a candidate.
     /// Most values never do, and cost no more than that.
@@ -82,7 +152,7 @@ pub(super) struct Counter {
 impl Counter {
     /// Exact for at most `limit` distinct values.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, counts: Counts::default(), at_hand: vec![(MISSING, 0); AT_HAND], sampler: None, seen_once: Vec::new() }
+        Self { limit, tally: Tally::default(), sampler: None, seen_once: Vec::new() }
     }
 
     /// Counts a batch, given a hash of each value; calls `fresh` with the first row of each new value while counting is exact. Once
@@ -92,24 +162,11 @@ impl Counter {
         if self.sampler.is_none() {
             exact = hashes.len();
             for (row, hash) in hashes.iter().enumerate() {
-                if *hash == MISSING {
+                if *hash == MISSING || self.tally.add(*hash, 1) {
                     continue;
                 }
-                let (known, more) = &mut self.at_hand[*hash as usize % AT_HAND];
-                if known == hash {
-                    *more += 1;
-                    continue;
-                }
-                if *more > 0
-                    && let Some((count, _)) = self.counts.get_mut(known)
-                {
-                    *count += *more;
-                }
-                (*known, *more) = (*hash, 0);
-                if let Some((count, _)) = self.counts.get_mut(hash) {
-                    *count += 1;
-                } else if self.counts.len() < self.limit {
-                    self.counts.insert(*hash, (1, Seen::of(view, row)));
+                if self.tally.len < self.limit {
+                    self.tally.insert(*hash, 1, Seen::of(view, row));
                     fresh(row);
                 } else {
                     self.estimate();
@@ -123,12 +180,13 @@ impl Counter {
             for row in few.rows.iter().copied().filter(|row| *row >= exact && hashes[*row] != MISSING) {
                 let hash = hashes[row];
                 let remembered = &mut self.seen_once[hash as usize % REMEMBERED];
-                if let Some((count, _)) = self.counts.get_mut(&hash) {
-                    *count += few.one_in;
-                } else if *remembered == hash {
-                    self.counts.insert(hash, (2 * few.one_in, Seen::of(view, row)));
-                    if self.counts.len() > 2 * CANDIDATES {
-                        prune(&mut self.counts);
+                if self.tally.add(hash, few.one_in) {
+                    continue;
+                }
+                if *remembered == hash {
+                    self.tally.insert(hash, 2 * few.one_in, Seen::of(view, row));
+                    if self.tally.len > 2 * CANDIDATES {
+                        self.tally.prune(CANDIDATES);
                     }
                 } else {
                     *remembered = hash;
@@ -138,36 +196,20 @@ impl Counter {
         exact
     }
 
-    /// Brings the map up to date.
-    fn settle(&mut self) {
-        for (hash, more) in self.at_hand.drain(..) {
-            if let Some((count, _)) = self.counts.get_mut(&hash) {
-                *count += more;
-            }
-        }
-    }
-
     fn estimate(&mut self) {
-        self.settle();
-        let counted = self.counts.iter().map(|(hash, (count, _))| (*hash, u32::try_from(*count).unwrap_or(u32::MAX)));
-        self.sampler = Some(Sampler::of(SAMPLED, counted));
+        self.sampler = Some(Sampler::of(SAMPLED, self.tally.counts().map(|(hash, count)| (hash, u32::try_from(count).unwrap_or(u32::MAX)))));
         self.seen_once = vec![MISSING; REMEMBERED];
-        let mut order: Vec<(Reverse<u64>, u64)> =
-            self.counts.iter().filter(|(_, (count, _))| *count > 1).map(|(hash, (count, _))| (Reverse(*count), *hash)).collect();
-        if order.len() > CANDIDATES {
-            order.select_nth_unstable(CANDIDATES);
-        }
-        self.counts = order.iter().take(CANDIDATES).filter_map(|(_, hash)| self.counts.remove_entry(hash)).collect();
+        self.tally.keep_most_frequent(CANDIDATES);
     }
 
     /// What was counted.
     pub(super) fn finish(&mut self) -> Counted {
-        let sampled = self.sampler.take().map(Sampler::finish);
-        self.settle();
-        let mut values: Vec<(Seen, u64)> = std::mem::take(&mut self.counts).into_values().map(|(count, seen)| (seen, count)).collect();
+        let mut values: Vec<(Seen, u64)> = std::mem::take(&mut self.tally).into_entries().map(|(_, count, seen)| (seen, count)).collect();
         values.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.compare(b)));
+        let is_exact = self.sampler.is_none();
         let exact = || Sampled { distinct: values.len() as u64, repeated: values.iter().map(|(_, count)| count - 1).sum(), is_estimate: false };
-        Counted { is_exact: sampled.is_none(), sampled: sampled.unwrap_or_else(exact), values }
+        let sampled = self.sampler.take().map_or_else(exact, Sampler::finish);
+        Counted { is_exact, sampled, values }
     }
 }
 
@@ -178,14 +220,4 @@ pub(super) struct Counted {
     pub(super) sampled: Sampled,
     /// The most frequent first, then by value; candidates with estimated counts where not every one is held.
     pub(super) values: Vec<(Seen, u64)>,
-}
-
-/// Takes the count of the (`CANDIDATES` + 1)th from all, and those out that have none left (Misra and Gries 1982).
-fn prune(counts: &mut Counts) {
-    let mut order: Vec<u64> = counts.values().map(|(count, _)| *count).collect();
-    let least = if order.len() > CANDIDATES { *order.select_nth_unstable_by_key(CANDIDATES, |count| Reverse(*count)).1 } else { 0 };
-    counts.retain(|_, (count, _)| {
-        *count = count.saturating_sub(least);
-        *count > 0
-    });
 }

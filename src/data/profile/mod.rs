@@ -4,7 +4,7 @@
 //! Memory is bounded at any number of rows, and what the bounds cost is said: counts, means, minima, maxima and
 //! histograms are exact always; quantiles are exact up to a million rows (and two million numbers over all columns),
 //! distinct and most frequent values up to 50,000 distinct ones of a column (and 130,000 of all; of floats 8,000 and 2,000), equal rows up to
-//! a quarter of a million distinct ones; above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an
+//! 130,000 distinct ones; above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an
 //! infinity is a value, but no part of mean, quantiles or histogram.
 //! A profile is kept beside the model, so that later data can be held against it ([`drift`]). It deliberately does
 //! not judge: the contract does.
@@ -45,7 +45,7 @@ const DISTINCT_VALUES: usize = 1 << 17;
 /// Distinct values of a column counted exactly, at most.
 const DISTINCT_OF_COLUMN: usize = 50_000;
 /// Distinct rows counted exactly.
-const DISTINCT_ROWS: usize = 1 << 18;
+const DISTINCT_ROWS: usize = 1 << 17;
 /// Columns gathered side by side: no more than a hash has bits, each of which turns it by another number of them.
 const COLUMNS_AT_ONCE: usize = 64;
 /// Rows gathered at once: their values stay in a processor's cache while they are looked at again and again.

@@ -1,34 +1,8 @@
 //! Bounded samples that are the same on every run: of distinct values, and of rows.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use super::ROWS_AT_ONCE;
 use crate::data::canonical::mix;
-use crate::data::wide::wide;
-
-/// A hasher for keys that are hashes already.
-#[derive(Default)]
-pub(super) struct Plain(u64);
-
-impl Hasher for Plain {
-    fn finish(&self) -> u64 {
-        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0.rotate_left(8)) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
-/// A map by hash.
-pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Plain>>;
+use crate::data::wide::{gather, wide};
 
 /// Hashes that are passed over at once.
 const PASSED_OVER: usize = 64;
@@ -73,10 +47,9 @@ impl Sampler {
                     let mut keep = |hashes: &[u64]| waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
                     // Most hashes of a large table are too great: many are passed over at once.
                     let (chunks, rest) = hashes.as_chunks::<PASSED_OVER>();
-                    for chunk in chunks {
-                        if chunk.iter().fold(0, |any, hash| any | u64::from(*hash <= greatest)) > 0 {
-                            keep(chunk);
-                        }
+                    for chunk in chunks.iter().filter(|chunk| holds(chunk, greatest)) {
+                        let (parts, _) = chunk.as_chunks::<8>();
+                        parts.iter().filter(|part| holds(part, greatest)).for_each(|part| keep(part));
                     }
                     keep(rest);
                 },
@@ -202,6 +175,13 @@ impl RowSample {
     }
 }
 
+/// Is a hash among them that is not greater?
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "it is run in `wide`")]
+fn holds<const N: usize>(hashes: &[u64; N], greatest: u64) -> bool {
+    hashes.iter().fold(0, |any, hash| any | u64::from(*hash <= greatest)) > 0
+}
+
 /// The greatest hash that begins with so many zero bits.
 fn greatest(zeros: u32) -> u64 {
     u64::MAX.checked_shr(zeros).unwrap_or(0)
@@ -222,15 +202,10 @@ fn count_up_to(keys: &[u64], greatest: u64) -> usize {
     )
 }
 
-/// Where the keys are that are wanted, without a branch a key: which they are is a matter of chance.
+/// Where the keys are that are wanted.
 fn places(keys: &[u64], is_wanted: impl Fn(u64) -> bool) -> Vec<usize> {
-    let mut places = vec![0; keys.len() + 1];
-    let mut found = 0;
-    for (place, key) in keys.iter().enumerate() {
-        places[found] = place;
-        found += usize::from(is_wanted(*key));
-    }
-    places.truncate(found);
+    let mut places = Vec::new();
+    gather(keys, &mut places, |_, key| is_wanted(key), |place, _| place);
     places
 }
 
