@@ -268,10 +268,9 @@ impl View<'_> {
             },
         );
         if longest > IN_VIEW {
-            for (row, out) in out.iter_mut().enumerate().filter(|(row, _)| self.is_valid(*row)) {
-                let bytes = values.value(row);
-                if bytes.len() > IN_VIEW as usize {
-                    *out = hash_bytes(bytes) ^ tag;
+            for (row, (out, view)) in out.iter_mut().zip(values.views().as_slice()).enumerate() {
+                if view.length > IN_VIEW && self.is_valid(row) {
+                    *out = hash_bytes(values.value(row)) ^ tag;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Loops over numbers that are compiled for several generations of processors, of which the newest that is there runs.
+//! Loops over rows that do not wait for one another, most of them compiled for several generations of processors, of which the newest that is there runs.
 //!
 //! A program for every x86-64 looks at two numbers at once; most machines could look at four or eight. Which of the loops runs changes no bit of
 //! what comes out: the compiler keeps the order of float operations and fuses none.
@@ -14,9 +14,10 @@ pub(crate) fn wide<R>(work: impl FnOnce() -> R) -> R {
     ARCH.dispatch(work)
 }
 
-/// Of each row that is wanted what `convert` makes of it, without a branch a row: which are wanted is a matter of chance.
+/// Of each row that is wanted what `convert` makes of it. Without a branch a row, since which are wanted is a matter of chance: others are converted
+/// too, and written over.
 pub(crate) fn gather<T: Copy, U: Copy + Default>(rows: &[T], gathered: &mut Vec<U>, is_wanted: impl Fn(usize, T) -> bool, convert: impl Fn(usize, T) -> U) {
-    gathered.resize(rows.len() + 1, U::default());
+    gathered.resize(rows.len(), U::default());
     let mut found = 0;
     for (row, value) in rows.iter().enumerate() {
         gathered[found] = convert(row, *value);

@@ -16,7 +16,7 @@ use crate::ml::export::{self, onnx};
 use crate::ml::model::Model;
 use crate::tracking::bundle::{self, BundleParts};
 
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const EXAMPLE_ROWS: usize = 5;
 
 /// The register step.

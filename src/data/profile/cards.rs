@@ -4,8 +4,8 @@ use polars::prelude::*;
 
 use super::counter::SAMPLED;
 use super::sampler::SAMPLED_ROWS;
-use super::{Profile, QUANTILE_ROWS, QUANTILE_VALUES};
-use crate::card::format::share;
+use super::{Profile, QUANTILE_ROWS, QUANTILE_VALUES, distinct_of_column};
+use crate::card::format::{count, share};
 use crate::card::{Block, Cell, ColumnProfile, Fact, Table as CardTable};
 use crate::data::Table;
 use crate::data::canonical::{Cells, Values, View};
@@ -40,7 +40,7 @@ impl Profile {
     }
 
     /// What is estimated and what is left out, in sentences.
-    fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.columns.len() > COLUMNS {
             notes.push(format!("{COLUMNS} of {} columns are shown: target first, then those with alerts.", self.columns.len()));
@@ -51,11 +51,15 @@ impl Profile {
                 share(self.rank_error())
             ));
         }
-        if self.columns.iter().any(|column| column.categories_estimated) {
+        if self.columns.iter().any(|column| column.summary.distinct_estimated) {
             notes.push(format!(
-                "Where distinct values are marked as estimated, they are off by less than {}, 95 % sure, and the counts of frequent values are estimates too.",
+                "Where distinct values are marked as estimated, they are off by less than {}, 95 % sure.",
                 share(2.0 * DISTINCT_ERROR / (SAMPLED as f64).sqrt())
             ));
+        }
+        if self.columns.iter().any(|column| column.categories_estimated && !column.summary.top.is_empty()) {
+            let most = distinct_of_column(self.columns.len());
+            notes.push(format!("In columns of more than {} distinct values the counts of frequent ones are estimates.", count(most as u64)));
         }
         notes
     }

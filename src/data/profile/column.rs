@@ -7,7 +7,7 @@ use super::counter::{Counted, Counter};
 use super::numbers::{Dyadic, Numbers};
 use super::sampler::Turn;
 use super::text::Strings;
-use super::{CATEGORIES, NumberProfile, ProfiledColumn};
+use super::{CATEGORIES, NumberProfile, ProfiledColumn, Room};
 use crate::card::ColumnProfile;
 use crate::data::Role;
 use crate::data::canonical::{Cells, Kind, MISSING, Values, View, show_date, show_instant};
@@ -16,8 +16,6 @@ use crate::error::Result;
 
 /// Most frequent values that a card shows.
 const TOP: usize = 10;
-/// Distinct floats whose counts are exact, at most.
-const DISTINCT_FLOATS: usize = 2048;
 
 pub(super) struct Gatherer {
     name: String,
@@ -32,21 +30,19 @@ pub(super) struct Gatherer {
     /// Dates and times, in the unit that they are stored in.
     moments: Dyadic,
     /// The sum of the values' hashes, each told apart by its row.
-    pub(super) digest: u64,
+    digest: u64,
     scratch: Vec<f64>,
 }
 
 impl Gatherer {
     pub(super) fn new(name: &str, kind: Kind, role: Role, distinct: usize) -> Self {
-        // Of many different floats few are ever frequent.
-        let distinct = if kind == Kind::Float { distinct.min(DISTINCT_FLOATS) } else { distinct };
         Self {
             name: name.to_owned(),
             kind,
             role,
             missing: 0,
             infinite: 0,
-            counter: Counter::new(distinct),
+            counter: Counter::new(distinct, kind == Kind::Text),
             numbers: kind.is_number().then(Numbers::default),
             strings: (kind == Kind::Text).then(Strings::default),
             ordinals: None,
@@ -56,12 +52,13 @@ impl Gatherer {
         }
     }
 
-    /// Gathers a batch; leaves the hash of each row's value in `hashes`.
-    pub(super) fn add(&mut self, column: &Column, turn: &Turn, hashes: &mut Vec<u64>) -> Result<()> {
+    /// Gathers a batch, whose values' hashes are added, turned by `bits`, to the sums of their rows.
+    pub(super) fn add(&mut self, column: &Column, turn: &Turn, room: &mut Room, bits: u32) -> Result<()> {
         let cells = Cells::of(column)?;
         let view = cells.view()?;
-        view.hashes(hashes);
-        let hashes = hashes.as_slice();
+        view.hashes(&mut room.hashes);
+        self.digest = self.digest.wrapping_add(room.join(&turn.keys, bits));
+        let hashes = room.hashes.as_slice();
         let missing = count_missing(hashes);
         self.missing += missing;
         match (&mut self.strings, view.values) {
@@ -118,9 +115,9 @@ impl Gatherer {
     /// The profile, and a digest that equal columns share.
     pub(super) fn finish(mut self, rows: u64, quantiles_are_estimates: bool) -> (ProfiledColumn, u64) {
         let present = rows - self.missing.min(rows);
-        let Counted { is_exact: exact, sampled, values } = self.counter.finish();
+        let Counted { is_exact: exact, sampled, values } = std::mem::take(&mut self.counter).finish();
         let distinct = sampled.distinct.min(present);
-        let most = values.first().map_or(0, |(_, count)| *count);
+        let most = values.first().map_or(0, |(_, count)| *count).min(present);
         // Bytes are told apart, but have no text to be shown by.
         let values = if self.kind == Kind::Bytes { Vec::new() } else { values };
         let shown = |limit: usize| -> Vec<(String, u64)> { values.iter().take(limit).map(|(value, count)| (value.show(), *count)).collect() };

@@ -65,22 +65,26 @@ pub(crate) fn first_characters(text: &str) -> &str {
 /// Counts by hash, in a table of open addressing: what is looked up takes 16 bytes, so that some thousand values stay in a processor's cache.
 #[derive(Default)]
 struct Tally {
-    /// Hash and count, none of an empty slot. Their number is a power of two, at most half of them are full.
+    /// Hash and count; [`MISSING`], which is never counted, and none of an empty slot. Their number is a power of two, at most a quarter of them
+    /// are full: most hashes lie where they are looked for first.
     slots: Vec<(u64, u64)>,
-    /// The value of each slot.
-    seen: Vec<Option<Seen>>,
-    len: usize,
+    /// The values, in the order in which they came.
+    seen: Vec<(u64, Seen)>,
 }
 
 impl Tally {
+    fn len(&self) -> usize {
+        self.seen.len()
+    }
+
     /// The slot of a hash, or the empty one that it belongs in.
     #[inline]
     fn slot(&self, hash: u64) -> usize {
         let last = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & last;
         while let Some((other, count)) = self.slots.get(slot)
-            && *count > 0
             && *other != hash
+            && *count > 0
         {
             slot = (slot + 1) & last;
         }
@@ -91,37 +95,44 @@ impl Tally {
     #[inline]
     fn add(&mut self, hash: u64, more: u64) -> bool {
         let slot = self.slot(hash);
-        let found = self.slots.get_mut(slot).filter(|(_, count)| *count > 0);
+        let found = self.slots.get_mut(slot).filter(|(other, _)| *other == hash);
         found.map(|(_, count)| *count += more).is_some()
     }
 
     /// Takes in a hash that is not there.
     fn insert(&mut self, hash: u64, count: u64, seen: Seen) {
-        if 2 * self.len >= self.slots.len() {
+        if 4 * self.len() >= self.slots.len() {
             let slots = (2 * self.slots.len()).max(32);
-            let before = std::mem::replace(self, Self { slots: vec![(0, 0); slots], seen: vec![None; slots], len: 0 });
-            before.into_entries().for_each(|(hash, count, seen)| self.insert(hash, count, seen));
+            for (hash, count) in std::mem::replace(&mut self.slots, vec![(MISSING, 0); slots]) {
+                if count > 0 {
+                    self.set(hash, count);
+                }
+            }
         }
+        self.set(hash, count);
+        self.seen.push((hash, seen));
+    }
+
+    fn set(&mut self, hash: u64, count: u64) {
         let slot = self.slot(hash);
         self.slots[slot] = (hash, count);
-        self.seen[slot] = Some(seen);
-        self.len += 1;
     }
 
     fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
         self.slots.iter().copied().filter(|(_, count)| *count > 0)
     }
 
-    fn into_entries(self) -> impl Iterator<Item = (u64, u64, Seen)> {
-        self.slots.into_iter().zip(self.seen).filter_map(|((hash, count), seen)| Some((hash, count, seen?)))
+    fn into_entries(mut self) -> impl Iterator<Item = (u64, u64, Seen)> {
+        let seen = std::mem::take(&mut self.seen);
+        seen.into_iter().map(move |(hash, seen)| (hash, self.slots[self.slot(hash)].1, seen))
     }
 
-    /// Keeps the most frequent, at most so many, of those that were seen more than once.
-    fn keep_most_frequent(&mut self, limit: usize) {
-        let mut order: Vec<(Reverse<u64>, u64)> = self.counts().filter(|(_, count)| *count > 1).map(|(hash, count)| (Reverse(count), hash)).collect();
+    /// Keeps the most frequent, at most so many, of those that were seen at least so often.
+    fn keep_most_frequent(&mut self, limit: usize, least: u64) {
+        let mut order: Vec<(Reverse<u64>, u64)> = self.counts().filter(|(_, count)| *count >= least).map(|(hash, count)| (Reverse(count), hash)).collect();
         let last = if order.len() > limit { Some(*order.select_nth_unstable(limit - 1).1) } else { None };
         for (hash, count, seen) in std::mem::take(self).into_entries() {
-            if count > 1 && last.is_none_or(|last| (Reverse(count), hash) <= last) {
+            if count >= least && last.is_none_or(|last| (Reverse(count), hash) <= last) {
                 self.insert(hash, count, seen);
             }
         }
@@ -139,8 +150,10 @@ impl Tally {
     }
 }
 
+#[derive(Default)]
 pub(super) struct Counter {
     limit: usize,
+    keeps_single: bool,
     tally: Tally,
     /// Set once there were more than `limit` distinct values; the tally then holds candidates.
     sampler: Option<Sampler>,
@@ -150,9 +163,9 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    /// Exact for at most `limit` distinct values.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, tally: Tally::default(), sampler: None, seen_once: Vec::new() }
+    /// Exact for at most `limit` distinct values. Beyond that, values that were seen once only are among the candidates if `keeps_single`.
+    pub(super) fn new(limit: usize, keeps_single: bool) -> Self {
+        Self { limit, keeps_single, ..Self::default() }
     }
 
     /// Counts a batch, given a hash of each value; calls `fresh` with the first row of each new value while counting is exact. Once
@@ -165,7 +178,7 @@ impl Counter {
                 if *hash == MISSING || self.tally.add(*hash, 1) {
                     continue;
                 }
-                if self.tally.len < self.limit {
+                if self.tally.len() < self.limit {
                     self.tally.insert(*hash, 1, Seen::of(view, row));
                     fresh(row);
                 } else {
@@ -185,7 +198,7 @@ impl Counter {
                 }
                 if *remembered == hash {
                     self.tally.insert(hash, 2 * few.one_in, Seen::of(view, row));
-                    if self.tally.len > 2 * CANDIDATES {
+                    if self.tally.len() > 2 * CANDIDATES {
                         self.tally.prune(CANDIDATES);
                     }
                 } else {
@@ -199,16 +212,16 @@ impl Counter {
     fn estimate(&mut self) {
         self.sampler = Some(Sampler::of(SAMPLED, self.tally.counts().map(|(hash, count)| (hash, u32::try_from(count).unwrap_or(u32::MAX)))));
         self.seen_once = vec![MISSING; REMEMBERED];
-        self.tally.keep_most_frequent(CANDIDATES);
+        self.tally.keep_most_frequent(CANDIDATES, if self.keeps_single { 1 } else { 2 });
     }
 
     /// What was counted.
-    pub(super) fn finish(&mut self) -> Counted {
-        let mut values: Vec<(Seen, u64)> = std::mem::take(&mut self.tally).into_entries().map(|(_, count, seen)| (seen, count)).collect();
+    pub(super) fn finish(self) -> Counted {
+        let mut values: Vec<(Seen, u64)> = self.tally.into_entries().map(|(_, count, seen)| (seen, count)).collect();
         values.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.compare(b)));
         let is_exact = self.sampler.is_none();
         let exact = || Sampled { distinct: values.len() as u64, repeated: values.iter().map(|(_, count)| count - 1).sum(), is_estimate: false };
-        let sampled = self.sampler.take().map_or_else(exact, Sampler::finish);
+        let sampled = self.sampler.map_or_else(exact, Sampler::finish);
         Counted { is_exact, sampled, values }
     }
 }
@@ -220,4 +233,45 @@ pub(super) struct Counted {
     pub(super) sampled: Sampled,
     /// The most frequent first, then by value; candidates with estimated counts where not every one is held.
     pub(super) values: Vec<(Seen, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_tally_counts_as_a_map_does_even_where_hashes_collide() {
+        let mut tally = Tally::default();
+        let mut map = BTreeMap::new();
+        // Many share their last bits, and so the slot where they are looked for first.
+        for hash in (0..40_000u64).map(|i| (i * i % 1009) << (i % 3 * 20)) {
+            if !tally.add(hash, 1) {
+                tally.insert(hash, 1, Seen::Integer(hash as i64));
+            }
+            *map.entry(hash).or_insert(0u64) += 1;
+        }
+        assert_eq!((tally.len(), tally.counts().collect::<BTreeMap<_, _>>()), (map.len(), map.clone()));
+        assert!(!tally.add(u64::MAX, 1));
+        assert!(tally.into_entries().all(|(hash, count, seen)| map.remove(&hash) == Some(count) && seen == Seen::Integer(hash as i64)));
+        assert!(map.is_empty());
+    }
+
+    #[test]
+    fn the_most_frequent_stay() {
+        let of = |shrink: fn(&mut Tally)| {
+            let mut tally = Tally::default();
+            for (hash, count) in [(10, 9), (20, 5), (30, 5), (40, 2), (50, 1)] {
+                tally.insert(hash, count, Seen::Integer(0));
+            }
+            shrink(&mut tally);
+            assert_eq!(tally.len(), tally.counts().count());
+            tally.counts().collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(of(|tally| tally.keep_most_frequent(2, 1)), BTreeMap::from([(10, 9), (20, 5)]));
+        assert_eq!(of(|tally| tally.keep_most_frequent(10, 2)), BTreeMap::from([(10, 9), (20, 5), (30, 5), (40, 2)]));
+        assert_eq!(of(|tally| tally.prune(3)), BTreeMap::from([(10, 7), (20, 3), (30, 3)]));
+        assert_eq!(of(|tally| tally.prune(5)).len(), 5);
+    }
 }

@@ -3,8 +3,8 @@
 //! Each column is gathered on its own (in parallel), each batch in order, so the result is the same at any thread count.
 //! Memory is bounded at any number of rows, and what the bounds cost is said: counts, means, minima, maxima and
 //! histograms are exact always; quantiles are exact up to a million rows (and two million numbers over all columns),
-//! distinct and most frequent values up to 50,000 distinct ones of a column (and 130,000 of all; of floats 8,000 and 2,000), equal rows up to
-//! 130,000 distinct ones; above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an
+//! distinct and most frequent values up to 50,000 distinct ones of a column (and 130,000 of all), equal rows up to 130,000 distinct
+//! ones; above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an
 //! infinity is a value, but no part of mean, quantiles or histogram.
 //! A profile is kept beside the model, so that later data can be held against it ([`drift`]). It deliberately does
 //! not judge: the contract does.
@@ -141,7 +141,7 @@ pub struct Profiler {
 struct Room {
     /// Of a column's values.
     hashes: Vec<u64>,
-    /// Of each row's values, as far as they were looked at; empty while none was.
+    /// Of each row, the sum over the columns done so far; empty before the first.
     sums: Vec<u64>,
 }
 
@@ -163,7 +163,7 @@ impl Profiler {
             return Err(error);
         }
         let numeric = kinds.iter().filter(|(_, kind)| kind.is_number()).count().max(1);
-        let distinct = (DISTINCT_VALUES / kinds.len().max(1)).clamp(CATEGORIES + 56, DISTINCT_OF_COLUMN);
+        let distinct = distinct_of_column(kinds.len());
         Ok(Self {
             gatherers: kinds.iter().map(|(name, kind)| Gatherer::new(name, *kind, roles.of(name), distinct)).collect(),
             sample: RowSample::new((QUANTILE_VALUES / numeric).clamp(10_000, QUANTILE_ROWS)),
@@ -178,7 +178,7 @@ impl Profiler {
     /// # Errors
     /// Columns of other types.
     pub fn add(&mut self, batch: &DataFrame) -> Result<()> {
-        // The pieces' tasks are made where they run, and not one piece after the other from outside.
+        // Inside the pool, so that no piece waits for its tasks to be handed over and back.
         rayon::scope(|_| (0..batch.height()).step_by(ROWS_AT_ONCE).try_for_each(|start| self.add_piece(&batch.slice(start as i64, ROWS_AT_ONCE))))
     }
 
@@ -195,11 +195,7 @@ impl Profiler {
                 .with_min_len(2)
                 .try_fold(
                     || self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default(),
-                    |mut room, ((place, gatherer), column)| {
-                        gatherer.add(column, &turn, &mut room.hashes)?;
-                        gatherer.digest = gatherer.digest.wrapping_add(room.join(&turn.keys, place));
-                        Ok(room)
-                    },
+                    |mut room, ((bits, gatherer), column)| gatherer.add(column, &turn, &mut room, bits).map(|()| room),
                 )
                 .collect::<Result<Vec<Room>>>()?;
             for mut room in rooms {
@@ -231,20 +227,26 @@ impl Profiler {
 }
 
 impl Room {
-    /// Adds each hash, turned by `places` bits, to its row's sum. Returns the sum of the hashes, each told apart by its row's key.
-    fn join(&mut self, keys: &[u64], places: u32) -> u64 {
+    /// Adds each hash, turned by so many bits, to its row's sum. Returns the sum of the hashes, each told apart by its row's key: both in one
+    /// look at them.
+    fn join(&mut self, keys: &[u64], bits: u32) -> u64 {
         let Self { hashes, sums } = self;
         sums.resize(hashes.len(), 0);
         wide(
             #[inline(always)]
             || {
                 sums.iter_mut().zip(hashes).zip(keys).fold(0u64, |all, ((sum, hash), key)| {
-                    *sum = sum.wrapping_add(hash.rotate_left(places));
+                    *sum = sum.wrapping_add(hash.rotate_left(bits));
                     all.wrapping_add(*hash ^ key)
                 })
             },
         )
     }
+}
+
+/// Distinct values counted exactly of each of so many columns.
+fn distinct_of_column(columns: usize) -> usize {
+    (DISTINCT_VALUES / columns.max(1)).clamp(CATEGORIES + 56, DISTINCT_OF_COLUMN)
 }
 
 /// Columns are equal where the sums of their values' hashes, each told apart by its row, are. Those with one value only are left out.

@@ -154,11 +154,6 @@ impl Numbers {
             }
             self.sample.truncate(keep.len());
         }
-        // Few moves while it grows.
-        let joined = joining.size_hint().0;
-        if self.sample.capacity() < self.sample.len() + joined {
-            self.sample.reserve(joined + 3 * self.sample.len());
-        }
         self.sample.extend(joining);
     }
 

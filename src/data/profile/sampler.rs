@@ -136,13 +136,6 @@ pub(super) struct Few {
     pub(super) rows: Vec<usize>,
 }
 
-impl Few {
-    /// `one_in` is a power of two.
-    fn of(keys: &[u64], one_in: u64) -> Self {
-        Self { one_in, rows: places(keys, |key| key & (one_in - 1) == 0) }
-    }
-}
-
 impl RowSample {
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, zeros: 0, keys: Vec::new() }
@@ -170,7 +163,8 @@ impl RowSample {
         });
         let rows = places(&keys, |key| key <= greatest);
         self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
-        let (few, fewer) = (Few::of(&keys, 16), Few::of(&keys, 64));
+        let few = Few { one_in: 16, rows: places(&keys, |key| key.is_multiple_of(16)) };
+        let fewer = Few { one_in: 64, rows: few.rows.iter().copied().filter(|row| keys[*row].is_multiple_of(64)).collect() };
         Turn { keep, rows, keys, few, fewer }
     }
 }

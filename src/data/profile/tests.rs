@@ -20,7 +20,7 @@ fn alerts(column: Column) -> Vec<String> {
 
 #[test]
 fn counts_and_lengths_are_those_of_a_direct_count() {
-    // More values than are counted at hand, some in runs; of one, two and four bytes a character, and too long for a view.
+    // Characters of one, two and four bytes, texts that fit a view and such that do not; then those alone that are measured many at once.
     let word = |i: usize| {
         let kind = (i * i / 7) % 701;
         (kind % 11 != 3).then(|| ["", "x", "ü", "𝄞"][kind % 4].repeat(kind % 9) + &kind.to_string())
@@ -130,6 +130,8 @@ fn above_the_bounds_counts_are_near_and_flagged() {
     for (column, truth) in [(id, 140_000.0), (heavy, 105_001.0)] {
         assert!((column.summary.distinct.unwrap() as f64 / truth - 1.0).abs() < 4.0 * 1.2 / 128.0);
     }
+    let notes = profile.notes().join(" ");
+    assert!(notes.contains("they are off by less than 2.7 %") && notes.contains("In columns of more than 50,000 distinct values"), "{notes}");
     let [(value, count)] = heavy.summary.top.as_slice() else { panic!("{:?}", heavy.summary.top) };
     assert_eq!(value, "often");
     assert!((*count as f64 / 35_000.0 - 1.0).abs() < 0.08, "{count}");
@@ -141,8 +143,12 @@ fn above_the_bounds_counts_are_near_and_flagged() {
 #[test]
 fn any_number_of_threads_gives_the_same_profile_and_json_brings_it_back() {
     let rows = BATCH_ROWS as i64 + 1000;
-    let frame =
+    let mut frame =
         df!("x" => (0..rows).map(|i| (i as f64).sin()).collect::<Vec<_>>(), "s" => (0..rows).map(|i| format!("{}", i % 300)).collect::<Vec<_>>()).unwrap();
+    // More columns than have their hashes turned apart, and in as many tasks as there are threads.
+    for column in 0..68i64 {
+        frame.with_column(Column::new(format!("c{column}").into(), (0..rows).map(|i| (i * (column + 3) % 1_013) as f64).collect::<Vec<_>>())).unwrap();
+    }
     let on = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| of(frame.clone()));
     let profile = on(1);
     assert_eq!(profile, on(4));
@@ -192,6 +198,20 @@ fn drift_is_the_stability_index_by_hand() {
     let drifts = drift(&of_counts(50, 50), &of_counts(80, 20));
     assert!((drifts[0].psi.unwrap() - 0.402_303_617_141_222_04).abs() < 1e-12, "{:?}", drifts[0].psi);
     assert_eq!(drift(&of_counts(50, 50), &of_counts(50, 50))[0].psi, Some(0.0));
+}
+
+#[test]
+fn drift_sees_missing_values_where_every_text_is_another() {
+    let texts = |from: i64, missing: i64| {
+        let columns = (0..40).map(|column| {
+            let text = |i: i64| (i % 10 >= missing).then(|| format!("{column}/{}", from + i));
+            Column::new(format!("s{column}").into(), (0..4_000).map(text).collect::<Vec<_>>())
+        });
+        of(DataFrame::new_infer_height(columns.collect()).unwrap())
+    };
+    let reference = texts(0, 0);
+    assert!(reference.columns.iter().all(|column| column.categories_estimated && !column.categories.is_empty()));
+    assert!(drift(&reference, &texts(0, 4)).iter().all(|column| column.psi.is_some_and(|psi| psi > 0.2)));
 }
 
 #[test]
