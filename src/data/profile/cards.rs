@@ -53,7 +53,7 @@ impl Profile {
         }
         if self.columns.iter().any(|column| column.summary.distinct_estimated) {
             notes.push(format!(
-                "Where distinct values are marked as estimated, they are off by less than {}, 95 % sure.",
+                "Distinct values marked ≈ are estimates, off by less than {}, 95 % sure.",
                 share(2.0 * DISTINCT_ERROR / (SAMPLED as f64).sqrt())
             ));
         }

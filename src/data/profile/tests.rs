@@ -131,7 +131,7 @@ fn above_the_bounds_counts_are_near_and_flagged() {
         assert!((column.summary.distinct.unwrap() as f64 / truth - 1.0).abs() < 4.0 * 1.2 / 128.0);
     }
     let notes = profile.notes().join(" ");
-    assert!(notes.contains("they are off by less than 2.7 %") && notes.contains("In columns of more than 50,000 distinct values"), "{notes}");
+    assert!(notes.contains("marked ≈ are estimates, off by less than 2.7 %") && notes.contains("In columns of more than 50,000 distinct values"), "{notes}");
     let [(value, count)] = heavy.summary.top.as_slice() else { panic!("{:?}", heavy.summary.top) };
     assert_eq!(value, "often");
     assert!((*count as f64 / 35_000.0 - 1.0).abs() < 0.08, "{count}");
