@@ -153,12 +153,12 @@ impl Cells {
             Kind::Integer | Kind::Date | Kind::Instant(_) | Kind::Time | Kind::Span(_) => series.strict_cast(&DataType::Int64)?,
         };
         let valid: Option<Vec<bool>> = match series.chunks().first().and_then(|chunk| chunk.validity()) {
-            Some(bits) if series.null_count() > 0 && kind != Kind::Missing => Some(bits.iter().collect()),
+            Some(bits) if series.null_count() > 0 && kind != Kind::Missing => Some(booleans(bits.as_slice())),
             _ => None,
         };
         let mut flags = Vec::new();
         if kind == Kind::Boolean {
-            flags.extend(series.bool()?.downcast_iter().flat_map(|chunk| chunk.values().iter()));
+            flags = series.bool()?.downcast_iter().next().map_or_else(Vec::new, |chunk| booleans(chunk.values().as_slice()));
             flags.iter_mut().zip(valid.iter().flatten()).for_each(|(flag, valid)| *flag &= *valid);
         }
         Ok(Self { series, kind, valid, flags })
@@ -246,11 +246,10 @@ impl View<'_> {
             Values::Span(values, _) => hash_each(values, out, |v| mix(v as u64 ^ TAGS[4])),
         }
         if let Some(valid) = self.valid {
-            for (hash, valid) in out.iter_mut().zip(valid) {
-                if !valid {
-                    *hash = MISSING;
-                }
-            }
+            wide(
+                #[inline(always)]
+                || out.iter_mut().zip(valid).for_each(|(hash, valid)| *hash = if *valid { *hash } else { MISSING }),
+            );
         }
     }
 
@@ -337,6 +336,19 @@ pub(crate) const IN_VIEW: u32 = 12;
 /// Keep the kinds apart that share a representation.
 const TAGS: [u64; 6] =
     [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb, 0xd6e8_feb8_6659_fd93, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
+
+/// A bitmap's bits, of which the first stands so many bits after the beginning of the first byte: all bits of a byte at once.
+fn booleans((bytes, first, rows): (&[u8], usize, usize)) -> Vec<bool> {
+    let mut flags = vec![false; bytes.len() * 8];
+    let (eights, _) = flags.as_chunks_mut::<8>();
+    wide(
+        #[inline(always)]
+        || eights.iter_mut().zip(bytes).for_each(|(flags, byte)| *flags = std::array::from_fn(|bit| byte >> bit & 1 == 1)),
+    );
+    flags.drain(..first);
+    flags.truncate(rows);
+    flags
+}
 
 fn hash_each<T: Copy>(values: &[T], out: &mut [u64], hash: impl Fn(T) -> u64) {
     wide(

@@ -18,7 +18,7 @@ use crate::data::{
 use crate::error::{Error, Kind, Problem, Result, counted, nearest, shorten, thousands};
 use crate::ml::model::classes;
 
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 const PREVIEW_ROWS: usize = 20;
 const REJECTS_SHOWN: usize = 20;
 /// So many classes are learned from any number of rows; more need two rows each.
@@ -114,7 +114,7 @@ impl Step for Ingest {
         Error::all(Kind::Data, self.missing_columns(&read.table, cx.files)).map_or(Ok(()), Err)?;
         // The source is read once; everything after works on parquet.
         let whole = cx.scratch.join("whole.parquet");
-        let profiled = self.copy(&read.table, &whole)?;
+        let profiled = self.copy(&read.table, read.rows_sampled.unwrap_or(read.rows_read), &whole)?;
         let table = Table::read(&whole)?;
         let rows_digest = self.source.query().map(|_| digest_of_rows(&table)).transpose()?;
         let rows_read = table.rows()? as u64;
@@ -247,10 +247,10 @@ impl Ingest {
         self.roles.iter().map(|(name, _)| name).filter(|name| !table.has(name)).map(problem).collect()
     }
 
-    /// Writes a table to a file and profiles it on the way, as far as its rows will all stay: `None` where some have no target.
-    fn copy(&self, table: &Table, path: &Path) -> Result<Option<Profile>> {
+    /// Writes a table of so many rows to a file and profiles it on the way, as far as its rows will all stay: `None` where some have no target.
+    fn copy(&self, table: &Table, rows: u64, path: &Path) -> Result<Option<Profile>> {
         let mut sink = ParquetSink::with_schema(path, table.schema())?;
-        let mut profiler = if self.skip_data_profiling { None } else { Some(Profiler::new(table.schema(), &self.roles)?) };
+        let mut profiler = if self.skip_data_profiling { None } else { Some(Profiler::new(table.schema(), &self.roles, Some(rows))?) };
         for batch in table.batches()? {
             let batch = batch?;
             if let Purpose::Training { target, .. } = &self.purpose {

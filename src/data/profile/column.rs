@@ -59,7 +59,7 @@ impl Gatherer {
         view.hashes(&mut room.hashes);
         self.digest = self.digest.wrapping_add(room.join(&turn.keys, bits));
         let hashes = room.hashes.as_slice();
-        let missing = count_missing(hashes);
+        let missing = count_missing(&view, hashes);
         self.missing += missing;
         match (&mut self.strings, view.values) {
             (Some(strings), Values::Text(texts)) => {
@@ -210,7 +210,10 @@ fn finite_numbers<'a>(view: &View<'a>, scratch: &'a mut Vec<f64>) -> (&'a [f64],
     (scratch, infinite as u64)
 }
 
-fn count_missing(hashes: &[u64]) -> u64 {
+fn count_missing(view: &View, hashes: &[u64]) -> u64 {
+    if view.valid.is_none() && !matches!(view.values, Values::Missing | Values::Float(_)) {
+        return 0;
+    }
     wide(
         #[inline(always)]
         || hashes.iter().map(|hash| u64::from(*hash == MISSING)).sum(),

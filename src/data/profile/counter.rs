@@ -3,7 +3,9 @@
 use std::cmp::{Ordering, Reverse};
 
 use super::sampler::{Few, Sampled, Sampler};
+use super::slots::Slots;
 use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
+use crate::data::wide::wide;
 
 /// Distinct values held once a column has too many for exact counting.
 pub(super) const SAMPLED: usize = 1 << 13;
@@ -11,6 +13,8 @@ pub(super) const SAMPLED: usize = 1 << 13;
 const CANDIDATES: usize = 1024;
 /// Values remembered in case they come again: a power of two.
 const REMEMBERED: usize = 1024;
+/// Whole numbers of no wider a range are counted by their place in it.
+const NARROW: usize = 4096;
 /// Characters kept of a value.
 const KEPT: usize = 200;
 
@@ -62,74 +66,29 @@ pub(crate) fn first_characters(text: &str) -> &str {
     }
 }
 
-/// Counts by hash, in a table of open addressing: what is looked up takes 16 bytes, so that some thousand values stay in a processor's cache.
+/// Values by hash, with their counts.
 #[derive(Default)]
 struct Tally {
-    /// Hash and count; [`MISSING`], which is never counted, and none of an empty slot. Their number is a power of two, at most a quarter of them
-    /// are full: most hashes lie where they are looked for first.
-    slots: Vec<(u64, u64)>,
-    /// The values, in the order in which they came.
+    counts: Slots<4>,
+    /// In the order in which they came.
     seen: Vec<(u64, Seen)>,
 }
 
 impl Tally {
-    fn len(&self) -> usize {
-        self.seen.len()
-    }
-
-    /// The slot of a hash, or the empty one that it belongs in.
-    #[inline]
-    fn slot(&self, hash: u64) -> usize {
-        let last = self.slots.len().wrapping_sub(1);
-        let mut slot = hash as usize & last;
-        while let Some((other, count)) = self.slots.get(slot)
-            && *other != hash
-            && *count > 0
-        {
-            slot = (slot + 1) & last;
-        }
-        slot
-    }
-
-    /// Adds to the count of a hash, if it is there.
-    #[inline]
-    fn add(&mut self, hash: u64, more: u64) -> bool {
-        let slot = self.slot(hash);
-        let found = self.slots.get_mut(slot).filter(|(other, _)| *other == hash);
-        found.map(|(_, count)| *count += more).is_some()
-    }
-
     /// Takes in a hash that is not there.
     fn insert(&mut self, hash: u64, count: u64, seen: Seen) {
-        if 4 * self.len() >= self.slots.len() {
-            let slots = (2 * self.slots.len()).max(32);
-            for (hash, count) in std::mem::replace(&mut self.slots, vec![(MISSING, 0); slots]) {
-                if count > 0 {
-                    self.set(hash, count);
-                }
-            }
-        }
-        self.set(hash, count);
+        self.counts.insert(hash, count);
         self.seen.push((hash, seen));
     }
 
-    fn set(&mut self, hash: u64, count: u64) {
-        let slot = self.slot(hash);
-        self.slots[slot] = (hash, count);
-    }
-
-    fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.slots.iter().copied().filter(|(_, count)| *count > 0)
-    }
-
-    fn into_entries(mut self) -> impl Iterator<Item = (u64, u64, Seen)> {
-        let seen = std::mem::take(&mut self.seen);
-        seen.into_iter().map(move |(hash, seen)| (hash, self.slots[self.slot(hash)].1, seen))
+    fn into_entries(self) -> impl Iterator<Item = (u64, u64, Seen)> {
+        let Self { counts, seen } = self;
+        seen.into_iter().map(move |(hash, seen)| (hash, counts.count(hash), seen))
     }
 
     /// Keeps the most frequent, at most so many, of those that were seen at least so often.
     fn keep_most_frequent(&mut self, limit: usize, least: u64) {
-        let mut order: Vec<(Reverse<u64>, u64)> = self.counts().filter(|(_, count)| *count >= least).map(|(hash, count)| (Reverse(count), hash)).collect();
+        let mut order: Vec<(Reverse<u64>, u64)> = self.counts.iter().filter(|(_, count)| *count >= least).map(|(hash, count)| (Reverse(count), hash)).collect();
         let last = if order.len() > limit { Some(*order.select_nth_unstable(limit - 1).1) } else { None };
         for (hash, count, seen) in std::mem::take(self).into_entries() {
             if count >= least && last.is_none_or(|last| (Reverse(count), hash) <= last) {
@@ -140,7 +99,7 @@ impl Tally {
 
     /// Takes the count of the (`limit` + 1)th from all, and those out that have none left (Misra and Gries 1982).
     fn prune(&mut self, limit: usize) {
-        let mut order: Vec<u64> = self.counts().map(|(_, count)| count).collect();
+        let mut order: Vec<u64> = self.counts.iter().map(|(_, count)| count).collect();
         let least = if order.len() > limit { *order.select_nth_unstable_by_key(limit, |count| Reverse(*count)).1 } else { 0 };
         for (hash, count, seen) in std::mem::take(self).into_entries() {
             if count > least {
@@ -150,10 +109,96 @@ impl Tally {
     }
 }
 
+/// Whole numbers of a narrow range, dates and booleans too, by their place in it: nothing is looked for, and no place is far.
+#[derive(Default)]
+struct Narrow {
+    least: i64,
+    counts: Vec<u64>,
+    /// Of each number that was seen.
+    hashes: Vec<u64>,
+}
+
+impl Narrow {
+    /// Counts a batch; calls `fresh` with the hash and first row of each new value. False, and nothing is counted, where the values are of another
+    /// kind or the range gets wider than `limit`.
+    fn add(&mut self, hashes: &[u64], view: &View, limit: usize, fresh: impl FnMut(u64, usize)) -> bool {
+        match view.values {
+            Values::Boolean(values) => self.count(values, i64::from, hashes, view, limit, fresh),
+            Values::Integer(values) | Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) => {
+                self.count(values, |value| value, hashes, view, limit, fresh)
+            }
+            _ => false,
+        }
+    }
+
+    fn count<T: Copy>(
+        &mut self,
+        values: &[T],
+        number: impl Fn(T) -> i64,
+        hashes: &[u64],
+        view: &View,
+        limit: usize,
+        mut fresh: impl FnMut(u64, usize),
+    ) -> bool {
+        let (least, most) = present_range(values, &number, view.valid);
+        if least > most {
+            return true;
+        }
+        if !self.cover(least, most, limit) {
+            return false;
+        }
+        for (row, value) in values.iter().enumerate() {
+            let is_there = view.valid.is_none_or(|valid| valid[row]);
+            // The number under a missing value may be any.
+            if let Some(count) = self.counts.get_mut(number(*value).wrapping_sub(self.least) as usize) {
+                if *count == 0 && is_there {
+                    let place = number(*value).wrapping_sub(self.least) as usize;
+                    self.hashes[place] = hashes[row];
+                    fresh(hashes[row], row);
+                }
+                *count += u64::from(is_there);
+            }
+        }
+        true
+    }
+
+    /// Widens the range until it holds the numbers from `least` to `most`.
+    fn cover(&mut self, least: i64, most: i64, limit: usize) -> bool {
+        let is_empty = self.counts.is_empty();
+        let first = if is_empty { least } else { least.min(self.least) };
+        let last = if is_empty { most } else { most.max(self.least + self.counts.len() as i64 - 1) };
+        let Some(width) = last.checked_sub(first).and_then(|width| usize::try_from(width).ok()).filter(|width| *width < limit) else { return false };
+        let before = if is_empty { 0 } else { (self.least - first) as usize };
+        for cells in [&mut self.counts, &mut self.hashes] {
+            cells.splice(0..0, std::iter::repeat_n(0, before));
+            cells.resize(width + 1, 0);
+        }
+        self.least = first;
+        true
+    }
+}
+
+/// The least and the most number that is there; turned round where there is none.
+fn present_range<T: Copy>(values: &[T], number: impl Fn(T) -> i64, valid: Option<&[bool]>) -> (i64, i64) {
+    let none = (i64::MAX, i64::MIN);
+    wide(
+        #[inline(always)]
+        || match valid {
+            None => values.iter().fold(none, |(least, most), value| (least.min(number(*value)), most.max(number(*value)))),
+            Some(valid) => values.iter().zip(valid).fold(none, |(least, most), (value, is_there)| {
+                let (low, high) = if *is_there { (number(*value), number(*value)) } else { none };
+                (least.min(low), most.max(high))
+            }),
+        },
+    )
+}
+
 #[derive(Default)]
 pub(super) struct Counter {
     limit: usize,
     keeps_single: bool,
+    /// Counts of those in the tally, one of each left out; `None` once they are in the tally.
+    narrow: Option<Narrow>,
     tally: Tally,
     /// Set once there were more than `limit` distinct values; the tally then holds candidates.
     sampler: Option<Sampler>,
@@ -165,20 +210,31 @@ pub(super) struct Counter {
 impl Counter {
     /// Exact for at most `limit` distinct values. Beyond that, values that were seen once only are among the candidates if `keeps_single`.
     pub(super) fn new(limit: usize, keeps_single: bool) -> Self {
-        Self { limit, keeps_single, ..Self::default() }
+        Self { limit, keeps_single, narrow: Some(Narrow::default()), ..Self::default() }
     }
 
     /// Counts a batch, given a hash of each value; calls `fresh` with the first row of each new value while counting is exact. Once
     /// it is not, a `few` rows are looked at for the most frequent values. Returns the number of rows that were counted exactly.
     pub(super) fn add(&mut self, hashes: &[u64], few: &Few, view: &View, mut fresh: impl FnMut(usize)) -> usize {
+        let Self { narrow, tally, .. } = self;
+        if let Some(narrow) = narrow {
+            let is_counted = narrow.add(hashes, view, self.limit.min(NARROW), |hash, row| {
+                tally.insert(hash, 1, Seen::of(view, row));
+                fresh(row);
+            });
+            if is_counted {
+                return hashes.len();
+            }
+            self.widen();
+        }
         let mut exact = 0;
         if self.sampler.is_none() {
             exact = hashes.len();
             for (row, hash) in hashes.iter().enumerate() {
-                if *hash == MISSING || self.tally.add(*hash, 1) {
+                if *hash == MISSING || self.tally.counts.add(*hash, 1) {
                     continue;
                 }
-                if self.tally.len() < self.limit {
+                if self.tally.counts.len() < self.limit {
                     self.tally.insert(*hash, 1, Seen::of(view, row));
                     fresh(row);
                 } else {
@@ -189,16 +245,16 @@ impl Counter {
             }
         }
         if let Some(sampler) = &mut self.sampler {
-            sampler.add(&hashes[exact..], Some(MISSING));
+            sampler.add(&hashes[exact..]);
             for row in few.rows.iter().copied().filter(|row| *row >= exact && hashes[*row] != MISSING) {
                 let hash = hashes[row];
                 let remembered = &mut self.seen_once[hash as usize % REMEMBERED];
-                if self.tally.add(hash, few.one_in) {
+                if self.tally.counts.add(hash, few.one_in) {
                     continue;
                 }
                 if *remembered == hash {
                     self.tally.insert(hash, 2 * few.one_in, Seen::of(view, row));
-                    if self.tally.len() > 2 * CANDIDATES {
+                    if self.tally.counts.len() > 2 * CANDIDATES {
                         self.tally.prune(CANDIDATES);
                     }
                 } else {
@@ -209,14 +265,23 @@ impl Counter {
         exact
     }
 
+    /// Brings the counts of a narrow range to the tally, which counts from here on.
+    fn widen(&mut self) {
+        let Narrow { counts, hashes, .. } = self.narrow.take().unwrap_or_default();
+        for (hash, count) in hashes.into_iter().zip(counts).filter(|(_, count)| *count > 1) {
+            self.tally.counts.add(hash, count - 1);
+        }
+    }
+
     fn estimate(&mut self) {
-        self.sampler = Some(Sampler::of(SAMPLED, self.tally.counts().map(|(hash, count)| (hash, u32::try_from(count).unwrap_or(u32::MAX)))));
+        self.sampler = Some(Sampler::of(SAMPLED, self.tally.counts.iter()));
         self.seen_once = vec![MISSING; REMEMBERED];
         self.tally.keep_most_frequent(CANDIDATES, if self.keeps_single { 1 } else { 2 });
     }
 
     /// What was counted.
-    pub(super) fn finish(self) -> Counted {
+    pub(super) fn finish(mut self) -> Counted {
+        self.widen();
         let mut values: Vec<(Seen, u64)> = self.tally.into_entries().map(|(_, count, seen)| (seen, count)).collect();
         values.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.compare(b)));
         let is_exact = self.sampler.is_none();
@@ -242,23 +307,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tally_counts_as_a_map_does_even_where_hashes_collide() {
-        let mut tally = Tally::default();
-        let mut map = BTreeMap::new();
-        // Many share their last bits, and so the slot where they are looked for first.
-        for hash in (0..40_000u64).map(|i| (i * i % 1009) << (i % 3 * 20)) {
-            if !tally.add(hash, 1) {
-                tally.insert(hash, 1, Seen::Integer(hash as i64));
-            }
-            *map.entry(hash).or_insert(0u64) += 1;
-        }
-        assert_eq!((tally.len(), tally.counts().collect::<BTreeMap<_, _>>()), (map.len(), map.clone()));
-        assert!(!tally.add(u64::MAX, 1));
-        assert!(tally.into_entries().all(|(hash, count, seen)| map.remove(&hash) == Some(count) && seen == Seen::Integer(hash as i64)));
-        assert!(map.is_empty());
-    }
-
-    #[test]
     fn the_most_frequent_stay() {
         let of = |shrink: fn(&mut Tally)| {
             let mut tally = Tally::default();
@@ -266,8 +314,8 @@ mod tests {
                 tally.insert(hash, count, Seen::Integer(0));
             }
             shrink(&mut tally);
-            assert_eq!(tally.len(), tally.counts().count());
-            tally.counts().collect::<BTreeMap<_, _>>()
+            assert_eq!(tally.seen.len(), tally.counts.len());
+            tally.counts.iter().collect::<BTreeMap<_, _>>()
         };
         assert_eq!(of(|tally| tally.keep_most_frequent(2, 1)), BTreeMap::from([(10, 9), (20, 5)]));
         assert_eq!(of(|tally| tally.keep_most_frequent(10, 2)), BTreeMap::from([(10, 9), (20, 5), (30, 5), (40, 2)]));

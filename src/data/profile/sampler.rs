@@ -1,100 +1,64 @@
 //! Bounded samples that are the same on every run: of distinct values, and of rows.
 
 use super::ROWS_AT_ONCE;
-use crate::data::canonical::mix;
-use crate::data::wide::{gather, wide};
+use super::slots::Slots;
+use crate::data::canonical::{MISSING, mix};
+use crate::data::wide::wide;
 
 /// Hashes that are passed over at once.
 const PASSED_OVER: usize = 64;
 
-/// Counts by hash: all of them while they fit, then only hashes that begin with enough zero bits.
+/// Counts by hash: all of them while they fit, then only hashes that begin with enough zero bits. [`MISSING`] is left out.
 ///
 /// With z zero bits asked for, the distinct are about 2ᶻ times those held (Wegman's adaptive sampling, Flajolet 1990); the
 /// relative standard error is 1.2/√limit. What is held in the end depends on the values alone, not on their order.
 pub(super) struct Sampler {
     limit: usize,
     zeros: u32,
-    /// Ascending by hash.
-    held: Vec<(u64, u32)>,
-    /// Sorted and merged with those held once there are enough: far quicker than a table, which no cache holds.
-    waiting: Vec<u64>,
-    /// Room for both, which become those held.
-    merged: Vec<(u64, u32)>,
+    held: Slots<2>,
+    /// Room for the hashes of a piece that are to be counted.
+    found: Vec<u64>,
 }
 
 impl Sampler {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, zeros: 0, held: Vec::new(), waiting: Vec::new(), merged: Vec::new() }
+        Self { limit, zeros: 0, held: Slots::default(), found: Vec::new() }
     }
 
     /// With different hashes that were counted before.
-    pub(super) fn of(limit: usize, counted: impl Iterator<Item = (u64, u32)>) -> Self {
-        let mut sampler = Self { held: counted.collect(), ..Self::new(limit) };
-        sampler.held.sort_unstable();
-        sampler.fit();
+    pub(super) fn of(limit: usize, counted: impl Iterator<Item = (u64, u64)>) -> Self {
+        let mut sampler = Self::new(limit);
+        counted.for_each(|(hash, count)| sampler.count(hash, count));
         sampler
     }
 
-    /// Counts all hashes but `left_out`.
-    pub(super) fn add(&mut self, hashes: &[u64], left_out: Option<u64>) {
+    /// Counts hashes.
+    pub(super) fn add(&mut self, hashes: &[u64]) {
+        let mut found = std::mem::take(&mut self.found);
         for hashes in hashes.chunks(ROWS_AT_ONCE) {
-            let greatest = greatest(self.zeros);
-            let waiting = &mut self.waiting;
-            waiting.reserve(hashes.len());
-            wide(
-                #[inline(always)]
-                || {
-                    let mut keep = |hashes: &[u64]| waiting.extend(hashes.iter().filter(|hash| **hash <= greatest && Some(**hash) != left_out));
-                    // Most hashes of a large table are too great: many are passed over at once.
-                    let (chunks, rest) = hashes.as_chunks::<PASSED_OVER>();
-                    for chunk in chunks.iter().filter(|chunk| holds(chunk, greatest)) {
-                        let (parts, _) = chunk.as_chunks::<8>();
-                        parts.iter().filter(|part| holds(part, greatest)).for_each(|part| keep(part));
-                    }
-                    keep(rest);
-                },
-            );
-            if self.waiting.len() * 2 >= self.limit {
-                self.settle();
-            }
+            found.clear();
+            each_up_to(greatest(self.zeros), hashes, |_, hash| found.push(hash));
+            found.iter().filter(|hash| **hash != MISSING).for_each(|hash| self.count(*hash, 1));
         }
+        self.found = found;
     }
 
-    fn settle(&mut self) {
-        self.waiting.sort_unstable();
-        self.merged.clear();
-        self.merged.reserve(self.held.len() + self.waiting.len());
-        let mut rest = self.held.as_slice();
-        for hash in self.waiting.drain(..) {
-            while let Some((first, after)) = rest.split_first()
-                && first.0 <= hash
-            {
-                self.merged.push(*first);
-                rest = after;
-            }
-            match self.merged.last_mut() {
-                Some((last, count)) if *last == hash => *count = count.saturating_add(1),
-                _ => self.merged.push((hash, 1)),
-            }
+    fn count(&mut self, hash: u64, count: u64) {
+        if hash > greatest(self.zeros) || self.held.add(hash, count) {
+            return;
         }
-        self.merged.extend_from_slice(rest);
-        std::mem::swap(&mut self.held, &mut self.merged);
-        self.fit();
-    }
-
-    fn fit(&mut self) {
+        self.held.insert(hash, count);
         while self.held.len() > self.limit {
             self.zeros += 1;
             let greatest = greatest(self.zeros);
-            self.held.truncate(self.held.partition_point(|(hash, _)| *hash <= greatest));
+            self.held.retain(|hash| hash <= greatest);
         }
     }
 
     /// What was counted.
-    pub(super) fn finish(mut self) -> Sampled {
-        self.settle();
+    pub(super) fn finish(self) -> Sampled {
         // How many were added whose hash had been added before.
-        let repeated = self.held.iter().map(|(_, count)| u64::from(*count) - 1).sum::<u64>() << self.zeros;
+        let repeated = self.held.iter().map(|(_, count)| count - 1).sum::<u64>() << self.zeros;
         Sampled { distinct: (self.held.len() as u64) << self.zeros, repeated, is_estimate: self.zeros > 0 }
     }
 }
@@ -125,20 +89,30 @@ pub(super) struct Turn {
     pub(super) rows: Vec<usize>,
     /// A hash of each row's number.
     pub(super) keys: Vec<u64>,
-    /// Where not every row is looked at, one in so many of them, chosen by that hash: of texts, and of anything else.
+    /// Where not every row is looked at, some that are: of texts, and of anything else.
     pub(super) few: Few,
     pub(super) fewer: Few,
 }
 
-/// Some rows of a batch, one in `one_in`.
+/// Some rows of a batch, one of each `one_in` that follow each other.
 pub(super) struct Few {
     pub(super) one_in: u64,
     pub(super) rows: Vec<usize>,
 }
 
 impl RowSample {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, zeros: 0, keys: Vec::new() }
+    /// Of a table of so many rows, where that is known: rows that would be dropped later are then never held.
+    pub(super) fn new(limit: usize, rows: Option<u64>) -> Self {
+        let mut sample = Self { limit, zeros: 0, keys: Vec::new() };
+        if rows.is_some_and(|rows| rows > limit as u64) {
+            sample.limit = limit.min(SAMPLED_ROWS);
+            // Chance may leave room for some more than half of the rows, so one zero is asked for only where they are clearly too many.
+            let clearly = sample.limit as u64 + sample.limit as u64 / 8;
+            while rows.is_some_and(|rows| rows >> sample.zeros > clearly) {
+                sample.zeros += 1;
+            }
+        }
+        sample
     }
 
     pub(super) fn is_estimate(&self) -> bool {
@@ -157,16 +131,50 @@ impl RowSample {
         }
         let greatest = greatest(self.zeros);
         let keep = (self.zeros > before).then(|| {
-            let keep = places(&self.keys, |key| key <= greatest);
+            let mut keep = Vec::new();
+            each_up_to(greatest, &self.keys, |place, _| keep.push(place));
             self.keys.retain(|key| *key <= greatest);
             keep
         });
-        let rows = places(&keys, |key| key <= greatest);
-        self.keys.extend(rows.iter().filter_map(|row| keys.get(*row)));
-        let few = Few { one_in: 16, rows: places(&keys, |key| key.is_multiple_of(16)) };
-        let fewer = Few { one_in: 64, rows: few.rows.iter().copied().filter(|row| keys[*row].is_multiple_of(64)).collect() };
-        Turn { keep, rows, keys, few, fewer }
+        let mut joining = Vec::new();
+        each_up_to(greatest, &keys, |row, key| {
+            joining.push(row);
+            self.keys.push(key);
+        });
+        Turn { keep, rows: joining, keys, few: Few::of(first_row, rows, 16), fewer: Few::of(first_row, rows, 64) }
     }
+}
+
+impl Few {
+    fn of(first_row: u64, rows: usize, one_in: u64) -> Self {
+        let batch = first_row..first_row + rows as u64;
+        let drawn = (batch.start / one_in..batch.end.div_ceil(one_in)).map(|block| block * one_in + mix(block) % one_in);
+        Self { one_in, rows: drawn.filter(|row| batch.contains(row)).map(|row| (row - first_row) as usize).collect() }
+    }
+}
+
+/// Calls `found` with each hash that is not greater, and its place. Most hashes of a large table are too great: many are passed over at once.
+fn each_up_to(greatest: u64, hashes: &[u64], mut found: impl FnMut(usize, u64)) {
+    wide(
+        #[inline(always)]
+        || {
+            let mut look = |first: usize, hashes: &[u64]| {
+                (first..).zip(hashes).filter(|(_, hash)| **hash <= greatest).for_each(|(place, hash)| found(place, *hash));
+            };
+            let (chunks, rest) = hashes.as_chunks::<PASSED_OVER>();
+            for (at, chunk) in chunks.iter().enumerate() {
+                if holds(chunk, greatest) {
+                    let (parts, _) = chunk.as_chunks::<8>();
+                    for (part_at, part) in parts.iter().enumerate() {
+                        if holds(part, greatest) {
+                            look(at * PASSED_OVER + part_at * 8, part);
+                        }
+                    }
+                }
+            }
+            look(hashes.len() - rest.len(), rest);
+        },
+    );
 }
 
 /// Is a hash among them that is not greater?
@@ -196,13 +204,6 @@ fn count_up_to(keys: &[u64], greatest: u64) -> usize {
     )
 }
 
-/// Where the keys are that are wanted.
-fn places(keys: &[u64], is_wanted: impl Fn(u64) -> bool) -> Vec<usize> {
-    let mut places = Vec::new();
-    gather(keys, &mut places, |_, key| is_wanted(key), |place, _| place);
-    places
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,7 +212,7 @@ mod tests {
     fn distinct_values_are_exact_below_the_limit_and_near_above() {
         let of = |values: &[u64]| {
             let mut sampler = Sampler::new(4096);
-            sampler.add(&values.iter().copied().map(mix).collect::<Vec<_>>(), None);
+            sampler.add(&values.iter().copied().map(mix).collect::<Vec<_>>());
             sampler.finish()
         };
         let all: Vec<u64> = (0..4096).collect();
@@ -226,13 +227,13 @@ mod tests {
         let back: Vec<u64> = more.iter().rev().copied().collect();
         assert_eq!(of(&back), sampled);
         let mut later = Sampler::of(4096, (0..10_000).map(|value| (mix(value), 1)));
-        later.add(&more[10_000..].iter().copied().map(mix).collect::<Vec<_>>(), None);
+        later.add(&more[10_000..].iter().copied().map(mix).collect::<Vec<_>>());
         assert_eq!(later.finish(), sampled);
     }
 
     #[test]
     fn a_row_sample_stays_aligned_with_what_it_dropped() {
-        let mut sample = RowSample::new(1000);
+        let mut sample = RowSample::new(1000, None);
         let mut held: Vec<u64> = Vec::new();
         for batch in 0..20u64 {
             let turn = sample.turn(batch * 300, 300);
@@ -244,5 +245,20 @@ mod tests {
             assert!(held.len() <= 1000);
         }
         assert!(held.len() > 400 && sample.is_estimate());
+        // Knowing the number of rows changes nothing that is held in the end, and drops less on the way.
+        let mut told = RowSample::new(1000, Some(6000));
+        let dropped = (0..20u64).filter(|batch| told.turn(batch * 300, 300).keep.is_some()).count();
+        assert_eq!((told.keys, told.zeros, dropped), (sample.keys, sample.zeros, 0));
+    }
+
+    #[test]
+    fn one_row_of_each_few_is_looked_at_however_rows_are_cut() {
+        let whole = Few::of(0, 1000, 16).rows;
+        assert!((0..62).all(|block| whole.iter().filter(|row| **row / 16 == block).count() == 1));
+        for size in [1, 7, 100] {
+            let parts =
+                (0..1000).step_by(size).flat_map(|first| Few::of(first as u64, size.min(1000 - first), 16).rows.into_iter().map(move |row| first + row));
+            assert_eq!(parts.collect::<Vec<_>>(), whole);
+        }
     }
 }

@@ -47,6 +47,43 @@ fn counts_and_lengths_are_those_of_a_direct_count() {
 }
 
 #[test]
+fn whole_numbers_dates_and_booleans_are_counted_as_their_range_widens() {
+    let near = |i: usize| (i * i % 151) as i64 - 70;
+    // Wider than any range that is counted by place: the one from the first row on, the other from the last thousand on.
+    let far = |from: usize| move |i: usize| if i < from { near(i) } else { near(i) * 1_000_000_007 };
+    let cells = |number: &dyn Fn(usize) -> i64| (0..9_000).map(|i| (i % 7 != 2).then(|| number(i))).collect::<Vec<Option<i64>>>();
+    let texts = |values: &[Option<i64>], show: &dyn Fn(i64) -> String| values.iter().map(|value| value.map(show)).collect::<Vec<_>>();
+    let day = |value: i64| crate::data::canonical::show_date(value);
+    let (slow, late, wide) = (cells(&|i| near(i) * (1 + i as i64 / 2_000)), cells(&far(8_000)), cells(&far(0)));
+    let (near, flags) = (cells(&near), cells(&|i| near(i) % 2));
+    let dates = Column::new("x".into(), &near).cast(&DataType::Int32).unwrap().cast(&DataType::Date).unwrap();
+    let booleans = Column::new("x".into(), flags.iter().map(|flag| flag.map(|flag| flag != 0)).collect::<Vec<_>>());
+    let cases = [
+        (Column::new("x".into(), &near), texts(&near, &|value| value.to_string())),
+        (Column::new("x".into(), &slow), texts(&slow, &|value| value.to_string())),
+        (Column::new("x".into(), &late), texts(&late, &|value| value.to_string())),
+        (Column::new("x".into(), &wide), texts(&wide, &|value| value.to_string())),
+        (dates, texts(&near, &day)),
+        (booleans, texts(&flags, &|value| (value != 0).to_string())),
+    ];
+    for (column, texts) in cases {
+        // From the middle of a byte on.
+        for first in [0, 3] {
+            let texts = &texts[first..];
+            let found = single(column.slice(first as i64, texts.len()));
+            let mut counts = std::collections::BTreeMap::new();
+            texts.iter().flatten().for_each(|text| *counts.entry(text.clone()).or_insert(0u64) += 1);
+            assert_eq!(found.summary.missing, texts.iter().filter(|text| text.is_none()).count() as u64);
+            assert_eq!((found.summary.distinct, found.summary.distinct_estimated), (Some(counts.len() as u64), false));
+            assert_eq!(found.categories_complete, counts.len() <= CATEGORIES);
+            if found.categories_complete {
+                assert_eq!(found.categories.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(), counts);
+            }
+        }
+    }
+}
+
+#[test]
 fn numbers_agree_with_numpy() {
     let values: Vec<Option<f64>> = (0..1000i64)
         .map(|i| {
