@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use polars::prelude::{DataFrame, DataType, Expr, lit};
+use polars::prelude::{Column, DataFrame, DataType, Expr, lit};
 
 use super::{Context, Goal, Heads, INGESTED, INGESTED_SCORING, Json, Needs, PROFILE, Report, SlotId, Step, Surroundings};
 use crate::card::{Block, Card, Cell, Counts, Fact, Groups, Histogram, Tab, Table as CardTable};
@@ -162,7 +162,10 @@ impl Step for Ingest {
 
         let profile = match profiled {
             _ if self.skip_data_profiling => None,
-            Some(profiled) if is_whole => Some(profiled),
+            Some(mut profiled) if dropped.is_empty() => {
+                profiled.columns.retain(|column| table.has(&column.summary.name));
+                Some(profiled)
+            }
             _ => Some(profile(&table, &self.roles)?),
         };
         if let Purpose::Training { .. } = self.purpose {
@@ -254,7 +257,7 @@ impl Ingest {
         for batch in table.batches()? {
             let batch = batch?;
             if let Purpose::Training { target, .. } = &self.purpose {
-                profiler = profiler.filter(|_| batch.column(target).is_ok_and(|target| target.null_count() == 0));
+                profiler = profiler.filter(|_| batch.column(target).is_ok_and(has_all_values));
             }
             profiler.as_mut().map_or(Ok(()), |profiler| profiler.add(&batch))?;
             sink.write(&batch)?;
@@ -323,6 +326,11 @@ fn column(name: &str) -> Expr {
 /// Sums and ends over all rows, read in batches.
 fn of_all_rows(table: &Table, aggregates: impl IntoIterator<Item = Expr>) -> Result<DataFrame> {
     Table::from_query(table.lazy().select(aggregates.into_iter().collect::<Vec<Expr>>()))?.collect()
+}
+
+/// Has each row a value? NaN is none.
+fn has_all_values(values: &Column) -> bool {
+    values.null_count() == 0 && !(values.dtype().is_float() && values.is_nan().is_ok_and(|nan| nan.any()))
 }
 
 /// How many rows have no value; NaN is none.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::Card;
 use crate::data::source::SourceFile;
-use crate::data::{Roles, Table};
+use crate::data::{Profile, Roles, Table};
 use crate::error::{Error, Problem, Result};
 use crate::ml::Task;
 use crate::ml::chain::FittedChain;
@@ -63,6 +63,7 @@ impl<T> Slot<T> {
 pub const INGESTED: Slot<Table> = Slot::new("ingest", "ingested_data", "parquet");
 pub const PROFILE: Slot<Json<serde_json::Value>> = Slot::new("ingest", "data_profile", "json");
 pub const TRAINING: Slot<Table> = Slot::new("split", "training_data", "parquet");
+pub const TRAINING_PROFILE: Slot<Json<Profile>> = Slot::new("split", "training_profile", "json");
 pub const VALIDATION: Slot<Table> = Slot::new("split", "validation_data", "parquet");
 pub const TEST: Slot<Table> = Slot::new("split", "test_data", "parquet");
 pub const TRANSFORMED_TRAINING: Slot<Table> = Slot::new("transform", "transformed_training_data", "parquet");
@@ -78,10 +79,11 @@ pub const INGESTED_SCORING: Slot<Table> = Slot::new("ingest_scoring", "ingested_
 pub const SCORED: Slot<Table> = Slot::new("predict", "scored_data", "parquet");
 
 /// Every artifact there is, in the order of the steps.
-pub const ARTIFACTS: [SlotId; 16] = [
+pub const ARTIFACTS: [SlotId; 17] = [
     INGESTED.id,
     PROFILE.id,
     TRAINING.id,
+    TRAINING_PROFILE.id,
     VALIDATION.id,
     TEST.id,
     TRANSFORMED_TRAINING.id,

@@ -23,7 +23,7 @@ use crate::ml::explain::{self, EXPLAINABLE, Explainer};
 use crate::ml::model::Model;
 use crate::tracking::bundle;
 
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 /// More reasons than this nobody reads.
 pub const MOST_REASONS: usize = 100;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Context, Heads, INGESTED, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, VALIDATION};
+use super::{Context, Heads, INGESTED, Json, Needs, Report, SlotId, Step, Surroundings, TEST, TRAINING, TRAINING_PROFILE, VALIDATION};
 use crate::card::format::number;
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::rows::require_columns;
@@ -11,7 +11,7 @@ use crate::data::{ColumnDrift, Overlap, Role, Roles, RowExpression, SplitConfig,
 use crate::error::{Problem, Result, shorten, thousands};
 use crate::ml::drift::{self as shift, Apart, apart};
 
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 
 /// The split step.
 pub struct Split {
@@ -41,7 +41,7 @@ impl Step for Split {
     }
 
     fn writes(&self) -> Vec<SlotId> {
-        vec![TRAINING.id, VALIDATION.id, TEST.id]
+        vec![TRAINING.id, TRAINING_PROFILE.id, VALIDATION.id, TEST.id]
     }
 
     fn misfits(&self, _root: &Path, heads: &Heads) -> Vec<Problem> {
@@ -60,6 +60,7 @@ impl Step for Split {
 
         let parts = [("training", Table::read(&paths.training)?), ("validation", Table::read(&paths.validation)?), ("test", Table::read(&paths.test)?)];
         let profiles = parts.iter().map(|(_, part)| profile(part, &roles)).collect::<Result<Vec<_>>>()?;
+        cx.write(&TRAINING_PROFILE, &Json(profiles[0].clone()))?;
         let width = table.schema().len() as u64;
         let kept: u64 = outcome.rows.iter().sum();
         let dropped: u64 = outcome.dropped.values().sum();

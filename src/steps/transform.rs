@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use polars::prelude::{IntoLazy, by_name};
+use polars::prelude::{DataFrame, IntoLazy};
 
-use super::{Context, Heads, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER, VALIDATION};
+use super::{
+    Context, Heads, Json, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRAINING_PROFILE, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER,
+    VALIDATION,
+};
 use crate::card::{Block, Card, Cell, Fact, Histogram, Tab, Table as CardTable};
-use crate::data::{Profile, ProfiledColumn, Role, Roles, Table, preview, profile};
+use crate::data::{ParquetSink, Profile, ProfiledColumn, Profiler, Role, Roles, Table, preview};
 use crate::error::{Error, Kind, Problem, Result, shorten, thousands};
 use crate::ml::input::{InputColumn, admit};
 use crate::ml::selector::column;
 use crate::ml::sparse::Csr;
 use crate::ml::{Chain, Fit, FittedChain, TargetKind};
 
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 const TRACED_ROWS: usize = 5;
 
 /// The transform step.
@@ -38,7 +41,7 @@ impl Step for Transform {
         Ok(Needs {
             algorithms,
             config: serde_json::json!({ "steps": self.chain.steps().iter().map(|t| serde_json::json!({ t.name(): t.config() })).collect::<Vec<_>>(), "roles": roles, "target": self.target }),
-            reads: vec![TRAINING.id, VALIDATION.id],
+            reads: vec![TRAINING.id, TRAINING_PROFILE.id, VALIDATION.id],
             seed: Some(self.seed),
             ..Needs::default()
         })
@@ -61,7 +64,7 @@ impl Step for Transform {
     fn run(&self, cx: &Context<'_>) -> Result<Report> {
         let training = cx.read(&TRAINING)?;
         let validation = cx.read(&VALIDATION)?;
-        let before = profile(&training, &self.roles)?;
+        let Json(before) = cx.read(&TRAINING_PROFILE)?;
         self.refuse_leaks(&before)?;
         let (fitted, transformed) = self.chain.fit_training(Fit { table: &training, roles: &self.roles, seed: self.seed, target: Some(self.target) })?;
         cx.write(&TRANSFORMER, &fitted)?;
@@ -71,7 +74,7 @@ impl Step for Transform {
                 Error::data("no feature is left after the transforms").hint("check `steps.transform` and the roles: at least one predictor column must remain")
             );
         }
-        transformed.write(&cx.path(&TRANSFORMED_TRAINING))?;
+        let after = self.write(&fitted, &transformed, &cx.path(&TRANSFORMED_TRAINING))?;
         Table::from_query(fitted.apply(validation.lazy()).map_err(of_validation)?)?.write(&cx.path(&TRANSFORMED_VALIDATION))?;
 
         let written = Table::read(&cx.path(&TRANSFORMED_TRAINING))?;
@@ -81,7 +84,6 @@ impl Step for Transform {
         let transformed_rows = written.rows()? as u64;
         let validation_rows = validation.rows()? as u64;
         let width = written.schema().len() as u64;
-        let after = profile(&dense(&fitted, &written)?, &self.roles)?;
         let tabs = vec![
             Tab::new("chain", "Chain", chain_blocks(&fitted)),
             Tab::new("learned", "Learned", learned_blocks(&fitted)),
@@ -123,6 +125,21 @@ impl Step for Transform {
 }
 
 impl Transform {
+    /// Writes the transformed rows and profiles them on the way, without sparse columns.
+    fn write(&self, fitted: &FittedChain, rows: &Table, path: &Path) -> Result<Profile> {
+        let sparse: Vec<&str> = fitted.reads().blocks.iter().map(|block| block.column.as_str()).collect();
+        let dense = |rows: &DataFrame| rows.drop_many(sparse.iter().copied());
+        let mut sink = ParquetSink::with_schema(path, rows.schema())?;
+        let mut profiler = Profiler::new(dense(&DataFrame::empty_with_schema(rows.schema())).schema(), &self.roles, None)?;
+        for batch in rows.batches()? {
+            let batch = batch?;
+            profiler.add(&dense(&batch))?;
+            sink.write(&batch)?;
+        }
+        sink.finish()?;
+        Ok(profiler.finish())
+    }
+
     /// A feature that is an exact copy of the target is a certain leak: the model would learn to copy.
     fn refuse_leaks(&self, training: &Profile) -> Result<()> {
         let original = |column: &ProfiledColumn| column.same_as.clone().unwrap_or_else(|| column.summary.name.clone());
@@ -209,12 +226,6 @@ fn changed_blocks(before: &Profile, after: &Profile) -> Vec<Block> {
         (pair.0.edges != pair.1.edges || pair.0.series.iter().map(|s| &s.counts).ne(pair.1.series.iter().map(|s| &s.counts))).then_some(pair)
     });
     changed.take(SHOWN).flat_map(|(before, after)| [Block::Histogram(before), Block::Histogram(after)]).collect()
-}
-
-/// A transformed table without its sparse columns.
-fn dense(fitted: &FittedChain, table: &Table) -> Result<Table> {
-    let sparse = fitted.reads().blocks.iter().map(|block| block.column.as_str());
-    Table::from_query(table.lazy().drop(by_name(sparse, false, false)))
 }
 
 /// What sparse columns hold of a table.

@@ -69,7 +69,7 @@ pub(crate) fn first_characters(text: &str) -> &str {
 /// Values by hash, with their counts.
 #[derive(Default)]
 struct Tally {
-    counts: Slots<4>,
+    counts: Slots,
     /// In the order in which they came.
     seen: Vec<(u64, Seen)>,
 }
@@ -150,9 +150,9 @@ impl Narrow {
         for (row, value) in values.iter().enumerate() {
             let is_there = view.valid.is_none_or(|valid| valid[row]);
             // The number under a missing value may be any.
-            if let Some(count) = self.counts.get_mut(number(*value).wrapping_sub(self.least) as usize) {
+            let place = number(*value).wrapping_sub(self.least) as usize;
+            if let Some(count) = self.counts.get_mut(place) {
                 if *count == 0 && is_there {
-                    let place = number(*value).wrapping_sub(self.least) as usize;
                     self.hashes[place] = hashes[row];
                     fresh(hashes[row], row);
                 }

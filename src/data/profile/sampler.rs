@@ -1,12 +1,13 @@
 //! Bounded samples that are the same on every run: of distinct values, and of rows.
 
 use super::ROWS_AT_ONCE;
-use super::slots::Slots;
 use crate::data::canonical::{MISSING, mix};
 use crate::data::wide::wide;
 
 /// Hashes that are passed over at once.
 const PASSED_OVER: usize = 64;
+/// Hashes are told apart by so many bits before they are compared: counts of that many places stay in a processor's nearest cache.
+const MOST_PLACES: u32 = 12;
 
 /// Counts by hash: all of them while they fit, then only hashes that begin with enough zero bits. [`MISSING`] is left out.
 ///
@@ -15,48 +16,76 @@ const PASSED_OVER: usize = 64;
 pub(super) struct Sampler {
     limit: usize,
     zeros: u32,
-    held: Slots<2>,
-    /// Room for the hashes of a piece that are to be counted.
-    found: Vec<u64>,
+    /// Ascending by hash.
+    held: Vec<(u64, u64)>,
+    /// Sorted and merged with those held once there are enough: far quicker than a table, which no cache holds.
+    waiting: Vec<u64>,
+    /// Room for both, which become those held.
+    merged: Vec<(u64, u64)>,
 }
 
 impl Sampler {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, zeros: 0, held: Slots::default(), found: Vec::new() }
+        Self { limit, zeros: 0, held: Vec::new(), waiting: Vec::new(), merged: Vec::new() }
     }
 
     /// With different hashes that were counted before.
     pub(super) fn of(limit: usize, counted: impl Iterator<Item = (u64, u64)>) -> Self {
-        let mut sampler = Self::new(limit);
-        counted.for_each(|(hash, count)| sampler.count(hash, count));
+        let mut sampler = Self { held: counted.collect(), ..Self::new(limit) };
+        sampler.held.sort_unstable();
+        sampler.fit();
         sampler
     }
 
     /// Counts hashes.
     pub(super) fn add(&mut self, hashes: &[u64]) {
-        let mut found = std::mem::take(&mut self.found);
         for hashes in hashes.chunks(ROWS_AT_ONCE) {
-            found.clear();
-            each_up_to(greatest(self.zeros), hashes, |_, hash| found.push(hash));
-            found.iter().filter(|hash| **hash != MISSING).for_each(|hash| self.count(*hash, 1));
+            let waiting = &mut self.waiting;
+            waiting.reserve(hashes.len());
+            each_up_to(greatest(self.zeros), hashes, |_, hash| waiting.extend((hash != MISSING).then_some(hash)));
+            if self.waiting.len() * 2 >= self.limit {
+                self.settle();
+            }
         }
-        self.found = found;
     }
 
-    fn count(&mut self, hash: u64, count: u64) {
-        if hash > greatest(self.zeros) || self.held.add(hash, count) {
-            return;
+    fn settle(&mut self) {
+        let arrived = sorted(&self.waiting, self.zeros);
+        self.waiting.clear();
+        self.merged.clear();
+        self.merged.reserve(self.held.len() + arrived.len());
+        let (mut i, mut j) = (0, 0);
+        // Without a branch a hash, since which of two is less is a matter of chance.
+        while let (Some((first, count)), Some(hash)) = (self.held.get(i), arrived.get(j)) {
+            let (is_old, is_new) = (first <= hash, hash <= first);
+            self.merged.push((if is_old { *first } else { *hash }, count * u64::from(is_old) + u64::from(is_new)));
+            i += usize::from(is_old);
+            j += usize::from(is_new);
         }
-        self.held.insert(hash, count);
+        self.merged.extend_from_slice(&self.held[i..]);
+        self.merged.extend(arrived[j..].iter().map(|hash| (*hash, 1)));
+        if !arrived.is_sorted_by(|a, b| a < b) {
+            self.merged.dedup_by(|(hash, more), (before, count)| {
+                let is_same = hash == before;
+                *count += if is_same { *more } else { 0 };
+                is_same
+            });
+        }
+        std::mem::swap(&mut self.held, &mut self.merged);
+        self.fit();
+    }
+
+    fn fit(&mut self) {
         while self.held.len() > self.limit {
             self.zeros += 1;
             let greatest = greatest(self.zeros);
-            self.held.retain(|hash| hash <= greatest);
+            self.held.truncate(self.held.partition_point(|(hash, _)| *hash <= greatest));
         }
     }
 
     /// What was counted.
-    pub(super) fn finish(self) -> Sampled {
+    pub(super) fn finish(mut self) -> Sampled {
+        self.settle();
         // How many were added whose hash had been added before.
         let repeated = self.held.iter().map(|(_, count)| count - 1).sum::<u64>() << self.zeros;
         Sampled { distinct: (self.held.len() as u64) << self.zeros, repeated, is_estimate: self.zeros > 0 }
@@ -153,6 +182,35 @@ impl Few {
     }
 }
 
+/// Hashes that begin with so many zero bits, in ascending order. They are spread evenly, so that their next bits bring each near its place.
+fn sorted(hashes: &[u64], zeros: u32) -> Vec<u64> {
+    let bits = hashes.len().next_power_of_two().ilog2().min(MOST_PLACES);
+    let place = |hash: u64| hash.checked_shr(64u32.saturating_sub(zeros + bits)).unwrap_or(0) as usize;
+    let mut ends = vec![0usize; 1 << bits];
+    for hash in hashes {
+        ends[place(*hash)] += 1;
+    }
+    let mut end = 0;
+    for count in &mut ends {
+        end += *count;
+        *count = end;
+    }
+    let mut sorted = vec![0; hashes.len()];
+    for hash in hashes {
+        let end = &mut ends[place(*hash)];
+        *end -= 1;
+        sorted[*end] = *hash;
+    }
+    // The ends have become beginnings.
+    let mut rest = sorted.as_mut_slice();
+    for begin in ends.into_iter().rev() {
+        let (before, part) = rest.split_at_mut(begin);
+        part.sort_unstable();
+        rest = before;
+    }
+    sorted
+}
+
 /// Calls `found` with each hash that is not greater, and its place. Most hashes of a large table are too great: many are passed over at once.
 fn each_up_to(greatest: u64, hashes: &[u64], mut found: impl FnMut(usize, u64)) {
     wide(
@@ -229,6 +287,16 @@ mod tests {
         let mut later = Sampler::of(4096, (0..10_000).map(|value| (mix(value), 1)));
         later.add(&more[10_000..].iter().copied().map(mix).collect::<Vec<_>>());
         assert_eq!(later.finish(), sampled);
+    }
+
+    #[test]
+    fn hashes_are_sorted_whatever_they_begin_with() {
+        for (zeros, count) in [(0, 0u64), (0, 1), (3, 5), (0, 5_000), (17, 5_000), (52, 5_000), (60, 700)] {
+            let mut hashes: Vec<u64> = (0..count).map(|i| mix(i % 3_000) >> zeros).collect();
+            let found = sorted(&hashes, zeros);
+            hashes.sort_unstable();
+            assert_eq!(found, hashes, "{zeros} {count}");
+        }
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use crate::data::canonical::MISSING;
 
-/// A table of open addressing that holds at least `SPARE` slots for each hash counted: with four, most lie where they are looked for first;
-/// with two, it takes half the memory. [`MISSING`] cannot be counted.
+/// Slots for each hash, at least: most hashes lie where they are looked for first.
+const SPARE: usize = 4;
+
+/// A table of open addressing. [`MISSING`] cannot be counted.
 #[derive(Default)]
-pub(super) struct Slots<const SPARE: usize> {
+pub(super) struct Slots {
     /// Hash and count, [`MISSING`] and none of an empty slot: 16 bytes each, so that some thousand stay in a processor's cache. A power of two of them.
     slots: Vec<(u64, u64)>,
     len: usize,
 }
 
-impl<const SPARE: usize> Slots<SPARE> {
+impl Slots {
     /// How many hashes are counted.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -47,26 +49,16 @@ impl<const SPARE: usize> Slots<SPARE> {
     /// Takes in a hash that is not there, with a count above zero.
     pub(super) fn insert(&mut self, hash: u64, count: u64) {
         if SPARE * (self.len + 1) > self.slots.len() {
-            let room = (2 * self.slots.len()).max(8 * SPARE);
-            let before = std::mem::replace(self, Self::with_room(room));
+            let slots = (2 * self.slots.len()).max(8 * SPARE);
+            let before = std::mem::replace(self, Self { slots: vec![(MISSING, 0); slots], len: 0 });
             before.iter().for_each(|(hash, count)| self.set(hash, count));
         }
         self.set(hash, count);
     }
 
-    /// Keeps the hashes that are wanted.
-    pub(super) fn retain(&mut self, is_wanted: impl Fn(u64) -> bool) {
-        let before = std::mem::replace(self, Self::with_room(self.slots.len()));
-        before.iter().filter(|(hash, _)| is_wanted(*hash)).for_each(|(hash, count)| self.set(hash, count));
-    }
-
     /// The hashes with their counts, in no order that means anything.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.slots.iter().copied().filter(|(_, count)| *count > 0)
-    }
-
-    fn with_room(slots: usize) -> Self {
-        Self { slots: vec![(MISSING, 0); slots], len: 0 }
     }
 
     fn set(&mut self, hash: u64, count: u64) {
@@ -84,7 +76,7 @@ mod tests {
 
     #[test]
     fn slots_count_as_a_map_does_even_where_hashes_collide() {
-        let mut slots = Slots::<2>::default();
+        let mut slots = Slots::default();
         let mut map = BTreeMap::new();
         // Many share their last bits, and so the slot where they are looked for first.
         for hash in (0..40_000u64).map(|i| (i * i % 1009) << (i % 3 * 20)) {
@@ -96,8 +88,5 @@ mod tests {
         assert_eq!((slots.len(), slots.iter().collect::<BTreeMap<_, _>>()), (map.len(), map.clone()));
         assert!(!slots.add(u64::MAX, 1) && slots.count(u64::MAX) == 0);
         assert!(map.iter().all(|(hash, count)| slots.count(*hash) == *count));
-        slots.retain(|hash| hash % 2 == 1);
-        map.retain(|hash, _| hash % 2 == 1);
-        assert_eq!((slots.len(), slots.iter().collect::<BTreeMap<_, _>>()), (map.len(), map));
     }
 }
