@@ -63,7 +63,8 @@ impl ParquetSink {
             let (mut group, rest) = open.pending.split_at(ROW_GROUP_ROWS as i64);
             group.rechunk_mut();
             open.writer.write_batch(&group)?;
-            open.pending = rest;
+            // No rows of it would still hold all of the group.
+            open.pending = if rest.height() == 0 { rest.clear() } else { rest };
         }
         Ok(())
     }

@@ -6,8 +6,11 @@
 
 use std::fs::File;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
 
 use polars::io::HiveOptions;
 use polars::io::utils::file::Writable;
@@ -147,10 +150,15 @@ impl Table {
     /// Where the query cannot start.
     pub fn batches(&self) -> Result<Batches> {
         if let Some(rows) = self.decoded() {
-            return Ok(Batches { inner: Box::new(std::iter::empty()), pending: (rows.height() > 0).then(|| rows.clone()) });
+            return Ok(Batches { query: None, pending: (rows.height() > 0).then(|| rows.clone()) });
         }
-        let batches = self.lazy().collect_batches(Engine::Streaming, true, NonZeroUsize::new(BATCH_ROWS), false)?;
-        Ok(Batches { inner: Box::new(batches), pending: None })
+        let (send, receive) = sync_channel(1);
+        // A reader that has gone ends the query.
+        let hand_on = PlanCallback::new(move |rows: DataFrame| Ok(send.send(rows).is_err()));
+        let query = self.lazy().sink_batches(hand_on, true, NonZeroUsize::new(BATCH_ROWS))?;
+        let reader = std::thread::Builder::new().name("query".to_owned()).spawn(move || query.collect_with_engine(Engine::Streaming).map(drop));
+        let reader = reader.map_err(|error| Error::new(Kind::Io, format!("cannot start a thread: {error}")))?;
+        Ok(Batches { query: Some((receive, reader)), pending: None })
     }
 
     /// Writes all rows as parquet, in order, with row groups of [`ROW_GROUP_ROWS`].
@@ -193,8 +201,20 @@ pub fn polars_path(path: &Path) -> Result<PlRefPath> {
 
 /// Rows in order, [`BATCH_ROWS`] at a time.
 pub struct Batches {
-    inner: Box<dyn Iterator<Item = PolarsResult<DataFrame>> + Send>,
+    /// What a query that is running hands on, and its thread: rows that stop coming are all of them only if it ended well.
+    query: Option<(Receiver<DataFrame>, JoinHandle<PolarsResult<()>>)>,
     pending: Option<DataFrame>,
+}
+
+impl Batches {
+    /// The next rows of the query, in pieces of any size.
+    fn received(&mut self) -> Option<PolarsResult<DataFrame>> {
+        if let Some(rows) = self.query.as_ref().and_then(|(receive, _)| receive.recv().ok()) {
+            return Some(Ok(rows));
+        }
+        let (_, reader) = self.query.take()?;
+        reader.join().unwrap_or_else(|panic| resume_unwind(panic)).err().map(Err)
+    }
 }
 
 impl Iterator for Batches {
@@ -208,7 +228,7 @@ impl Iterator for Batches {
                 self.pending = (rest.height() > 0).then_some(rest);
                 return Some(Ok(contiguous(batch)));
             }
-            match self.inner.next() {
+            match self.received() {
                 Some(Ok(frame)) => match &mut self.pending {
                     Some(pending) => {
                         if let Err(error) = pending.vstack_mut(&frame) {
@@ -255,6 +275,23 @@ mod tests {
         let batches: Vec<DataFrame> = Table::of(frame).batches().unwrap().collect::<Result<_>>().unwrap();
         assert_eq!(batches.iter().map(DataFrame::height).collect::<Vec<_>>(), [BATCH_ROWS, BATCH_ROWS, 10]);
         assert_eq!(batches[2].column("x").unwrap().get(9).unwrap().extract::<i64>(), Some(rows as i64 - 1));
+    }
+
+    #[test]
+    fn rows_that_stop_coming_because_a_query_fails_are_not_taken_for_all() {
+        let rows = BATCH_ROWS as i64 * 3;
+        let failing = |fail: fn(i64) -> PolarsResult<()>| {
+            let frame = df!("x" => (0..rows).collect::<Vec<_>>()).unwrap().lazy();
+            let look = move |x: Column| {
+                x.i64()?.iter().flatten().try_for_each(|x| if x == BATCH_ROWS as i64 * 2 { fail(x) } else { Ok(()) })?;
+                Ok(x)
+            };
+            let table = Table::from_query(frame.with_column(col("x").map(look, |_, field| Ok(field.clone())))).unwrap();
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| table.batches().unwrap().collect::<Result<Vec<DataFrame>>>()))
+        };
+        assert_eq!(failing(|_| Ok(())).unwrap().unwrap().len(), 3);
+        assert!(failing(|_| polars_bail!(ComputeError: "a bad row")).unwrap().unwrap_err().to_string().contains("a bad row"));
+        assert!(failing(|x| panic!("row {x}")).is_err());
     }
 
     #[test]

@@ -162,7 +162,8 @@ impl Step for Ingest {
 
         let profile = match profiled {
             _ if self.skip_data_profiling => None,
-            Some(mut profiled) if dropped.is_empty() => {
+            // Bounds, and so estimates, go by the number of columns.
+            Some(mut profiled) if dropped.is_empty() && (is_whole || profiled.is_exact()) => {
                 profiled.columns.retain(|column| table.has(&column.summary.name));
                 Some(profiled)
             }
@@ -262,7 +263,11 @@ impl Ingest {
             profiler.as_mut().map_or(Ok(()), |profiler| profiler.add(&batch))?;
             sink.write(&batch)?;
         }
-        sink.finish()?;
+        let (written, _) = sink.finish()?;
+        if written != rows {
+            let message = format!("{} rows were there when the data was checked, {} when it was read", thousands(rows), thousands(written));
+            return Err(Error::data(message).hint("did something write to it meanwhile? Run again"));
+        }
         Ok(profiler.map(Profiler::finish))
     }
 

@@ -63,7 +63,7 @@ impl<T> Slot<T> {
 pub const INGESTED: Slot<Table> = Slot::new("ingest", "ingested_data", "parquet");
 pub const PROFILE: Slot<Json<serde_json::Value>> = Slot::new("ingest", "data_profile", "json");
 pub const TRAINING: Slot<Table> = Slot::new("split", "training_data", "parquet");
-pub const TRAINING_PROFILE: Slot<Json<Profile>> = Slot::new("split", "training_profile", "json");
+pub const TRAINING_PROFILE: Slot<Json<Profile>> = Slot::new("split", "training_data_profile", "json");
 pub const VALIDATION: Slot<Table> = Slot::new("split", "validation_data", "parquet");
 pub const TEST: Slot<Table> = Slot::new("split", "test_data", "parquet");
 pub const TRANSFORMED_TRAINING: Slot<Table> = Slot::new("transform", "transformed_training_data", "parquet");

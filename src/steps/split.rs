@@ -7,7 +7,9 @@ use super::{Context, Heads, INGESTED, Json, Needs, Report, SlotId, Step, Surroun
 use crate::card::format::number;
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::rows::require_columns;
-use crate::data::{ColumnDrift, Overlap, Role, Roles, RowExpression, SplitConfig, SplitMethod, SplitPaths, SplitReport, Table, Wanted, drift, profile, split};
+use crate::data::{
+    ColumnDrift, Overlap, Profile, Role, Roles, RowExpression, SplitConfig, SplitMethod, SplitPaths, SplitReport, Table, Wanted, drift, profile, split,
+};
 use crate::error::{Problem, Result, shorten, thousands};
 use crate::ml::drift::{self as shift, Apart, apart};
 
@@ -60,7 +62,7 @@ impl Step for Split {
 
         let parts = [("training", Table::read(&paths.training)?), ("validation", Table::read(&paths.validation)?), ("test", Table::read(&paths.test)?)];
         let profiles = parts.iter().map(|(_, part)| profile(part, &roles)).collect::<Result<Vec<_>>>()?;
-        cx.write(&TRAINING_PROFILE, &Json(profiles[0].clone()))?;
+        cx.write(&TRAINING_PROFILE, &Json(without_roles(&profiles[0])))?;
         let width = table.schema().len() as u64;
         let kept: u64 = outcome.rows.iter().sum();
         let dropped: u64 = outcome.dropped.values().sum();
@@ -150,6 +152,16 @@ impl Step for Split {
             verdict: None,
         })
     }
+}
+
+/// What the rows are like, whatever they are used for: a role that changes does not make them others.
+fn without_roles(profile: &Profile) -> Profile {
+    let mut profile = profile.clone();
+    for column in &mut profile.columns {
+        column.summary.role.clear();
+        column.summary.alerts.clear();
+    }
+    profile
 }
 
 impl Split {

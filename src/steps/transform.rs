@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use polars::prelude::{DataFrame, IntoLazy};
+use polars::prelude::{IntoLazy, SchemaExt};
 
 use super::{
     Context, Heads, Json, Needs, Report, SlotId, Step, Surroundings, TRAINING, TRAINING_PROFILE, TRANSFORMED_TRAINING, TRANSFORMED_VALIDATION, TRANSFORMER,
@@ -128,12 +128,12 @@ impl Transform {
     /// Writes the transformed rows and profiles them on the way, without sparse columns.
     fn write(&self, fitted: &FittedChain, rows: &Table, path: &Path) -> Result<Profile> {
         let sparse: Vec<&str> = fitted.reads().blocks.iter().map(|block| block.column.as_str()).collect();
-        let dense = |rows: &DataFrame| rows.drop_many(sparse.iter().copied());
+        let dense = rows.schema().iter_fields().filter(|field| !sparse.contains(&field.name.as_str())).collect();
         let mut sink = ParquetSink::with_schema(path, rows.schema())?;
-        let mut profiler = Profiler::new(dense(&DataFrame::empty_with_schema(rows.schema())).schema(), &self.roles, None)?;
+        let mut profiler = Profiler::new(&dense, &self.roles, None)?;
         for batch in rows.batches()? {
             let batch = batch?;
-            profiler.add(&dense(&batch))?;
+            profiler.add(&batch.drop_many(sparse.iter().copied()))?;
             sink.write(&batch)?;
         }
         sink.finish()?;

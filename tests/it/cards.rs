@@ -79,6 +79,27 @@ fn histograms_are_direct_counts_on_the_edges_that_they_state() {
 }
 
 #[test]
+fn columns_that_are_dropped_leave_the_profile_of_those_that_stay() {
+    let project = Project::regression();
+    let row = |i: usize| format!("{i},town {},{},{}{}\n", (i * 7) % 2_000, i % 40, i % 40, ",".repeat(100));
+    let head = format!("price,town,area,floor{}\n", (0..100).map(|c| format!(",empty{c}")).collect::<String>());
+    let data = |empty: bool| {
+        let table = head.clone() + &(0..4_000).map(row).collect::<String>();
+        if empty { table } else { table.lines().map(|line| line.split(',').take(4).collect::<Vec<_>>().join(",") + "\n").collect() }
+    };
+    let mut profiles = [true, false].map(|empty| {
+        project.write("data/houses.csv", data(empty));
+        project.ok(&["run", "ingest"]);
+        let twin = twin(&project, "ingest");
+        (block(&twin, "profile", "profile").clone(), block(&twin, "profile", "facts").clone(), project.read(".recipe/cards/houses/ingest.html"))
+    });
+    let [with_empty, without] = &mut profiles;
+    assert_eq!((&with_empty.0, &with_empty.1), (&without.0, &without.1));
+    assert_eq!(with_empty.0[1]["distinct"], 2_000);
+    assert!(!with_empty.2.contains("are estimates"));
+}
+
+#[test]
 fn a_learning_curve_is_one_of_rounds_or_of_training_rows_and_ends_at_the_model() {
     let project = Project::regression().with("data/houses.csv", &houses(2000));
     let curve = || {

@@ -8,7 +8,7 @@ use crate::data::canonical::{MISSING, Values, View, show_float, show_instant};
 use crate::data::wide::wide;
 
 /// Distinct values held once a column has too many for exact counting.
-pub(super) const SAMPLED: usize = 1 << 13;
+pub(super) const SAMPLED: usize = 1 << 12;
 /// Candidates for the most frequent values held then.
 const CANDIDATES: usize = 1024;
 /// Values remembered in case they come again: a power of two.
@@ -166,7 +166,7 @@ impl Narrow {
     fn cover(&mut self, least: i64, most: i64, limit: usize) -> bool {
         let is_empty = self.counts.is_empty();
         let first = if is_empty { least } else { least.min(self.least) };
-        let last = if is_empty { most } else { most.max(self.least + self.counts.len() as i64 - 1) };
+        let last = if is_empty { most } else { most.max(self.least + (self.counts.len() as i64 - 1)) };
         let Some(width) = last.checked_sub(first).and_then(|width| usize::try_from(width).ok()).filter(|width| *width < limit) else { return false };
         let before = if is_empty { 0 } else { (self.least - first) as usize };
         for cells in [&mut self.counts, &mut self.hashes] {
@@ -225,7 +225,7 @@ impl Counter {
             if is_counted {
                 return hashes.len();
             }
-            self.widen();
+            self.merge_narrow();
         }
         let mut exact = 0;
         if self.sampler.is_none() {
@@ -265,8 +265,8 @@ impl Counter {
         exact
     }
 
-    /// Brings the counts of a narrow range to the tally, which counts from here on.
-    fn widen(&mut self) {
+    /// Brings the counts of a narrow range to the tally, which alone counts from here on.
+    fn merge_narrow(&mut self) {
         let Narrow { counts, hashes, .. } = self.narrow.take().unwrap_or_default();
         for (hash, count) in hashes.into_iter().zip(counts).filter(|(_, count)| *count > 1) {
             self.tally.counts.add(hash, count - 1);
@@ -281,7 +281,7 @@ impl Counter {
 
     /// What was counted.
     pub(super) fn finish(mut self) -> Counted {
-        self.widen();
+        self.merge_narrow();
         let mut values: Vec<(Seen, u64)> = self.tally.into_entries().map(|(_, count, seen)| (seen, count)).collect();
         values.sort_by(|(a, many), (b, few)| few.cmp(many).then_with(|| a.compare(b)));
         let is_exact = self.sampler.is_none();

@@ -6,8 +6,7 @@
 //! distinct and most frequent values up to 50,000 distinct ones of a column (and 130,000 of all), equal rows up to 130,000 distinct
 //! ones; above that they are estimates, flagged as such, from samples chosen by hash. NaN counts as missing; an
 //! infinity is a value, but no part of mean, quantiles or histogram.
-//! A profile is kept beside the model, so that later data can be held against it ([`drift`]). It deliberately does
-//! not judge: the contract does.
+//! Two profiles can be held against each other ([`drift`]). A profile deliberately does not judge: the contract does.
 
 mod alerts;
 mod cards;
@@ -110,6 +109,16 @@ impl Profile {
         self.columns.iter().find(|column| column.summary.name == name)
     }
 
+    /// Is no figure an estimate?
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        let is_exact = |column: &ProfiledColumn| {
+            let numbers = column.numbers.as_ref().is_some_and(|numbers| numbers.estimated);
+            !numbers && !column.categories_estimated && !column.summary.distinct_estimated
+        };
+        !self.duplicates.estimated && self.columns.iter().all(is_exact)
+    }
+
     /// Every alert with its column, in the order of columns.
     pub fn alerts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.columns.iter().flat_map(|column| column.summary.alerts.iter().map(|alert| (column.summary.name.as_str(), alert.as_str())))
@@ -147,7 +156,7 @@ struct Room {
 }
 
 impl Profiler {
-    /// For a table of these columns and, where that is known, of so many rows: what comes out is the same, in less time.
+    /// For a table of these columns and, where that is known, of exactly so many rows: what comes out is the same, in less time.
     ///
     /// # Errors
     /// Columns of nested types, all named.

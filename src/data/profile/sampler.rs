@@ -130,12 +130,12 @@ pub(super) struct Few {
 }
 
 impl RowSample {
-    /// Of a table of so many rows, where that is known: rows that would be dropped later are then never held.
+    /// Of a table of exactly so many rows, where that is known: rows that would be dropped later are then never held.
     pub(super) fn new(limit: usize, rows: Option<u64>) -> Self {
         let mut sample = Self { limit, zeros: 0, keys: Vec::new() };
         if rows.is_some_and(|rows| rows > limit as u64) {
             sample.limit = limit.min(SAMPLED_ROWS);
-            // Chance may leave room for some more than half of the rows, so one zero is asked for only where they are clearly too many.
+            // Never more zeros than these rows would lead to: with one fewer they are clearly too many, whatever chance does.
             let clearly = sample.limit as u64 + sample.limit as u64 / 8;
             while rows.is_some_and(|rows| rows >> sample.zeros > clearly) {
                 sample.zeros += 1;

@@ -5,7 +5,7 @@ use crate::data::canonical::MISSING;
 /// Slots for each hash, at least: most hashes lie where they are looked for first.
 const SPARE: usize = 4;
 
-/// A table of open addressing. [`MISSING`] cannot be counted.
+/// A table of open addressing, which [`MISSING`] must not be given to: it marks empty slots.
 #[derive(Default)]
 pub(super) struct Slots {
     /// Hash and count, [`MISSING`] and none of an empty slot: 16 bytes each, so that some thousand stay in a processor's cache. A power of two of them.

@@ -37,7 +37,7 @@ pub use measure::{Figure, measure};
 pub use reference::{ColumnReference, Reference, Ruler};
 
 /// Raised whenever a figure changes for the same rows.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How two distributions are held against each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
