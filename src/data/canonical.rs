@@ -228,15 +228,24 @@ impl View<'_> {
 
     /// A quick 64-bit hash of each row's value, for counting within this program only: equal numbers agree
     /// whatever their type, missing and NaN are [`MISSING`]. Two of 10⁷ values agree by chance once in 10⁵ columns.
-    pub(crate) fn hashes(&self, out: &mut Vec<u64>) {
+    ///
+    /// True where it was seen on the way that every value is there and, of numbers, finite.
+    pub(crate) fn hashes(&self, out: &mut Vec<u64>) -> bool {
         out.resize(self.rows, 0);
+        let mut are_all_finite = self.valid.is_none();
         match self.values {
-            Values::Missing => out.fill(MISSING),
+            Values::Missing => {
+                out.fill(MISSING);
+                are_all_finite = false;
+            }
             Values::Boolean(values) => hash_each(values, out, |v| mix(u64::from(v) ^ TAGS[0])),
             Values::Integer(values) => hash_each(values, out, |v| mix(v as u64)),
             Values::Unsigned(values) => hash_each(values, out, mix),
             Values::Float(values) if all_small(values) => hash_each(values, out, hash_small_float),
-            Values::Float(values) => hash_each(values, out, hash_float),
+            Values::Float(values) => {
+                hash_each(values, out, hash_float);
+                are_all_finite = false;
+            }
             Values::Decimal(values, scale) => hash_each(values, out, |v| hash_decimal(v, scale)),
             Values::Text(values) => self.hash_views(&values.to_binview(), 0, out),
             Values::Bytes(values) => self.hash_views(values, TAGS[5], out),
@@ -251,6 +260,7 @@ impl View<'_> {
                 || out.iter_mut().zip(valid).for_each(|(hash, valid)| *hash = if *valid { *hash } else { MISSING }),
             );
         }
+        are_all_finite
     }
 
     /// Short ones lie in their view, beside their length, and are hashed many at once.

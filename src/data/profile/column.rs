@@ -43,7 +43,7 @@ impl Gatherer {
             missing: 0,
             infinite: 0,
             counter: Counter::new(distinct, kind == Kind::Text),
-            numbers: kind.is_number().then(Numbers::default),
+            numbers: kind.is_number().then(|| Numbers::new(matches!(kind, Kind::Integer | Kind::Unsigned))),
             strings: (kind == Kind::Text).then(Strings::default),
             ordinals: None,
             moments: Dyadic::default(),
@@ -56,10 +56,10 @@ impl Gatherer {
     pub(super) fn add(&mut self, column: &Column, turn: &Turn, room: &mut Room, bits: u32) -> Result<()> {
         let cells = Cells::of(column)?;
         let view = cells.view()?;
-        view.hashes(&mut room.hashes);
+        let are_all_finite = view.hashes(&mut room.hashes);
         self.digest = self.digest.wrapping_add(room.join(&turn.keys, bits));
         let hashes = room.hashes.as_slice();
-        let missing = count_missing(&view, hashes);
+        let missing = if are_all_finite { 0 } else { count_missing(hashes) };
         self.missing += missing;
         match (&mut self.strings, view.values) {
             (Some(strings), Values::Text(texts)) => {
@@ -77,14 +77,14 @@ impl Gatherer {
         }
         match view.values {
             Values::Date(values) | Values::Instant(values, _) | Values::Time(values) | Values::Span(values, _) => self.add_dates(values, &view),
-            _ => self.add_numbers(&view, turn),
+            _ => self.add_numbers(&view, are_all_finite, turn),
         }
         Ok(())
     }
 
-    fn add_numbers(&mut self, view: &View, turn: &Turn) {
+    fn add_numbers(&mut self, view: &View, are_all_finite: bool, turn: &Turn) {
         let Some(numbers) = &mut self.numbers else { return };
-        let (finite, infinite) = finite_numbers(view, &mut self.scratch);
+        let (finite, infinite) = finite_numbers(view, are_all_finite, &mut self.scratch);
         self.infinite += infinite;
         numbers.add(finite);
         if finite.len() == view.rows {
@@ -186,9 +186,9 @@ impl Gatherer {
 }
 
 /// The finite numbers of a column in order, and how many are infinite; `scratch` holds them where they do not lie side by side already.
-fn finite_numbers<'a>(view: &View<'a>, scratch: &'a mut Vec<f64>) -> (&'a [f64], u64) {
+fn finite_numbers<'a>(view: &View<'a>, are_all_finite: bool, scratch: &'a mut Vec<f64>) -> (&'a [f64], u64) {
     if let (Values::Float(values), None) = (view.values, view.valid)
-        && all_finite(values)
+        && (are_all_finite || all_finite(values))
     {
         return (values, 0);
     }
@@ -210,10 +210,7 @@ fn finite_numbers<'a>(view: &View<'a>, scratch: &'a mut Vec<f64>) -> (&'a [f64],
     (scratch, infinite as u64)
 }
 
-fn count_missing(view: &View, hashes: &[u64]) -> u64 {
-    if view.valid.is_none() && !matches!(view.values, Values::Missing | Values::Float(_)) {
-        return 0;
-    }
+fn count_missing(hashes: &[u64]) -> u64 {
     wide(
         #[inline(always)]
         || hashes.iter().map(|hash| u64::from(*hash == MISSING)).sum(),

@@ -125,6 +125,7 @@ fn all_whole(values: &[f64]) -> bool {
 pub(super) struct Numbers {
     moments: Moments,
     range: Option<(f64, f64)>,
+    is_integer: bool,
     not_whole: bool,
     zeros: u64,
     histogram: Dyadic,
@@ -133,6 +134,11 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
+    /// Of a column of integers, or of one that may hold others.
+    pub(super) fn new(is_integer: bool) -> Self {
+        Self { is_integer, ..Self::default() }
+    }
+
     /// Finite numbers of a batch, in the order of rows.
     pub(super) fn add(&mut self, values: &[f64]) {
         let Some(first) = values.first() else { return };
@@ -142,7 +148,7 @@ impl Numbers {
         if least <= 0.0 && most >= 0.0 {
             self.zeros += count_zeros(values);
         }
-        self.not_whole = self.not_whole || !all_whole(values);
+        self.not_whole = self.not_whole || !(self.is_integer || all_whole(values));
         self.histogram.add(values, least, most);
     }
 

@@ -4,8 +4,8 @@ use super::ROWS_AT_ONCE;
 use crate::data::canonical::{MISSING, mix};
 use crate::data::wide::wide;
 
-/// Hashes that are passed over at once.
-const PASSED_OVER: usize = 64;
+/// Hashes that are compared at once: as many as a whole number has bits.
+const AT_ONCE: usize = 64;
 /// Hashes are told apart by so many bits before they are compared: counts of that many places stay in a processor's nearest cache.
 const MOST_PLACES: u32 = 12;
 
@@ -211,35 +211,25 @@ fn sorted(hashes: &[u64], zeros: u32) -> Vec<u64> {
     sorted
 }
 
-/// Calls `found` with each hash that is not greater, and its place. Most hashes of a large table are too great: many are passed over at once.
+/// Calls `found` with each hash that is not greater, and its place. A bit for each of several hashes, set without a branch, tells which are to be
+/// visited: whether the next one is, is a matter of chance.
 fn each_up_to(greatest: u64, hashes: &[u64], mut found: impl FnMut(usize, u64)) {
     wide(
         #[inline(always)]
         || {
-            let mut look = |first: usize, hashes: &[u64]| {
-                (first..).zip(hashes).filter(|(_, hash)| **hash <= greatest).for_each(|(place, hash)| found(place, *hash));
-            };
-            let (chunks, rest) = hashes.as_chunks::<PASSED_OVER>();
+            let (chunks, rest) = hashes.as_chunks::<AT_ONCE>();
             for (at, chunk) in chunks.iter().enumerate() {
-                if holds(chunk, greatest) {
-                    let (parts, _) = chunk.as_chunks::<8>();
-                    for (part_at, part) in parts.iter().enumerate() {
-                        if holds(part, greatest) {
-                            look(at * PASSED_OVER + part_at * 8, part);
-                        }
-                    }
+                let mut bits = (0..).zip(chunk).fold(0u64, |bits, (place, hash)| bits | (u64::from(*hash <= greatest) << place));
+                while bits > 0 {
+                    let place = bits.trailing_zeros() as usize;
+                    found(at * AT_ONCE + place, chunk[place % AT_ONCE]);
+                    bits &= bits - 1;
                 }
             }
-            look(hashes.len() - rest.len(), rest);
+            let first = hashes.len() - rest.len();
+            (first..).zip(rest).filter(|(_, hash)| **hash <= greatest).for_each(|(place, hash)| found(place, *hash));
         },
     );
-}
-
-/// Is a hash among them that is not greater?
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "it is run in `wide`")]
-fn holds<const N: usize>(hashes: &[u64; N], greatest: u64) -> bool {
-    hashes.iter().fold(0, |any, hash| any | u64::from(*hash <= greatest)) > 0
 }
 
 /// The greatest hash that begins with so many zero bits.
