@@ -445,7 +445,7 @@ pub(crate) fn compiled() -> std::result::Result<Environment<'static>, minijinja:
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_formatter(|out, state, value| match value.as_str() {
-        Some(text) if has_invisible(text) && !value.is_safe() => escape_formatter(out, state, &Value::from(visible_lines(text).into_owned())),
+        Some(text) if !value.is_safe() && has_invisible(text) => escape_formatter(out, state, &Value::from(visible_lines(text).into_owned())),
         _ => escape_formatter(out, state, value),
     });
     environment.add_template("style.css", include_str!("../../templates/cards/style.css"))?;

@@ -25,3 +25,24 @@ pub(crate) fn gather<T: Copy, U: Copy + Default>(rows: &[T], gathered: &mut Vec<
     }
     gathered.truncate(found);
 }
+
+/// The values part by part, and where each part begins.
+pub(crate) fn in_parts<T: Copy + Default>(values: &[T], parts: usize, part: impl Fn(T) -> usize) -> (Vec<T>, Vec<usize>) {
+    let mut places = vec![0; parts];
+    for value in values {
+        places[part(*value)] += 1;
+    }
+    let mut end = 0;
+    for count in &mut places {
+        end += *count;
+        *count = end;
+    }
+    let mut parted = vec![T::default(); values.len()];
+    for value in values {
+        // The end of a part moves to its beginning.
+        let place = &mut places[part(*value)];
+        *place -= 1;
+        parted[*place] = *value;
+    }
+    (parted, places)
+}

@@ -9,10 +9,12 @@ use std::collections::BTreeSet;
 use super::ROWS_AT_ONCE;
 use crate::card::{Counts, Histogram};
 use crate::data::canonical::{MOST_ROUNDED, TO_WHOLE};
-use crate::data::wide::wide;
+use crate::data::wide::{in_parts, wide};
 
 /// Bins of a histogram, at most: a power of two.
 const BINS: usize = 32;
+/// Numbers are told apart by so many parts of their range, at most, before they are compared.
+const PARTS: usize = 4096;
 /// Bins of a finer width than 2⁻¹⁰⁰⁰ are not told apart.
 const FINEST: i32 = -1000;
 
@@ -186,12 +188,11 @@ impl Numbers {
     /// 0 %, 1 %, … 100 %, interpolated linearly between neighbours (numpy's default); of the row sample, with the true ends.
     pub(super) fn percentiles(&mut self) -> Option<Vec<f64>> {
         let (least, most) = self.range?;
-        let mut ranks: Vec<i64> =
-            std::mem::take(&mut self.sample).into_iter().filter(|value| !value.is_nan()).map(|value| turn(value.to_bits() as i64)).collect();
+        let mut sample = std::mem::take(&mut self.sample);
+        sample.retain(|value| !value.is_nan());
         let shares: Vec<f64> = (0..=100).map(|percent| f64::from(percent) / 100.0).collect();
-        let places: BTreeSet<usize> = shares.iter().filter_map(|share| neighbours(ranks.len(), *share)).flat_map(|(below, above)| [below, above]).collect();
-        order_at(&mut ranks, &Vec::from_iter(places), 0);
-        let values: Vec<f64> = ranks.into_iter().map(|rank| f64::from_bits(turn(rank) as u64)).collect();
+        let places: BTreeSet<usize> = shares.iter().filter_map(|share| neighbours(sample.len(), *share)).flat_map(|(below, above)| [below, above]).collect();
+        let values = ordered_at(&sample, &Vec::from_iter(places), least, most);
         let mut percentiles: Vec<f64> = shares.iter().map(|share| quantile(&values, *share).unwrap_or(least)).collect();
         if let [first, .., last] = percentiles.as_mut_slice() {
             (*first, *last) = (least, most);
@@ -217,15 +218,26 @@ fn neighbours(len: usize, share: f64) -> Option<(usize, usize)> {
     Some((place.floor() as usize, place.ceil() as usize))
 }
 
-/// Turns a float's bits into an integer of the same order ([`f64::total_cmp`]), and back: integers are compared in less time.
-fn turn(bits: i64) -> i64 {
-    bits ^ ((bits >> 63) & i64::MAX)
+/// The numbers, none of them below `least` or above `most`; those at `places`, which ascend, lie where sorting would put them.
+fn ordered_at(values: &[f64], places: &[usize], least: f64, most: f64) -> Vec<f64> {
+    // Rounding keeps their order, and what is no number becomes 0: where the range is too wide or too narrow for floats, most share a part.
+    let parts = values.len().clamp(1, PARTS);
+    let scale = parts as f64 / (most - least);
+    let (mut ordered, begins) = in_parts(values, parts, |value| (((value - least) * scale) as usize).min(parts - 1));
+    let (mut rest, mut places) = (ordered.as_mut_slice(), places);
+    for begin in begins.into_iter().rev() {
+        let (before, part) = rest.split_at_mut(begin);
+        let (places_before, places_here) = places.split_at(places.partition_point(|place| *place < begin));
+        order_at(part, places_here, begin);
+        (rest, places) = (before, places_before);
+    }
+    ordered
 }
 
-/// Puts the numbers at `places` (ascending, counted from `first` on) where sorting would put them.
-fn order_at(values: &mut [i64], places: &[usize], first: usize) {
+/// Puts the numbers at `places` (counted from `first` on) where sorting would put them.
+fn order_at(values: &mut [f64], places: &[usize], first: usize) {
     let Some(place) = places.get(places.len() / 2) else { return };
-    let (before, _, after) = values.select_nth_unstable(place - first);
+    let (before, _, after) = values.select_nth_unstable_by(place - first, f64::total_cmp);
     order_at(before, &places[..places.partition_point(|other| other < place)], first);
     order_at(after, &places[places.partition_point(|other| other <= place)..], place + 1);
 }
@@ -380,15 +392,19 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_sorted_numbers() {
-        for n in [1, 2, 3, 50, 1_000, 5_003] {
-            let values: Vec<f64> = (0..n).map(|i| f64::from(i * 7919 % 613) - 100.0).collect();
+        let scattered = |n: u32| (0..n).map(|i| f64::from(i * 7919 % 613) - 100.0).collect::<Vec<f64>>();
+        let one_far_off: Vec<f64> = scattered(5_003).into_iter().chain([1e300]).collect();
+        let of_all_sizes: Vec<f64> = scattered(5_003).into_iter().map(|value| value.powi(99)).collect();
+        let too_wide = vec![f64::MIN, f64::MAX, 0.0, -0.0, 5e-324, -5e-324, 1.0];
+        let too_narrow = vec![5e-324, 0.0, -0.0, 0.0, 5e-324, -0.0];
+        for values in [1, 2, 3, 50, 1_000, 5_003].map(scattered).into_iter().chain([one_far_off, of_all_sizes, too_wide, too_narrow]) {
             let mut numbers = Numbers::default();
             numbers.add(&values);
             numbers.follow(None, values.iter().copied());
             let mut sorted = values;
             sorted.sort_unstable_by(f64::total_cmp);
             let expected: Vec<f64> = (0..=100).map(|percent| quantile(&sorted, f64::from(percent) / 100.0).unwrap()).collect();
-            assert_eq!(numbers.percentiles().unwrap(), expected, "{n}");
+            assert_eq!(numbers.percentiles().unwrap(), expected, "{} from {:?}", sorted.len(), sorted.first());
         }
     }
 

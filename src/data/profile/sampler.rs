@@ -2,7 +2,7 @@
 
 use super::ROWS_AT_ONCE;
 use crate::data::canonical::{MISSING, mix};
-use crate::data::wide::wide;
+use crate::data::wide::{in_parts, wide};
 
 /// Hashes that are compared at once: as many as a whole number has bits.
 const AT_ONCE: usize = 64;
@@ -186,24 +186,9 @@ impl Few {
 fn sorted(hashes: &[u64], zeros: u32) -> Vec<u64> {
     let bits = hashes.len().next_power_of_two().ilog2().min(MOST_PLACES);
     let place = |hash: u64| hash.checked_shr(64u32.saturating_sub(zeros + bits)).unwrap_or(0) as usize;
-    let mut ends = vec![0usize; 1 << bits];
-    for hash in hashes {
-        ends[place(*hash)] += 1;
-    }
-    let mut end = 0;
-    for count in &mut ends {
-        end += *count;
-        *count = end;
-    }
-    let mut sorted = vec![0; hashes.len()];
-    for hash in hashes {
-        let end = &mut ends[place(*hash)];
-        *end -= 1;
-        sorted[*end] = *hash;
-    }
-    // The ends have become beginnings.
+    let (mut sorted, begins) = in_parts(hashes, 1 << bits, place);
     let mut rest = sorted.as_mut_slice();
-    for begin in ends.into_iter().rev() {
+    for begin in begins.into_iter().rev() {
         let (before, part) = rest.split_at_mut(begin);
         part.sort_unstable();
         rest = before;
