@@ -7,13 +7,11 @@ use super::{Context, Heads, INGESTED, Json, Needs, Report, SlotId, Step, Surroun
 use crate::card::format::number;
 use crate::card::{Bars, Block, Card, Cell, Fact, Tab, Table as CardTable};
 use crate::data::rows::require_columns;
-use crate::data::{
-    ColumnDrift, Overlap, Profile, Role, Roles, RowExpression, SplitConfig, SplitMethod, SplitPaths, SplitReport, Table, Wanted, drift, profile, split,
-};
+use crate::data::{ColumnDrift, Overlap, Profile, Role, Roles, RowExpression, SplitConfig, SplitMethod, SplitPaths, SplitReport, Table, Wanted, drift, split};
 use crate::error::{Problem, Result, shorten, thousands};
 use crate::ml::drift::{self as shift, Apart, apart};
 
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 
 /// The split step.
 pub struct Split {
@@ -58,10 +56,9 @@ impl Step for Split {
         let roles = self.roles();
         let paths = SplitPaths { training: cx.path(&TRAINING), validation: cx.path(&VALIDATION), test: cx.path(&TEST) };
         let filter = self.filter.as_ref().map(RowExpression::expr);
-        let outcome = split(&table, &self.config, filter, &roles, self.seed, &paths)?;
+        let (outcome, profiles) = split(&table, &self.config, filter, &roles, self.seed, &paths)?;
 
         let parts = [("training", Table::read(&paths.training)?), ("validation", Table::read(&paths.validation)?), ("test", Table::read(&paths.test)?)];
-        let profiles = parts.iter().map(|(_, part)| profile(part, &roles)).collect::<Result<Vec<_>>>()?;
         cx.write(&TRAINING_PROFILE, &Json(without_roles(&profiles[0])))?;
         let width = table.schema().len() as u64;
         let kept: u64 = outcome.rows.iter().sum();

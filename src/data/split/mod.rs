@@ -18,8 +18,8 @@ use self::assign::{Assigner, FILTER_FALSE, FILTER_MISSING};
 pub use self::config::{Method, Part, Ratios, SplitConfig};
 use self::report::{LookForEqualRows, Watch};
 pub use self::report::{Overlap, SplitReport};
-use self::writer::PartFiles;
-use super::{Roles, Table};
+use self::writer::Parts;
+use super::{Profile, Roles, Table};
 use crate::error::{Error, Result};
 
 /// Where the parts are written.
@@ -30,12 +30,12 @@ pub struct SplitPaths {
     pub test: PathBuf,
 }
 
-/// Splits a table into three parquet files; `filter` is the parsed `post_split_filter`, a row-wise condition.
+/// Splits a table into three parquet files and profiles what it writes, in their order; `filter` is the parsed `post_split_filter`, a row-wise condition.
 ///
 /// # Errors
 /// A configuration that does not fit the table; a class with one row in a stratified split; a label that names no part; a
 /// part that stays empty, as with one row. The files are then to be thrown away.
-pub fn split(table: &Table, config: &SplitConfig, filter: Option<Expr>, roles: &Roles, seed: u64, out: &SplitPaths) -> Result<SplitReport> {
+pub fn split(table: &Table, config: &SplitConfig, filter: Option<Expr>, roles: &Roles, seed: u64, out: &SplitPaths) -> Result<(SplitReport, [Profile; 3])> {
     check(config)?;
     let mut assigner = Assigner::plan(table, config, roles, seed)?;
     let look = if assigner.keeps_equal_rows_together() { LookForEqualRows::No } else { LookForEqualRows::Yes };
@@ -44,7 +44,7 @@ pub fn split(table: &Table, config: &SplitConfig, filter: Option<Expr>, roles: &
         _ => None,
     };
     let mut watch = Watch::new(table, roles, time, look)?;
-    let mut files = PartFiles::create(out, table.schema())?;
+    let mut parts = Parts::create(out, table.schema(), roles)?;
     let filtered = filter.map(|filter| with_condition(table, filter)).transpose()?;
     let (query, condition) = match &filtered {
         Some((query, condition)) => (query, Some(condition.as_str())),
@@ -58,13 +58,13 @@ pub fn split(table: &Table, config: &SplitConfig, filter: Option<Expr>, roles: &
             apply_filter(condition.bool()?, &config.apply_to, &mut labels);
         }
         watch.add(&batch, &labels)?;
-        files.push(&batch, &labels)?;
+        parts.push(&batch, &labels)?;
     }
     assigner.finish()?;
-    files.finish()?;
+    let profiles = parts.finish()?;
     let report = watch.finish(|label| assigner.reason(label));
     all_filled(&report, config.using)?;
-    Ok(with_share_warnings(report, config))
+    Ok((with_share_warnings(report, config), profiles))
 }
 
 /// What is wrong with the section whatever the table.

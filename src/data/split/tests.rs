@@ -7,10 +7,11 @@ use polars::prelude::*;
 use proptest::prelude::*;
 
 use super::*;
-use crate::data::{ROW_GROUP_ROWS, Role};
+use crate::data::{ROW_GROUP_ROWS, Role, profile};
 
 struct Outcome {
     report: SplitReport,
+    profiles: [Profile; 3],
     parts: [DataFrame; 3],
     bytes: [Vec<u8>; 3],
 }
@@ -22,9 +23,14 @@ fn paths(dir: &Path) -> SplitPaths {
 fn run(frame: &DataFrame, config: &SplitConfig, filter: Option<Expr>, roles: &Roles) -> Result<Outcome> {
     let dir = tempfile::tempdir().unwrap();
     let out = paths(dir.path());
-    let report = split(&Table::of(frame.clone()), config, filter, roles, 42, &out)?;
+    let (report, profiles) = split(&Table::of(frame.clone()), config, filter, roles, 42, &out)?;
     let files = [&out.training, &out.validation, &out.test];
-    Ok(Outcome { report, parts: files.map(|file| Table::read(file).unwrap().collect().unwrap()), bytes: files.map(|file| std::fs::read(file).unwrap()) })
+    Ok(Outcome {
+        report,
+        profiles,
+        parts: files.map(|file| Table::read(file).unwrap().collect().unwrap()),
+        bytes: files.map(|file| std::fs::read(file).unwrap()),
+    })
 }
 
 fn using(method: Method) -> SplitConfig {
@@ -99,7 +105,7 @@ fn equal_rows_share_a_part_and_a_seed_changes_it() {
     assert_eq!(outcome.report.duplicates, Overlap::default());
     let dir = tempfile::tempdir().unwrap();
     let other = split(&Table::of(frame), &SplitConfig::default(), None, &Roles::default(), 43, &paths(dir.path())).unwrap();
-    assert_ne!(other.rows, outcome.report.rows);
+    assert_ne!(other.0.rows, outcome.report.rows);
 }
 
 /// The formula itself, written out: a change here moves everybody's rows.
@@ -140,6 +146,16 @@ fn row_groups_have_the_fixed_size() {
     let mut reader = ParquetReader::new(std::fs::File::open(&out.training).unwrap());
     let groups = reader.get_metadata().unwrap().row_groups.clone();
     assert_eq!((groups.len(), groups[0].num_rows()), (2, ROW_GROUP_ROWS));
+}
+
+#[test]
+fn each_part_is_profiled_as_it_is_written() {
+    let filter = col("id").lt(lit(4_500));
+    let roles = Roles::default().with_target("number");
+    let outcome = run(&sample(5_000), &SplitConfig::default(), Some(filter), &roles).unwrap();
+    for (part, profiled) in outcome.parts.into_iter().zip(outcome.profiles) {
+        assert_eq!(profiled, profile(&Table::of(part), &roles).unwrap());
+    }
 }
 
 #[test]
