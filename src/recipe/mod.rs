@@ -435,6 +435,18 @@ impl Builder {
         self.add(&[], faults);
     }
 
+    /// Whether a step leaves the profile of its data out; it does not where nothing is said.
+    fn skip_data_profiling(&mut self, base: &[&str], said: Option<Value>) -> Option<bool> {
+        match said {
+            None => Some(false),
+            Some(Value::Bool(skip)) => Some(skip),
+            Some(other) => {
+                self.add(base, vec![Fault::new(&["skip_data_profiling".to_owned()], format!("expected true or false, got {}", other.kind()))]);
+                None
+            }
+        }
+    }
+
     fn ingest(&mut self, steps: &mut Value, name: &str, purpose: &Purpose, roles: &Roles, seed: u64) -> Option<Ingest> {
         let mut section = steps.take(name).unwrap_or(Value::Null);
         if section == Value::Null && steps_missing(&self.document.value, name) {
@@ -443,7 +455,7 @@ impl Builder {
         let base = ["steps", name];
         let contract = section.take("schema").unwrap_or(Value::Null);
         let tests = section.take("tests").unwrap_or(Value::Null);
-        let skip = section.take("skip_data_profiling").unwrap_or(Value::Bool(false));
+        let skip = section.take("skip_data_profiling");
         let using = section.get("using").and_then(Value::text);
         let has_query = || ["connection", "sql", "sql_file"].iter().any(|key| section.get(key).is_some());
         let source = if using.as_deref() == Some("sql") || (using.is_none() && has_query()) {
@@ -466,10 +478,7 @@ impl Builder {
         for (i, test) in tests.iter().flatten().enumerate() {
             self.checked(&["steps", name, "tests", &i.to_string()], test.check());
         }
-        let Value::Bool(skip_data_profiling) = skip else {
-            self.add(&base, vec![Fault::new(&["skip_data_profiling".to_owned()], format!("expected true or false, got {}", skip.kind()))]);
-            return None;
-        };
+        let skip_data_profiling = self.skip_data_profiling(&base, skip)?;
         Some(Ingest { purpose: purpose.clone(), source: source?, contract: contract?, tests: tests?, skip_data_profiling, roles: roles.clone(), seed })
     }
 
@@ -525,6 +534,7 @@ impl Builder {
         let known = ["auto", "identity", "chain"];
         let auto = || Value::List(vec![Value::String("auto".to_owned())]);
         let mut base: Vec<&str> = vec!["steps", "transform"];
+        let mut skip_data_profiling = false;
         let list = match section {
             Value::Null => auto(),
             Value::String(name) => match name.as_str() {
@@ -539,10 +549,7 @@ impl Builder {
             Value::Map(mut map) => {
                 let steps = map.remove("steps");
                 let using = map.remove("using").and_then(|v| v.text());
-                let skip = map.remove("skip_data_profiling");
-                if skip.is_some_and(|s| !matches!(s, Value::Bool(_))) {
-                    self.add(&base, vec![Fault::new(&["skip_data_profiling".to_owned()], "expected true or false")]);
-                }
+                skip_data_profiling = self.skip_data_profiling(&base, map.remove("skip_data_profiling"))?;
                 let unknown: Vec<Fault> = map
                     .keys()
                     .map(|key| {
@@ -585,7 +592,7 @@ impl Builder {
         };
         let chain = self.checked(&base, Chain::parse(&list))?;
         let target = if *goal == Goal::Regression { TargetKind::Number } else { TargetKind::Classes };
-        Some((Transform { chain, roles: roles.clone(), target, seed }, list))
+        Some((Transform { chain, roles: roles.clone(), target, skip_data_profiling, seed }, list))
     }
 
     #[allow(clippy::too_many_arguments, reason = "each is a part of the recipe that the estimator needs to know")]

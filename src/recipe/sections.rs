@@ -145,8 +145,9 @@ pub struct TrainSection {
     #[serde(default)]
     #[schemars(extend("const" = false))]
     pub rebalance_training_data: bool,
+    /// The share that resampling would aim at; without it, nothing.
     pub resampling_minority_percentage: Option<f64>,
-    /// Leave the profile of the data out.
+    /// Read as MLflow Recipes writes it: here the card of `train` holds no profile of data that could be left out.
     #[serde(default)]
     pub skip_data_profiling: bool,
 }

@@ -26,6 +26,8 @@ pub struct Transform {
     pub roles: Roles,
     /// What the target is to transforms that learn from it.
     pub target: TargetKind,
+    /// The card then shows the chain and what it learned, not the distributions of its features.
+    pub skip_data_profiling: bool,
     pub seed: u64,
 }
 
@@ -40,7 +42,12 @@ impl Step for Transform {
         let roles: BTreeMap<&str, &str> = self.roles.iter().map(|(name, role)| (name, role.name())).collect();
         Ok(Needs {
             algorithms,
-            config: serde_json::json!({ "steps": self.chain.steps().iter().map(|t| serde_json::json!({ t.name(): t.config() })).collect::<Vec<_>>(), "roles": roles, "target": self.target }),
+            config: serde_json::json!({
+                "steps": self.chain.steps().iter().map(|t| serde_json::json!({ t.name(): t.config() })).collect::<Vec<_>>(),
+                "roles": roles,
+                "target": self.target,
+                "skip_data_profiling": self.skip_data_profiling,
+            }),
             reads: vec![TRAINING.id, TRAINING_PROFILE.id, VALIDATION.id],
             seed: Some(self.seed),
             ..Needs::default()
@@ -87,8 +94,8 @@ impl Step for Transform {
         let tabs = vec![
             Tab::new("chain", "Chain", chain_blocks(&fitted)),
             Tab::new("learned", "Learned", learned_blocks(&fitted)),
-            Tab::new("changed", "Before and after", changed_blocks(&before, &after)),
-            Tab::new("after", "Features", sparse_blocks(&fitted, &written)?.into_iter().chain(after.into_blocks()).collect()),
+            Tab::new("changed", "Before and after", after.as_ref().map(|after| changed_blocks(&before, after)).unwrap_or_default()),
+            Tab::new("after", "Features", sparse_blocks(&fitted, &written)?.into_iter().chain(after.iter().flat_map(Profile::into_blocks)).collect()),
             Tab::new("traced", "Rows traced", trace_blocks(&fitted, &training)?),
         ];
         Ok(Report {
@@ -125,19 +132,21 @@ impl Step for Transform {
 }
 
 impl Transform {
-    /// Writes the transformed rows and profiles them on the way, without sparse columns.
-    fn write(&self, fitted: &FittedChain, rows: &Table, path: &Path) -> Result<Profile> {
+    /// Writes the transformed rows and, where it is wanted, profiles them on the way, without sparse columns.
+    fn write(&self, fitted: &FittedChain, rows: &Table, path: &Path) -> Result<Option<Profile>> {
         let sparse: Vec<&str> = fitted.reads().blocks.iter().map(|block| block.column.as_str()).collect();
         let dense = rows.schema().iter_fields().filter(|field| !sparse.contains(&field.name.as_str())).collect();
         let mut sink = ParquetSink::with_schema(path, rows.schema())?;
-        let mut profiler = Profiler::new(&dense, &self.roles, None)?;
+        let mut profiler = (!self.skip_data_profiling).then(|| Profiler::new(&dense, &self.roles, None)).transpose()?;
         for batch in rows.batches()? {
             let batch = batch?;
-            profiler.add(&batch.drop_many(sparse.iter().copied()))?;
+            if let Some(profiler) = &mut profiler {
+                profiler.add(&batch.drop_many(sparse.iter().copied()))?;
+            }
             sink.write(&batch)?;
         }
         sink.finish()?;
-        Ok(profiler.finish())
+        Ok(profiler.map(Profiler::finish))
     }
 
     /// A feature that is an exact copy of the target is a certain leak: the model would learn to copy.

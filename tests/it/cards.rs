@@ -100,6 +100,30 @@ fn columns_that_are_dropped_leave_the_profile_of_those_that_stay() {
 }
 
 #[test]
+fn skip_data_profiling_leaves_distributions_out_of_cards_and_changes_nothing_else() {
+    let project = Project::regression();
+    let tabs = |step: &str| -> Vec<String> {
+        let twin = twin(&project, step);
+        twin["card"]["tabs"].as_array().unwrap().iter().map(|tab| tab["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let recipe = project.read("recipe.yaml");
+    let (head, rest) = recipe.split_once("  transform:\n").unwrap();
+    let (chain, tail) = rest.split_once("  train:\n").unwrap();
+    project.write("recipe.yaml", format!("{head}  transform:\n    using: chain\n    steps:\n{chain}  train:\n{tail}"));
+    project.ok(&["run", "train"]);
+    let before = [tabs("ingest"), tabs("transform")];
+    assert_eq!(project.executed(&["run", "train", "steps.ingest.skip_data_profiling=true", "steps.transform.skip_data_profiling=true"]), "ingest transform");
+    for (step, before, left_out) in [("ingest", &before[0], ["profile", "alerts"]), ("transform", &before[1], ["changed", "after"])] {
+        assert!(before.iter().any(|tab| left_out.contains(&tab.as_str())), "{before:?}");
+        let rest: Vec<&String> = before.iter().filter(|tab| !left_out.contains(&tab.as_str())).collect();
+        assert_eq!(tabs(step).iter().collect::<Vec<_>>(), rest);
+    }
+    let refused = project.recipe(&["run", "transform", "steps.transform.skip_data_profiling=often"]);
+    let said = "expected true or false, got a string\n  --> command line at steps.transform.skip_data_profiling";
+    assert!(refused.code == 3 && refused.stderr.contains(said), "{}", refused.stderr);
+}
+
+#[test]
 fn a_learning_curve_is_one_of_rounds_or_of_training_rows_and_ends_at_the_model() {
     let project = Project::regression().with("data/houses.csv", &houses(2000));
     let curve = || {
