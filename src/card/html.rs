@@ -451,6 +451,7 @@ pub(crate) fn compiled() -> std::result::Result<Environment<'static>, minijinja:
     environment.add_template("style.css", include_str!("../../templates/cards/style.css"))?;
     environment.add_template("base.html", include_str!("../../templates/cards/base.html"))?;
     environment.add_template("blocks.html", include_str!("../../templates/cards/blocks.html"))?;
+    environment.add_template("chain.html", include_str!("../../templates/cards/chain.html"))?;
     environment.add_template("card.html", include_str!("../../templates/cards/card.html"))?;
     environment.add_template("failure.html", include_str!("../../templates/cards/failure.html"))?;
     environment.add_template("index.html", include_str!("../../templates/cards/index.html"))?;

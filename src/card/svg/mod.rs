@@ -5,16 +5,18 @@
 //! Labels are measured with a generous estimate (no font is at hand) and dropped rather than overlapped.
 //! Nothing is smoothed or invented: a bar is a count, a point is a point.
 
+mod axis;
+mod frame;
+
 use serde::Serialize;
 
-use super::format::{count, day_and_time, full, number, share, shorten, tick, ticks, visible, width};
+use self::axis::Axis;
+use self::frame::{Fit, Frame, Rows, dot, label, measure, n, rectangle};
+use super::format::{count, day_and_time, full, number, share, visible};
 use super::{Bars, Groups, Histogram, History, Intervals, Line, Lines, Points, Swarm};
 
 /// Width of a chart's view box; the style sheet lets it grow a little and shrink to a phone.
 pub const WIDTH: f64 = 480.0;
-const HEIGHT: f64 = 260.0;
-/// Room for one character: above the mean of common fonts at the largest size the style sheet sets (on a phone).
-const CHARACTER: f64 = 8.2;
 /// Series beyond this number repeat a colour.
 pub const COLOURS: usize = 6;
 
@@ -423,266 +425,6 @@ fn usable_edges(chart: &Histogram) -> Option<(f64, f64)> {
     (sound && high > low).then_some((low, high))
 }
 
-/// One axis: its range, its title, and whether it shows shares.
-#[derive(Clone, Debug)]
-struct Axis {
-    low: f64,
-    high: f64,
-    title: String,
-    shares: bool,
-    /// Only whole numbers are labelled.
-    whole: bool,
-    /// Milliseconds since 1970.
-    is_time: bool,
-}
-
-impl Axis {
-    fn exact(low: f64, high: f64, title: &str) -> Self {
-        let (low, high) = widened(low, high);
-        Self { low, high, title: title.to_owned(), shares: false, whole: false, is_time: false }
-    }
-
-    /// From zero to the first tick at or above `most`.
-    fn from_zero(most: f64, title: &str, shares: bool) -> Self {
-        Self { whole: !shares, ..Self::rounded(0.0, if most > 0.0 { most } else { 1.0 }, title, shares) }
-    }
-
-    /// Out to the next ticks on both sides.
-    fn rounded(low: f64, high: f64, title: &str, shares: bool) -> Self {
-        let (low, high) = widened(low, high);
-        let (_, step) = ticks(low, high, 5);
-        let (low, high) = if step > 0.0 { ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step) } else { (low, high) };
-        Self { low, high, title: title.to_owned(), shares, whole: false, is_time: false }
-    }
-
-    fn written(&self, value: f64, step: f64) -> String {
-        if self.shares { share((value * 1e6).round() / 1e6) } else { tick(value, if self.whole { step.max(1.0) } else { step }) }
-    }
-
-    fn labels(&self, most: usize) -> Vec<(f64, String)> {
-        if self.is_time {
-            return moments(self.low, self.high, most);
-        }
-        let (positions, step) = ticks(self.low, self.high, most);
-        let wanted = positions.into_iter().filter(|value| !self.whole || value.fract() == 0.0);
-        wanted.map(|value| (value, self.written(value, step))).collect()
-    }
-}
-
-/// Round moments (UTC) between two, at most so many: whole minutes, hours or days, with as much of the date as tells them apart.
-fn moments(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
-    const MINUTE: f64 = 60_000.0;
-    const DAY: f64 = 1440.0 * MINUTE;
-    const STEPS: [f64; 21] = [
-        MINUTE,
-        2.0 * MINUTE,
-        5.0 * MINUTE,
-        10.0 * MINUTE,
-        15.0 * MINUTE,
-        30.0 * MINUTE,
-        60.0 * MINUTE,
-        120.0 * MINUTE,
-        180.0 * MINUTE,
-        360.0 * MINUTE,
-        720.0 * MINUTE,
-        DAY,
-        2.0 * DAY,
-        7.0 * DAY,
-        14.0 * DAY,
-        28.0 * DAY,
-        91.0 * DAY,
-        182.0 * DAY,
-        364.0 * DAY,
-        1820.0 * DAY,
-        18_200.0 * DAY,
-    ];
-    let count = |step: f64| ((high / step).floor() - (low / step).ceil() + 1.0).max(0.0);
-    let Some(step) = STEPS.into_iter().find(|step| count(*step) <= most as f64) else { return Vec::new() };
-    let first = (low / step).ceil();
-    let moment = |i: usize| {
-        let at = (first + i as f64) * step;
-        let text = day_and_time(at as i64);
-        let (day, time) = text.split_once(' ').unwrap_or((&text, ""));
-        let is_one_day = (low / DAY).floor() == (high / DAY).floor();
-        let text = match (step < DAY, is_one_day) {
-            (true, true) => time,
-            // The month and the day are enough beside a time.
-            (true, false) => text.get(5..).unwrap_or(&text),
-            _ => day,
-        };
-        (at, text.to_owned())
-    };
-    (0..count(step) as usize).map(moment).collect()
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Fit {
-    Exact,
-    Padded,
-}
-
-/// A plot area with its axes.
-struct Frame {
-    left: f64,
-    top: f64,
-    x_axis: Axis,
-    y_axis: Axis,
-    drawing: Drawing,
-}
-
-impl Frame {
-    fn new(x_axis: Axis, y_axis: Axis) -> Self {
-        Self { left: 0.0, top: 0.0, x_axis, y_axis, drawing: Drawing::default() }.rebuilt()
-    }
-
-    /// Axes around points. With a diagonal both axes have the same range, so that it means `x = y`.
-    fn of_points(x: (f64, f64), y: (f64, f64), x_title: &str, y_title: &str, diagonal: bool, fit: Fit) -> Self {
-        // Zero belongs on the axis when the values come near it.
-        let grounded = |(low, high): (f64, f64)| if low > 0.0 && low < 0.3 * high { (0.0, high) } else { (low, high) };
-        let y = grounded(y);
-        let (x, y) = if diagonal { ((x.0.min(y.0), x.1.max(y.1)), (x.0.min(y.0), x.1.max(y.1))) } else { (x, y) };
-        let y_axis = Axis::rounded(y.0, y.1, y_title, false);
-        let x_axis = match fit {
-            _ if diagonal => Axis { title: x_title.to_owned(), ..y_axis.clone() },
-            Fit::Exact => Axis::exact(x.0, x.1, x_title),
-            Fit::Padded => Axis::rounded(x.0, x.1, x_title, false),
-        };
-        Self::new(x_axis, y_axis)
-    }
-
-    /// Lays out margins, grid and tick labels.
-    fn rebuilt(self) -> Self {
-        let y_labels = self.y_axis.labels(5);
-        let left = y_labels.iter().map(|(_, text)| measure(text)).fold(12.0, f64::max) + 8.0;
-        let top = if self.y_axis.title.is_empty() { 10.0 } else { 28.0 };
-        let mut frame = Self { left, top, drawing: Drawing { width: WIDTH, height: HEIGHT, ..Drawing::default() }, ..self };
-        for (value, text) in y_labels {
-            let y = frame.y(value);
-            frame.mark(format!("M{} {}H{}", n(left), n(y), n(frame.right())), "grid".to_owned(), String::new());
-            frame.drawing.labels.push(label(left - 8.0, y + 4.0, "end tick", &text, left));
-        }
-        let bottom = frame.bottom();
-        for (value, text) in frame.x_labels() {
-            let x = frame.x(value);
-            frame.mark(format!("M{} {}v4", n(x), n(bottom)), "axis".to_owned(), String::new());
-            let half = measure(&text) / 2.0;
-            let (x, anchor) = if x + half > WIDTH { (WIDTH, "end tick") } else { (x, "middle tick") };
-            frame.drawing.labels.push(label(x, bottom + 18.0, anchor, &text, WIDTH));
-        }
-        frame.mark(format!("M{} {}H{}", n(left), n(bottom), n(frame.right())), "axis".to_owned(), String::new());
-        if !frame.y_axis.title.is_empty() {
-            let text = frame.y_axis.title.clone();
-            frame.drawing.labels.push(label(0.0, 13.0, "start axis-title", &text, WIDTH));
-        }
-        if !frame.x_axis.title.is_empty() {
-            let text = frame.x_axis.title.clone();
-            frame.drawing.labels.push(label(frame.right(), HEIGHT - 5.0, "end axis-title", &text, WIDTH - left));
-        }
-        frame
-    }
-
-    /// As many tick labels as stand side by side without touching.
-    fn x_labels(&self) -> Vec<(f64, String)> {
-        let room = self.right() - self.left;
-        (2..=8)
-            .rev()
-            .map(|most| self.x_axis.labels(most))
-            .find(|labels| {
-                let widest = labels.iter().map(|(_, text)| measure(text)).fold(0.0, f64::max);
-                labels.len() < 2
-                    || (widest + 14.0) * (labels.len() as f64 - 1.0) <= room * (labels[labels.len() - 1].0 - labels[0].0) / (self.x_axis.high - self.x_axis.low)
-            })
-            .unwrap_or_default()
-    }
-
-    fn right(&self) -> f64 {
-        self.drawing.width - 10.0
-    }
-
-    fn bottom(&self) -> f64 {
-        self.drawing.height - if self.x_axis.title.is_empty() { 26.0 } else { 44.0 }
-    }
-
-    fn x(&self, value: f64) -> f64 {
-        self.left + (value - self.x_axis.low) / (self.x_axis.high - self.x_axis.low) * (self.right() - self.left)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        self.bottom() - (value - self.y_axis.low) / (self.y_axis.high - self.y_axis.low) * (self.bottom() - self.top)
-    }
-
-    fn mark(&mut self, d: String, class: String, title: String) {
-        self.drawing.marks.push(Mark { d, class, title });
-    }
-
-    fn diagonal(&mut self) {
-        let d = format!("M{} {}L{} {}", n(self.left), n(self.bottom()), n(self.right()), n(self.top));
-        self.mark(d, "reference".to_owned(), String::new());
-    }
-
-    fn finish(mut self, description: String) -> Drawing {
-        self.drawing.description = description;
-        self.drawing
-    }
-}
-
-/// Named rows below each other over one horizontal axis.
-struct Rows {
-    left: f64,
-    right: f64,
-    top: f64,
-    row: f64,
-    count: usize,
-    axis: Axis,
-    drawing: Drawing,
-}
-
-impl Rows {
-    /// `margin` is kept free at the right.
-    fn new<'a>(names: impl Iterator<Item = &'a str>, margin: f64, row: f64, axis: Axis) -> Self {
-        let names: Vec<&str> = names.collect();
-        let left = names.iter().map(|name| measure(name)).fold(0.0, f64::max).min(WIDTH * 0.36) + 14.0;
-        let mut rows = Self { left, right: WIDTH - margin, top: 4.0, row, count: names.len(), axis, drawing: Drawing::default() };
-        let bottom = rows.bottom();
-        rows.drawing = Drawing { width: WIDTH, height: bottom + if rows.axis.title.is_empty() { 26.0 } else { 44.0 }, ..Drawing::default() };
-        for (value, text) in rows.axis.labels(5) {
-            let x = rows.x(value);
-            rows.mark(format!("M{} {}V{}", n(x), n(rows.top), n(bottom)), "grid", String::new());
-            rows.drawing.labels.push(label(x.min(WIDTH - measure(&text) / 2.0), bottom + 18.0, "middle tick", &text, WIDTH));
-        }
-        for (i, name) in names.iter().enumerate() {
-            let y = rows.middle(i) + 4.0;
-            rows.drawing.labels.push(label(left - 14.0, y, "end", name, left - 14.0));
-        }
-        if !rows.axis.title.is_empty() {
-            let title = label(rows.right, bottom + 38.0, "end axis-title", &rows.axis.title, rows.right);
-            rows.drawing.labels.push(title);
-        }
-        rows
-    }
-
-    fn bottom(&self) -> f64 {
-        self.top + self.row * self.count as f64
-    }
-
-    fn middle(&self, row: usize) -> f64 {
-        self.top + self.row * (row as f64 + 0.5)
-    }
-
-    fn x(&self, value: f64) -> f64 {
-        self.left + (value - self.axis.low) / (self.axis.high - self.axis.low) * (self.right - self.left)
-    }
-
-    fn mark(&mut self, d: String, class: &str, title: String) {
-        self.drawing.marks.push(Mark { d, class: class.to_owned(), title });
-    }
-
-    fn finish(mut self, description: String) -> Drawing {
-        self.drawing.description = description;
-        self.drawing
-    }
-}
-
 fn polyline(frame: &Frame, series: &Line) -> String {
     let mut path = String::new();
     let mut pen_up = true;
@@ -698,50 +440,13 @@ fn polyline(frame: &Frame, series: &Line) -> String {
     path
 }
 
-/// A range with some width around a single value.
-fn widened(low: f64, high: f64) -> (f64, f64) {
-    if high > low {
-        return (low, high);
-    }
-    let margin = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
-    (low - margin, high + margin)
-}
-
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     (low <= high && (high - low).is_finite()).then_some((low, high))
 }
 
-fn label(x: f64, y: f64, class: &str, text: &str, room: f64) -> Label {
-    let text = visible(text);
-    let short = shorten(&text, (room / CHARACTER) as usize);
-    let title = if short == text { String::new() } else { text.to_string() };
-    Label { x: n(x), y: n(y), class: class.to_owned(), text: short.into_owned(), title }
-}
-
-fn measure(text: &str) -> f64 {
-    width(text) as f64 * CHARACTER
-}
-
 fn named<'a>(title: &'a str, otherwise: &'a str) -> &'a str {
     if title.is_empty() { otherwise } else { title }
-}
-
-fn rectangle(x: f64, y: f64, width: f64, height: f64) -> String {
-    format!("M{} {}h{}v{}h-{}z", n(x), n(y), n(width), n(height), n(width))
-}
-
-/// A path of no length; a round line cap makes it a dot.
-fn dot(x: f64, y: f64) -> String {
-    format!("M{} {}h0", n(x), n(y))
-}
-
-/// A coordinate with one decimal at most; written from whole tenths, which is several times faster.
-fn n(value: f64) -> String {
-    let tenths = (value * 10.0).round() as i64;
-    let sign = if tenths < 0 { "-" } else { "" };
-    let (whole, rest) = (tenths.unsigned_abs() / 10, tenths.unsigned_abs() % 10);
-    if rest == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
 }
 
 #[cfg(test)]
