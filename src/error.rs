@@ -290,15 +290,30 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
+/// The longest of a user's values that a message shows whole, in characters.
+const LIMIT: usize = 60;
+
 /// A user's value, cut to a length that fits in a message, with control characters escaped.
 #[must_use]
 pub fn shorten(value: &str) -> String {
-    const LIMIT: usize = 60;
     let mut text: String = value.chars().take(LIMIT).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
     if value.chars().nth(LIMIT).is_some() {
         text.push('…');
     }
     text
+}
+
+/// Two values that differ, each as [`shorten`] cuts it, or from shortly before the first difference where it would lie beyond that.
+#[must_use]
+pub fn shorten_both(one: &str, other: &str) -> (String, String) {
+    /// Of what both have, so much stays in front.
+    const BEFORE: usize = 20;
+    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    if same + BEFORE < LIMIT {
+        return (shorten(one), shorten(other));
+    }
+    let end = |value: &str| format!("…{}", shorten(&value.chars().skip(same - BEFORE).collect::<String>()));
+    (end(one), end(other))
 }
 
 #[cfg(test)]
@@ -316,5 +331,14 @@ mod tests {
     fn a_long_value_is_cut_and_its_control_characters_escaped() {
         assert_eq!(shorten("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(shorten(&"x".repeat(100)).chars().count(), 61);
+    }
+
+    #[test]
+    fn two_long_values_are_cut_where_they_differ() {
+        let long = |end: &str| "x > 0 AND ".repeat(9) + end;
+        assert_eq!(shorten_both(&long("a = 1"), &long("a = 2")), ("…0 AND x > 0 AND a = 1".to_owned(), "…0 AND x > 0 AND a = 2".to_owned()));
+        assert_eq!(shorten_both("a", "b"), ("a".to_owned(), "b".to_owned()));
+        let (one, other) = shorten_both(&long(""), &long("AND more"));
+        assert!(one.ends_with("AND ") && other.ends_with("AND AND more") && one.starts_with('…'), "{one} {other}");
     }
 }

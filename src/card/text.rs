@@ -108,7 +108,7 @@ impl Page {
     }
 
     fn facts(&mut self, facts: &[Fact]) {
-        let limit = (self.width / 2).min(36);
+        let limit = (self.width * 3 / 5).min(60);
         let labels: Vec<String> = facts.iter().map(|fact| shorten(&visible(&fact.label), limit).into_owned()).collect();
         let widest = labels.iter().map(|label| columns_of(label)).max().unwrap_or(0);
         for (label, fact) in labels.iter().zip(facts) {

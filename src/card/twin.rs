@@ -36,6 +36,9 @@ pub struct Twin {
     /// What went wrong, where the step failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<TwinProblem>,
+    /// What the program ended with, where the step failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
     pub card: Card,
 }
 

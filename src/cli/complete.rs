@@ -16,6 +16,7 @@ use crate::ml::{estimators, metric, transformers};
 use crate::recipe::compose::compose;
 use crate::recipe::schema::{self, File};
 use crate::recipe::{Selection, environment, project};
+use crate::run::WITH_EFFECTS;
 use crate::steps::{ARTIFACTS, SCORING_STEPS, TRAINING_STEPS};
 use crate::store::{Access, Store};
 use crate::tracking::Tracker;
@@ -25,6 +26,9 @@ use crate::value::{Path, Value, display_path};
 const ASKED: &str = "RECIPE_COMPLETE";
 /// Runs that are offered.
 const RUNS: usize = 50;
+/// Bash breaks words at `=`, `:` and `@` as well, and replaces only what stands behind the last of these. So the words are put together again
+/// for the question, and what stands before the break is taken off the answers.
+const BASH: &str = include_str!("complete.bash");
 
 /// Answers a shell that asks for completions; false where none does.
 pub fn answer(arguments: Vec<OsString>) -> bool {
@@ -37,6 +41,9 @@ pub fn answer(arguments: Vec<OsString>) -> bool {
 /// # Errors
 /// Exit code 2 for a shell that is not known.
 pub fn script(shell: clap_complete::Shell) -> Result<String> {
+    if shell == clap_complete::Shell::Bash {
+        return Ok(BASH.to_owned());
+    }
     let name = shell.to_string();
     let shells = Shells::builtins();
     let known = shells.completer(&name).ok_or_else(|| Error::usage(format!("no completions for `{name}`")))?;
@@ -71,7 +78,8 @@ pub fn keys_and_overrides() -> ArgValueCompleter {
 pub fn uses() -> ArgValueCompleter {
     completer(|current| match current.split_once("=run:") {
         Some((step, _)) => past_runs().into_iter().map(|(run, help)| (format!("{step}=run:{run}"), help)).collect(),
-        None => all_steps().into_iter().map(|(step, help)| (format!("{step}=run:"), help)).collect(),
+        // What the last steps of a chain do outside the store, no earlier result does again.
+        None => all_steps().into_iter().filter(|(step, _)| !WITH_EFFECTS.contains(&step.as_str())).map(|(step, help)| (format!("{step}=run:"), help)).collect(),
     })
 }
 
@@ -94,7 +102,7 @@ pub fn models() -> ArgValueCompleter {
 }
 
 pub fn model_names() -> ArgValueCompleter {
-    completer(|_| versions().into_iter().map(|(name, ..)| (name, String::new())).collect())
+    completer(|_| versions().into_iter().map(|(name, ..)| name).collect::<BTreeSet<_>>().into_iter().map(|name| (name, String::new())).collect())
 }
 
 pub fn aliases() -> ArgValueCompleter {

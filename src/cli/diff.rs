@@ -22,6 +22,7 @@ pub struct DiffArgs {
     /// Markdown, for a pull request.
     #[arg(long, conflicts_with = "json")]
     md: bool,
+    /// As JSON, for a program.
     #[arg(long)]
     json: bool,
     /// Exit with code 10 where B is worse than A in the primary metric on test rows.

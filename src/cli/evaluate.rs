@@ -50,6 +50,7 @@ pub struct EvaluateArgs {
     /// Write a card: one HTML file.
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
+    /// As JSON, for a program.
     #[arg(long)]
     json: bool,
 }

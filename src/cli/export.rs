@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::predict::load;
-use super::{Program, out};
+use super::{Program, complete, out};
 use crate::error::{Error, Result, counted, shorten};
 use crate::ml::export::{self, onnx, rows, sql, sqlite};
 use crate::ml::model::Model;
@@ -23,6 +23,7 @@ enum ExportCommand {
     /// The whole model (transforms, estimator, calibration) as an ONNX file.
     Onnx {
         /// The directory of a bundle, or `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` of this project.
+        #[arg(add = complete::models())]
         model: String,
         /// Where to write.
         #[arg(short, long, value_name = "FILE")]
@@ -34,6 +35,7 @@ enum ExportCommand {
     /// The whole model as one SQL query, run in `SQLite` against this program's predictions before it is written.
     Sql {
         /// The directory of a bundle, or `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` of this project.
+        #[arg(add = complete::models())]
         model: String,
         #[arg(long, value_enum)]
         dialect: DialectName,

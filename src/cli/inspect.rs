@@ -1,5 +1,6 @@
 //! `recipe inspect`: the graph of a recipe, or a step's card as text.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -7,9 +8,10 @@ use clap::Args;
 use super::run::shown;
 use super::terminal::Terminal;
 use super::{Program, StepArg, out, status};
+use crate::card::twin::Twin;
 use crate::card::{format, text};
 use crate::error::{Error, Kind, Result};
-use crate::run::{Edge, PlanLine, PlanState, Session, card_path, chain, edges, index_path, plan};
+use crate::run::{Edge, PlanLine, PlanState, Session, card_path, chain, edges, failed_card, index_path, plan};
 use crate::steps::ARTIFACTS;
 use crate::store::Access;
 
@@ -20,6 +22,7 @@ pub struct InspectArgs {
     /// Open the HTML page in the browser.
     #[arg(long)]
     open: bool,
+    /// As JSON, for a program.
     #[arg(long)]
     json: bool,
 }
@@ -93,6 +96,7 @@ fn drawn(recipe: &crate::recipe::Recipe, lines: &[PlanLine], edges: &[Edge], wid
         }
         text.push('\n');
         below.extend((!why.is_empty()).then_some(why));
+        below.extend(line.note());
         if let PlanState::Stale(reasons) = &line.state {
             below.extend(reasons.iter().skip(1).map(ToString::to_string));
         }
@@ -113,14 +117,27 @@ fn drawn(recipe: &crate::recipe::Recipe, lines: &[PlanLine], edges: &[Edge], wid
 fn card(program: &Program, args: &InspectArgs, recipe: &crate::recipe::Recipe, step: &str) -> Result<ExitCode> {
     chain(recipe, step)?;
     let session = Session::open(recipe, Access::Read)?;
-    let Some((_, report)) = session.latest(step)? else {
+    let page = card_path(&session, step);
+    if let Some(twin) = failed_card(&session, step) {
+        return failure(program, args, &twin, &page);
+    }
+    let Some((entry, report)) = session.latest(step)? else {
         return Err(Error::data(format!("`{step}` has not run yet")).hint(format!("`recipe run {step}` runs it")));
     };
-    let page = card_path(&session, step);
     if args.json {
         out(&format!("{}\n", serde_json::to_string_pretty(&report).map_err(|error| Error::bug(error.to_string()))?))?;
     } else {
-        out(&format!("{}\n\ncard: {}\n", text::text(&report.card, Terminal::width()).trim_end(), shown(program, &page)))?;
+        let mut last = format!("card: {} · run {}\n", shown(program, &page), entry.run);
+        // What stands here may not be what the recipe says now.
+        if let Some(line) = plan(recipe, step).ok().and_then(|mut lines| lines.pop()) {
+            let (word, _, why) = status::describe(&line.state);
+            let told = match line.state {
+                PlanState::Fresh | PlanState::Gated(_) => line.note(),
+                _ => Some(format!("{word}: {why}").trim_end_matches(": ").to_owned()),
+            };
+            last.extend(told.iter().flat_map(|told| text::wrap(&format::visible(told), Terminal::width())).map(|line| line + "\n"));
+        }
+        out(&format!("{}\n\n{last}", text::text(&report.card, Terminal::width()).trim_end()))?;
     }
     if args.open {
         open(&page)?;
@@ -130,6 +147,31 @@ fn card(program: &Program, args: &InspectArgs, recipe: &crate::recipe::Recipe, s
         Some(verdict) if !verdict.validated => ExitCode::from(Kind::Gate.exit_code()),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// Why a step failed, as its page says.
+fn failure(program: &Program, args: &InspectArgs, twin: &Twin, page: &Path) -> Result<ExitCode> {
+    if args.json {
+        out(&format!("{}\n", serde_json::to_string_pretty(twin).map_err(|error| Error::bug(error.to_string()))?))?;
+    } else {
+        let width = Terminal::width();
+        let mut text = format!("{} FAILED\n", twin.step);
+        for problem in &twin.problems {
+            let at = |place: &Option<String>, before: &str| place.as_ref().map(|place| format!("{before}{place}")).unwrap_or_default();
+            let place = format!("{}{}", at(&problem.place, "in "), at(&problem.key, if problem.place.is_some() { " at " } else { "at " }));
+            let hint = at(&problem.hint, "try: ");
+            text.push('\n');
+            for part in [&problem.message, &place, &hint].into_iter().filter(|part| !part.is_empty()) {
+                part.lines().flat_map(|line| text::wrap(&format::visible(line), width)).for_each(|line| text += &(line + "\n"));
+            }
+        }
+        out(&format!("{text}\ncard: {}\n", shown(program, page)))?;
+    }
+    if args.open {
+        open(page)?;
+    }
+    // What failed has failed, however often one looks.
+    Ok(ExitCode::from(twin.exit_code.unwrap_or(Kind::Data.exit_code())))
 }
 
 /// Opens a page, a file or an address, with the desktop's own program.

@@ -4,6 +4,7 @@
 //! cache. Test scores are hidden until they are asked for, and that is remembered: who chooses by them has none left to trust.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -26,16 +27,18 @@ pub struct LeaderboardArgs {
     #[arg(long, value_name = "ID")]
     sweep: Option<String>,
     /// How many.
-    #[arg(short = 'n', value_name = "COUNT", default_value_t = 20)]
-    count: usize,
+    #[arg(short = 'n', value_name = "COUNT", default_value = "20")]
+    count: NonZeroUsize,
     /// Show the test scores too: when the choice is made. That is remembered.
     #[arg(long = "final")]
     is_final: bool,
     /// Leave out what models have to be scored for: intervals, ties and speed.
     #[arg(long)]
     quick: bool,
+    /// As JSON, for a program.
     #[arg(long, conflicts_with = "csv")]
     json: bool,
+    /// As csv, for a program.
     #[arg(long)]
     csv: bool,
 }
@@ -68,7 +71,7 @@ pub fn leaderboard(program: &Program, args: &LeaderboardArgs) -> Result<ExitCode
         let order = if recipe.greater_is_better { b.score.total_cmp(&a.score) } else { a.score.total_cmp(&b.score) };
         order.then_with(|| (a.contender.started_ms, &a.contender.run).cmp(&(b.contender.started_ms, &b.contender.run)))
     });
-    lines.truncate(args.count);
+    lines.truncate(args.count.get());
     let paths = parameters(tracker, &mut lines)?;
     if !args.quick {
         let measured = measure(&session, &lines.iter().map(|line| &line.contender).collect::<Vec<_>>())?;

@@ -49,6 +49,7 @@ enum ModelsCommand {
     History {
         #[arg(add = complete::model_names())]
         name: Option<String>,
+        /// As JSON, for a program.
         #[arg(long)]
         json: bool,
     },

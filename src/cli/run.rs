@@ -1,7 +1,9 @@
 //! `recipe run`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -9,7 +11,7 @@ use super::events::Line;
 use super::terminal::{Narrator, Style, Terminal};
 use super::{Program, complete, diagnostic, out, status};
 use crate::card::format::width;
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Kind, Result, shorten};
 use crate::recipe::Recipe;
 use crate::recipe::emit::plain;
 use crate::recipe::overrides::{is_override, quoted};
@@ -30,7 +32,7 @@ pub struct RunArgs {
     /// Run although nothing changed: everything, or one step.
     #[arg(long, value_name = "STEP", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     force: Option<String>,
-    /// Say what would run, and why.
+    /// Say what would run, and why; with `--json` as `recipe status --json` does.
     #[arg(long)]
     dry_run: bool,
     /// Run every recipe of the project.
@@ -58,10 +60,10 @@ pub fn run(program: &Program, args: &RunArgs) -> Result<ExitCode> {
     }
     let recipe = program.load(&overrides).inspect_err(|error| failed(args, error))?;
     if args.dry_run {
-        return status::print(program, &recipe, until, false).map(|_| ExitCode::SUCCESS);
+        return status::print(program, &recipe, until, args.json).map(|_| ExitCode::SUCCESS);
     }
     let emit = args.emit.as_ref().map(|file| free(program, file, until)).transpose()?;
-    on_interrupt();
+    on_interrupt(&program.terminal, args.json);
     let outcome = one(program, args, &recipe, until).inspect_err(|error| failed(args, error))?;
     if let Some(file) = emit {
         let session = Session::open(&recipe, Access::Read)?;
@@ -104,7 +106,7 @@ fn run_all(program: &Program, args: &RunArgs, until: &str, overrides: &[String])
     if names.is_empty() {
         return Err(Error::usage("`--all` runs each recipe below `recipes/`, and this project has none").hint("leave `--all` out"));
     }
-    on_interrupt();
+    on_interrupt(&program.terminal, args.json);
     let mut worst = ExitCode::SUCCESS;
     for name in names {
         let each = program.with_recipe(Some(name));
@@ -169,7 +171,6 @@ fn failed(args: &RunArgs, error: &Error) {
 
 /// The last lines, and the exit code.
 fn close(program: &Program, args: &RunArgs, outcome: &Outcome) -> ExitCode {
-    use std::io::Write;
     let terminal = &program.terminal;
     let verdict = outcome.verdict.as_ref().map(|v| if v.validated { terminal.paint("VALIDATED", Style::Good) } else { terminal.paint("REJECTED", Style::Bad) });
     if args.json {
@@ -196,10 +197,27 @@ pub fn shown(program: &Program, path: &std::path::Path) -> String {
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
-/// Ctrl-C and termination: what is stored stays right, so the program records the run and goes.
-pub fn on_interrupt() {
-    ctrlc::set_handler(|| {
+/// Ctrl-C and termination: what is stored stays right, so the program records the run, says so and goes.
+pub fn on_interrupt(terminal: &Terminal, as_json: bool) {
+    let terminal = terminal.clone();
+    ctrlc::set_handler(move || {
         crate::run::record_killed();
+        let error = Error::new(Kind::Interrupted, "interrupted").hint("what is finished is kept; `recipe run` goes on from there");
+        let said = format!("{}{}", if terminal.is_rich { "\n" } else { "" }, diagnostic::draw(&error, &terminal));
+        let (told, is_told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            // Nothing is written after this: the locks are kept to the end.
+            let mut stderr = std::io::stderr().lock();
+            stderr.write_all(said.as_bytes()).ok();
+            let mut stdout = std::io::stdout().lock();
+            if as_json {
+                stdout.write_all(Line::failed(&error).text().as_bytes()).and_then(|()| stdout.flush()).ok();
+            }
+            told.send(()).ok();
+            std::thread::park();
+        });
+        // Who does not read what is written cannot hold it up.
+        is_told.recv_timeout(Duration::from_secs(1)).ok();
         #[allow(clippy::exit, reason = "the store is right at any moment; waiting for a step would not make it more so")]
         std::process::exit(130)
     })

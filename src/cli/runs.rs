@@ -1,6 +1,7 @@
 //! `recipe runs`: past runs, the newest first, and all that is known of one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -13,9 +14,10 @@ use super::{Program, complete, day_and_time, out};
 use crate::card::{Cell, Table, text};
 use crate::error::{Error, Result, shorten};
 use crate::ml::metric::short_name;
-use crate::run::{Session, Whole, find_run, run_card, status, took};
+use crate::run::{Now, Session, Whole, find_run, run_card, status, took, under_way};
 use crate::store::Access;
 use crate::tracking::RunRow;
+use crate::value::suggest;
 
 #[derive(Debug, Args)]
 pub struct RunsArgs {
@@ -23,8 +25,8 @@ pub struct RunsArgs {
     #[arg(add = complete::runs())]
     run: Option<String>,
     /// How many.
-    #[arg(short = 'n', value_name = "COUNT", default_value_t = 20)]
-    count: usize,
+    #[arg(short = 'n', value_name = "COUNT", default_value = "20")]
+    count: NonZeroUsize,
     /// Only runs that ended so, or have not ended.
     #[arg(long, value_name = "STATUS", ignore_case = true, conflicts_with = "run")]
     status: Vec<StatusName>,
@@ -58,6 +60,7 @@ pub struct RunsArgs {
     /// Only what the work tree had otherwise than the run's commit, for `git apply`.
     #[arg(long, requires = "run", conflicts_with = "json")]
     patch: bool,
+    /// As JSON, for a program.
     #[arg(long)]
     json: bool,
 }
@@ -113,7 +116,7 @@ pub fn runs(program: &Program, args: &RunsArgs) -> Result<ExitCode> {
         if args.is_final {
             program.looked_at(&session)?;
         }
-        if args.json { format!("{:#}\n", serde_json::json!(runs)) } else { list(args, &session, &runs) }
+        if args.json { format!("{:#}\n", serde_json::json!(runs)) } else { list(args, &session, &runs, &under_way(&session.store)?) }
     };
     out(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -139,15 +142,22 @@ fn chosen(args: &RunsArgs, session: &Session<'_>) -> Result<Vec<Listed>> {
     let tracker = &session.around.tracker;
     let recipe = (!args.all).then_some(session.recipe.name.as_str());
     let mut found = Vec::new();
+    let mut known = BTreeSet::new();
     for row in tracker.runs(recipe, usize::MAX)?.into_iter().filter(keep) {
-        if found.len() == args.count {
+        if found.len() == args.count.get() {
             break;
         }
         let metrics = tracker.metrics(&row.id)?;
+        known.extend(metrics.keys().filter(|name| args.is_final || !name.starts_with("test_")).cloned());
         if args.conditions.iter().all(|condition| condition.holds(&metrics)) {
             let metrics = metrics.into_iter().filter(|(name, _)| args.is_final || !name.starts_with("test_")).collect();
             found.push(Listed { row, metrics });
         }
+    }
+    // A name that no run has is more likely a slip than a filter.
+    if let Some(slip) = args.conditions.iter().find(|condition| found.is_empty() && !known.is_empty() && !known.contains(&condition.metric)) {
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        return Err(Error::usage(format!("no run has a metric `{}`", shorten(&slip.metric))).hint(suggest(&slip.metric, &names)));
     }
     Ok(found)
 }
@@ -165,7 +175,7 @@ fn moment(text: &str) -> Result<i64> {
     }
 }
 
-fn list(args: &RunsArgs, session: &Session<'_>, runs: &[Listed]) -> String {
+fn list(args: &RunsArgs, session: &Session<'_>, runs: &[Listed], live: &[Now]) -> String {
     if runs.is_empty() {
         let is_filtered = args.since.is_some() || args.branch.is_some() || args.commit.is_some() || args.message.is_some() || args.sweep.is_some();
         let is_filtered = is_filtered || !args.status.is_empty() || !args.conditions.is_empty();
@@ -182,7 +192,7 @@ fn list(args: &RunsArgs, session: &Session<'_>, runs: &[Listed]) -> String {
     columns.extend(has_profiles.then(|| "profile".to_owned()));
     columns.extend(has_message.then(|| "message".to_owned()));
     let row = |run: &Listed| {
-        let mut cells = vec![run.row.id.as_str().into(), day_and_time(run.row.started_ms).into(), status(&run.row), took(&run.row), value(run, "val")];
+        let mut cells = vec![run.row.id.as_str().into(), day_and_time(run.row.started_ms).into(), status(&run.row, live), took(&run.row), value(run, "val")];
         cells.extend(args.is_final.then(|| value(run, "test")));
         cells.extend(args.all.then(|| run.row.recipe.as_str().into()));
         cells.extend(has_profiles.then(|| run.row.profile.clone().into()));
@@ -210,7 +220,8 @@ fn one(args: &RunsArgs, session: &Session<'_>, row: RunRow) -> Result<String> {
     if args.json {
         return Ok(format!("{:#}\n", serde_json::json!(whole)));
     }
-    Ok(text::text(&run_card(&whole, &session.recipe.primary_metric), Terminal::width()))
+    let live = under_way(&session.store)?;
+    Ok(text::text(&run_card(&whole, &session.recipe.primary_metric, &live), Terminal::width()))
 }
 
 #[cfg(test)]

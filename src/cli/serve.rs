@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Program;
 use super::predict::no_bundle;
+use super::{Program, complete};
 use crate::error::{Error, Result};
 use crate::run::Session;
 use crate::serve::{Found, Limits, Options, Served, serve as listen};
@@ -17,6 +17,7 @@ use crate::store::Access;
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The directory of a bundle, or `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` of this project. Where the alias moves, the new version takes over.
+    #[arg(add = complete::models())]
     model: String,
     /// The address to listen on: beyond loopback, whoever reaches it may ask.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]

@@ -21,6 +21,7 @@ pub struct StatusArgs {
     /// Exit with 10 where something would run.
     #[arg(long)]
     exit_code: bool,
+    /// As JSON, for a program.
     #[arg(long)]
     json: bool,
     /// KEY=VALUE overrides.
@@ -35,6 +36,7 @@ pub struct WhyArgs {
     /// KEY=VALUE overrides, as `recipe run` would get them.
     #[arg(value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+    /// As JSON, for a program.
     #[arg(long)]
     json: bool,
 }

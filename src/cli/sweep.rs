@@ -46,8 +46,8 @@ pub fn sweep(program: &Program, args: &SweepArgs) -> Result<ExitCode> {
     let until = step.as_deref().unwrap_or("evaluate");
     let grid = Grid::parse(&overrides, if args.zip { Pairing::Zip } else { Pairing::Product })?;
     let sweep = Sweep::prepare(&program.selection(&[]), grid, until)?;
-    on_interrupt();
     let terminal = &program.terminal;
+    on_interrupt(terminal, false);
     let view = View::new(&sweep);
     if !terminal.quiet {
         let jobs = counted(sweep.jobs.len() as u64, "job");

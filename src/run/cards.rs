@@ -4,7 +4,8 @@
 //! alone; the twin is the same for the same result.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::ml::metric;
 use crate::recipe::document::Document;
 use crate::steps::{ARTIFACTS, Report, SCORING_STEPS, Step, TRAINING_STEPS};
-use crate::store::{Entry, Stale};
+use crate::store::{Digest, Entry, Stale};
 use crate::tracking::{OutputRow, StepRow};
 use crate::value::{Path as KeyPath, Value, display_path};
 
@@ -29,6 +30,50 @@ const DRAWING: u32 = 3;
 #[must_use]
 pub fn card_path(session: &Session<'_>, step: &str) -> PathBuf {
     session.store.cards_dir(&session.recipe.name).join(format!("{step}.html"))
+}
+
+/// What the page of a step shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// There is no page.
+    Nothing,
+    /// The result that was asked about.
+    Same,
+    /// The result of another configuration.
+    Other,
+    /// Why the step failed.
+    Failure,
+}
+
+/// What the page of a step shows, beside one result of it.
+#[must_use]
+pub(super) fn drawn(session: &Session<'_>, step: &str, result: Option<Digest>) -> Drawn {
+    let Some(head) = head(&twin_path(session, step)) else { return Drawn::Nothing };
+    if head.contains("\"state\":\"failed\"") {
+        return Drawn::Failure;
+    }
+    match result {
+        Some(result) if head.contains(&format!("\"result\":\"{result} ")) => Drawn::Same,
+        _ => Drawn::Other,
+    }
+}
+
+/// Why a step failed, where that is what its page shows.
+#[must_use]
+pub fn failed_card(session: &Session<'_>, step: &str) -> Option<Twin> {
+    let twin: Twin = serde_json::from_slice(&std::fs::read(twin_path(session, step)).ok()?).ok()?;
+    (twin.state == twin::State::Failed).then_some(twin)
+}
+
+/// A page's twin begins with what it shows; that is enough to know whether it must be drawn again.
+fn head(twin: &Path) -> Option<String> {
+    let mut head = [0; 600];
+    let length = std::fs::File::open(twin).and_then(|mut file| file.read(&mut head)).ok()?;
+    Some(String::from_utf8_lossy(&head[..length]).into_owned())
+}
+
+fn twin_path(session: &Session<'_>, step: &str) -> PathBuf {
+    session.store.cards_dir(&session.recipe.name).join(format!("{step}.json"))
 }
 
 /// The page that links them.
@@ -61,8 +106,8 @@ pub(super) fn write(
     let mut fresh = Vec::new();
     for step in done {
         let mark = format!("{} {DRAWING} {} {}", step.key, session.recipe.primary_metric, session.recipe.profile.as_deref().unwrap_or_default());
-        let (page, twin) = (dir.join(format!("{}.html", step.step)), dir.join(format!("{}.json", step.step)));
-        if step.state == State::Cached && page.exists() && std::fs::read(&twin).is_ok_and(|text| has_mark(&text, &mark)) {
+        let (page, twin) = (card_path(session, step.step), twin_path(session, step.step));
+        if step.state == State::Cached && page.exists() && head(&twin).is_some_and(|head| has_mark(&head, &mark)) {
             continue;
         }
         fresh.push((step, mark, page, twin, with_throughput(step), why(step)));
@@ -127,6 +172,7 @@ fn twin_of(session: &Session<'_>, step: &str, state: twin::State, result: String
         result,
         metrics: BTreeMap::new(),
         problems: Vec::new(),
+        exit_code: None,
         card: Card::default(),
     }
 }
@@ -176,10 +222,8 @@ fn with_throughput(step: &StepDone) -> Card {
     card
 }
 
-/// The twin begins with what it shows; that is enough to know whether it must be drawn again.
-fn has_mark(twin: &[u8], mark: &str) -> bool {
-    let head = &twin[..twin.len().min(600)];
-    String::from_utf8_lossy(head).contains(&format!("\"result\":{}", serde_json::Value::from(mark)))
+fn has_mark(head: &str, mark: &str) -> bool {
+    head.contains(&format!("\"result\":{}", serde_json::Value::from(mark)))
 }
 
 /// The card of a step that failed.
@@ -219,10 +263,13 @@ fn failure(
         },
         failed.error,
     )?;
-    let dir = session.store.cards_dir(&session.recipe.name);
-    session.store.write(&dir.join(format!("{name}.html")), html.as_bytes())?;
-    let twin = Twin { problems: twin::problems(failed.error), ..twin_of(session, name, twin::State::Failed, String::new()) };
-    session.store.write(&dir.join(format!("{name}.json")), &bytes(&twin)?)
+    session.store.write(&card_path(session, name), html.as_bytes())?;
+    let twin = Twin {
+        problems: twin::problems(failed.error),
+        exit_code: Some(failed.error.kind.exit_code()),
+        ..twin_of(session, name, twin::State::Failed, String::new())
+    };
+    session.store.write(&twin_path(session, name), &bytes(&twin)?)
 }
 
 /// An artifact that an earlier step made.
@@ -259,12 +306,17 @@ fn why(step: &StepDone) -> String {
 }
 
 fn changes(why: &[Stale]) -> Vec<Change> {
-    let text = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(|| "not set".to_owned(), ToString::to_string);
+    let text = |value: &Option<serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => "not set".to_owned(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let seed = |seed: &Option<u64>| seed.map_or_else(|| "not used".to_owned(), |seed| seed.to_string());
     why.iter()
         .filter_map(|stale| match stale {
             Stale::Config { path, old, new } => Some(Change { what: path.clone(), before: text(old), after: text(new) }),
             Stale::File { path, .. } => Some(Change { what: path.clone(), before: "other content".to_owned(), after: "the content it has now".to_owned() }),
-            Stale::Seed { old, new } => Some(Change { what: "seed".to_owned(), before: format!("{old:?}"), after: format!("{new:?}") }),
+            Stale::Seed { old, new } => Some(Change { what: "seed".to_owned(), before: seed(old), after: seed(new) }),
             _ => None,
         })
         .collect()

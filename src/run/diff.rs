@@ -168,14 +168,15 @@ pub struct RowDiff {
 }
 
 impl Diff {
-    /// Is B worse than A in the primary metric on test rows, and not by chance as far as that can be told?
+    /// Is B worse than A in the primary metric on test rows, and not by chance as far as that can be told? A run that did not get as far as the
+    /// figure is worse than one that did.
     #[must_use]
     pub fn is_worse(&self) -> bool {
         let Some(found) = self.primary() else { return false };
         match (found.compared, found.a, found.b) {
             (Some(compared), ..) => compared.verdict() == "worse",
             (None, Some(a), Some(b)) => (a < b) != self.greater_is_better && a != b,
-            _ => false,
+            (None, a, b) => a.is_some() && b.is_none(),
         }
     }
 
@@ -387,7 +388,12 @@ fn metrics(session: &Session<'_>, a: &Kept, b: &Kept) -> Result<Vec<MetricDiff>>
 /// # Errors
 /// Why they cannot, as a sentence.
 fn models(session: &Session<'_>, a: &Kept, b: &Kept) -> Result<(Model, Model), String> {
-    let model = |kept: &Kept| kept.read::<Model>(session, MODEL.id).ok_or_else(|| format!("the model of run {} is no longer in the cache", kept.row.id));
+    let model = |kept: &Kept| {
+        if !kept.steps.contains_key(MODEL.id.step) {
+            return Err(format!("run {} trained no model: it is {}", kept.row.id, kept.row.status));
+        }
+        kept.read::<Model>(session, MODEL.id).ok_or_else(|| format!("the model of run {} is no longer in the cache", kept.row.id))
+    };
     let (of_a, of_b) = (model(a)?, model(b)?);
     if of_a.task != of_b.task || of_a.target != of_b.target {
         return Err("the models predict different things".to_owned());

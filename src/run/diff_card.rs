@@ -4,6 +4,7 @@ use super::diff::{ColumnDiff, ConfigDiff, DataDiff, Diff, MetricDiff, RowDiff, S
 use crate::card::format::{self, day_and_time};
 use crate::card::{Block, Card, Cell, Tab, Table};
 use crate::ml::metric::short_name;
+use crate::ml::uncertainty::Compared;
 use crate::tracking::RunRow;
 
 /// The primary metric of both on test rows, in a sentence.
@@ -15,16 +16,21 @@ pub fn verdict(diff: &Diff) -> String {
     };
     let value = |value: Option<f64>| value.map_or_else(|| "—".to_owned(), format::number);
     let said = match metric.compared {
-        Some(compared) => format!(
-            ", {} by {} (95 %: {} – {})",
-            compared.verdict(),
-            format::number(compared.better_by),
-            format::number(compared.low),
-            format::number(compared.high)
-        ),
+        // Equal in every draw.
+        Some(Compared { better_by: 0.0, low: 0.0, high: 0.0 }) => ", the same".to_owned(),
+        Some(compared) => match compared.verdict() {
+            "worse" => format!(", worse by {} (95 %: {})", format::number(-compared.better_by), between(-compared.high, -compared.low)),
+            "tie" => format!(", a tie: better by {} (95 %: {})", format::number(compared.better_by), between(compared.low, compared.high)),
+            better => format!(", {better} by {} (95 %: {})", format::number(compared.better_by), between(compared.low, compared.high)),
+        },
         None => String::new(),
     };
     format!("test {short} {} → {}{said}", value(metric.a), value(metric.b))
+}
+
+/// An interval in words, which read well below zero too.
+fn between(low: f64, high: f64) -> String {
+    format!("{} to {}", format::number(low), format::number(high))
 }
 
 /// What is said of metrics of the rows that a model learned from.
@@ -124,7 +130,7 @@ fn setting(config: &ConfigDiff) -> Vec<Cell> {
             Some(place) => format!("{} ({place})", setting.value),
             None => setting.value.clone(),
         };
-        setting.as_ref().map(told).into()
+        setting.as_ref().map_or_else(|| "not set".to_owned(), told).into()
     };
     vec![config.key.as_str().into(), of(&config.a), of(&config.b)]
 }
@@ -162,7 +168,8 @@ fn column(column: &ColumnDiff) -> Vec<Cell> {
 }
 
 fn figures(metric: &MetricDiff) -> Vec<Cell> {
-    vec![metric.metric.as_str().into(), metric.a.into(), metric.b.into()]
+    let of = |value: Option<f64>| value.map_or_else(|| "not measured".into(), Cell::from);
+    vec![metric.metric.as_str().into(), of(metric.a), of(metric.b)]
 }
 
 /// With how much better B is, and how sure that is.
@@ -174,7 +181,7 @@ fn paired(metric: &MetricDiff) -> Vec<Cell> {
                 "worse" => Cell::Bad("worse".to_owned()),
                 tie => tie.into(),
             };
-            [word, compared.better_by.into(), format!("{} – {}", format::number(compared.low), format::number(compared.high)).into()]
+            [word, compared.better_by.into(), between(compared.low, compared.high).into()]
         }
         None => [Cell::Missing, Cell::Missing, Cell::Missing],
     };

@@ -36,13 +36,13 @@ use crate::tracking::mlflow::{Reach, Sent, Server};
 use crate::tracking::{Finished, InputRow, Member, OutputRow, Started, Status, StepRow, Tracker};
 use crate::value::suggest;
 
-pub use cards::{card_path, index_path, past_card};
+pub use cards::{Drawn, card_path, failed_card, index_path, past_card};
 pub use diff::{ColumnDiff, ConfigDiff, Data, DataDiff, Diff, MetricDiff, Overlap, RowDiff, Setting, SliceDiff, Split, StepDiff, diff};
 pub use diff_card::{diff_card, verdict};
 pub use grid::{Axis, Grid, Pairing};
 pub use leaderboard::{Measured, measure};
 pub use live::{Done, Now, under_way};
-pub use past::find_run;
+pub use past::{WITH_EFFECTS, find_run};
 pub use plan::{Edge, PlanLine, PlanState, edges, plan};
 pub use remote::sync;
 pub use sweep::{Job, JobDone, JobStatus, OnFailure, Sweep, exit_code};

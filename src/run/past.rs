@@ -9,7 +9,7 @@ use crate::store::Entry;
 use crate::tracking::RunRow;
 
 /// Steps that do something outside the store, which no earlier result does again.
-const WITH_EFFECTS: [&str; 2] = ["register", "predict"];
+pub const WITH_EFFECTS: [&str; 2] = ["register", "predict"];
 
 /// `RUN:ARTIFACT` as its two parts.
 pub(super) fn split(name: &str) -> (Option<&str>, &str) {

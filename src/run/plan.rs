@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::cards::{Drawn, drawn};
 use super::{Session, chain};
 use crate::error::{Kind, Result};
 use crate::recipe::Recipe;
@@ -21,6 +22,20 @@ pub struct PlanLine {
     pub seconds: Option<f64>,
     /// The artifacts of earlier steps that it reads.
     pub reads: Vec<SlotId>,
+    /// What its page shows beside that result.
+    pub card: Drawn,
+}
+
+impl PlanLine {
+    /// What a reader of its page should know; nothing where the page shows this very result.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        match self.card {
+            Drawn::Nothing | Drawn::Same => None,
+            Drawn::Other => Some(format!("its card shows a run with other settings; `recipe run {}` draws it anew", self.step)),
+            Drawn::Failure => Some(format!("it failed when it last ran; `recipe inspect {}` says why", self.step)),
+        }
+    }
 }
 
 /// An artifact on its way from the step that makes it to one that reads it.
@@ -77,7 +92,8 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
     for step in steps {
         let name = step.name();
         let latest = session.latest(name)?;
-        let (mut report, mut seconds) = latest.map_or((None, None), |(entry, report)| (Some(report), Some(entry.seconds)));
+        let (mut result, mut report, mut seconds) =
+            latest.map_or((None, None, None), |(entry, report)| (Some(entry.digest), Some(report), Some(entry.seconds)));
         let needs = step.needs(&session.around);
         let reads = needs.as_ref().map(|needs| needs.reads.clone()).unwrap_or_default();
         let state = if let Some(first) = stale {
@@ -110,7 +126,7 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                                     }
                                 }
                                 gate = gate.or_else(|| found.as_ref().and_then(|r| r.verdict.as_ref()).filter(|v| !v.validated).map(|v| v.reason.clone()));
-                                (report, seconds) = (found.map(|report| step.present(report)), Some(entry.seconds));
+                                (result, report, seconds) = (Some(entry.digest), found.map(|report| step.present(report)), Some(entry.seconds));
                                 lost.into_iter().collect()
                             }
                         }
@@ -124,7 +140,7 @@ pub fn plan(recipe: &Recipe, until: &str) -> Result<Vec<PlanLine>> {
                 }
             }
         };
-        lines.push(PlanLine { step: name, state, report, seconds, reads });
+        lines.push(PlanLine { step: name, state, report, seconds, reads, card: drawn(&session, name, result) });
     }
     Ok(lines)
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::Utc;
 use serde::Serialize;
+
+use super::Now;
 
 use crate::card::format::{self, day_and_time};
 use crate::card::{Block, Card, Cell, Fact, Tab, Table};
@@ -40,10 +43,14 @@ pub fn took(run: &RunRow) -> Cell {
     run.finished_ms.map_or(Cell::Missing, |end| Cell::Seconds((end - run.started_ms) as f64 / 1000.0))
 }
 
-/// The state of a run, as a cell.
+/// The state of a run, as a cell; one that is said to run, and that no process does, is lost.
 #[must_use]
-pub fn status(run: &RunRow) -> Cell {
+pub fn status(run: &RunRow, live: &[Now]) -> Cell {
+    /// A run is on record a moment before it tells what it does.
+    const MOMENT_MS: i64 = 5_000;
+    let is_old = || Utc::now().timestamp_millis() - run.started_ms > MOMENT_MS;
     match run.status.as_str() {
+        "RUNNING" if is_old() && !live.iter().any(|now| now.run == run.id) => Cell::Bad("LOST".to_owned()),
         "FAILED" | "KILLED" => Cell::Bad(run.status.clone()),
         status => status.into(),
     }
@@ -51,7 +58,7 @@ pub fn status(run: &RunRow) -> Cell {
 
 /// A run as a card, the primary metric first.
 #[must_use]
-pub fn run_card(run: &Whole, primary: &str) -> Card {
+pub fn run_card(run: &Whole, primary: &str, live: &[Now]) -> Card {
     let Whole { row, details, .. } = run;
     let commit = row.git_commit.as_ref().map(|commit| {
         let dirty = if row.git_dirty == Some(true) { ", changed since (`--patch`)" } else { "" };
@@ -63,7 +70,7 @@ pub fn run_card(run: &Whole, primary: &str) -> Card {
         ("run", row.id.as_str().into()),
         ("recipe", format!("{} ({})", row.recipe, row.template).into()),
         ("profile", row.profile.clone().into()),
-        ("status", status(row)),
+        ("status", status(row, live)),
         ("started (UTC)", day_and_time(row.started_ms).into()),
         ("took", took(row)),
         ("gate", gate.unwrap_or(Cell::Missing)),

@@ -212,7 +212,8 @@ async fn respond(request: hyper::Request<Incoming>, limits: &Limits, guard: &Gua
     let body = match tokio::time::timeout(limits.patience, Limited::new(body, limits.body).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("a body has at most {} bytes; `--max-body` raises it, or send fewer rows at a time", limits.body);
+            let message =
+                format!("a body has at most {} bytes; send fewer rows at a time, or raise the limit of `recipe serve` with `--max-body`", limits.body);
             return sent(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "BAD_REQUEST", &message));
         }
         Ok(Err(_)) => return sent(Answer::error(StatusCode::BAD_REQUEST, "BAD_REQUEST", "the body broke off")),

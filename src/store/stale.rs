@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::StepKey;
 use super::key::{DAY_ASKED, MOMENT_ASKED};
-use crate::error::shorten;
+use crate::error::{shorten, shorten_both};
 use crate::value::display_path;
 
 /// One reason for a step to run.
@@ -119,7 +119,7 @@ fn differences<'a, V: PartialEq>(
     names.into_iter().map(|name| (name, old.get(name), new.get(name))).filter(|(_, old, new)| old != new)
 }
 
-/// Goes down maps, and lists of equal length, to the values that differ.
+/// Goes down maps, and lists where both are too long to be shown, to the values that differ; what lists share at both ends is the same in them.
 fn compare_config(path: &mut Vec<String>, old: Option<&Value>, new: Option<&Value>, reasons: &mut Vec<Stale>) {
     match (old, new) {
         (old, new) if old == new => {}
@@ -131,10 +131,13 @@ fn compare_config(path: &mut Vec<String>, old: Option<&Value>, new: Option<&Valu
                 path.pop();
             }
         }
-        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() => {
-            for (i, (old, new)) in old.iter().zip(new).enumerate() {
+        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() || is_long(old) || is_long(new) => {
+            let head = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+            let shorter = old.len().min(new.len()) - head;
+            let tail = old.iter().rev().zip(new.iter().rev()).take(shorter).take_while(|(old, new)| old == new).count();
+            for i in head..old.len().max(new.len()) - tail {
                 path.push(i.to_string());
-                compare_config(path, Some(old), Some(new), reasons);
+                compare_config(path, old[..old.len() - tail].get(i), new[..new.len() - tail].get(i), reasons);
                 path.pop();
             }
         }
@@ -148,10 +151,16 @@ impl fmt::Display for Stale {
             Self::NeverRun => write!(f, "never run"),
             Self::Config { path, old, new } => {
                 let name = if path.is_empty() { "config".to_owned() } else { format!("config `{}`", shorten(path)) };
-                match (old, new) {
+                // What is null is not set.
+                match (old.as_ref().filter(|old| !old.is_null()), new.as_ref().filter(|new| !new.is_null())) {
+                    (None, None) => write!(f, "{name} changed"),
                     (None, Some(new)) => write!(f, "{name} set to {}", show(new)),
                     (Some(old), None) => write!(f, "{name} removed, was {}", show(old)),
-                    (old, new) => write!(f, "{name}: {} → {}", show(&old.clone().unwrap_or_default()), show(&new.clone().unwrap_or_default())),
+                    (Some(Value::String(old)), Some(Value::String(new))) => {
+                        let (old, new) = shorten_both(old, new);
+                        write!(f, "{name}: `{old}` → `{new}`")
+                    }
+                    (Some(old), Some(new)) => write!(f, "{name}: {} → {}", show(old), show(new)),
                 }
             }
             Self::File { path, change } => {
@@ -183,6 +192,12 @@ impl fmt::Display for Stale {
             Self::Forced => write!(f, "forced"),
         }
     }
+}
+
+/// Is a list too long to be shown whole?
+fn is_long(list: &[Value]) -> bool {
+    let text = Value::Array(list.to_vec()).to_string();
+    shorten(&text).len() < text.len()
 }
 
 fn show(value: &Value) -> String {
@@ -235,5 +250,22 @@ mod tests {
         "#);
         insta::assert_snapshot!(Stale::summary(&reasons), @r#"config `columns`: ["a"] → ["a","b"], and 12 more"#);
         assert_eq!(Stale::between(&old, &old), []);
+    }
+
+    #[test]
+    fn long_lists_and_texts_are_told_by_where_they_differ() {
+        let key = |config| StepKey { config, ..StepKey::new("evaluate", 1) };
+        let told = |old, new| Stale::between(&key(old), &key(new)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let criterion = |metric: &str| json!({"metric": metric, "threshold": 0.6, "severity": "error", "baseline": null});
+        let (one, two, three) = (criterion("r2_score"), criterion("mean_absolute_error"), criterion("root_mean_squared_error"));
+        insta::assert_snapshot!(told(json!({"c": [one, two]}), json!({"c": [one, three, two]}))[0], @r#"config `c[1]` set to {"baseline":null,"metric":"root_mean_squared_error","severit…"#);
+        insta::assert_snapshot!(told(json!({"c": [one, two, three]}), json!({"c": [one, two]}))[0], @r#"config `c[2]` removed, was {"baseline":null,"metric":"root_mean_squared_error","severit…"#);
+        insta::assert_snapshot!(told(json!({"c": [one, two]}), json!({"c": [three]})).join("\n"), @r#"
+        config `c[0].metric`: `r2_score` → `root_mean_squared_error`
+        config `c[1]` removed, was {"baseline":null,"metric":"mean_absolute_error","severity":"…
+        "#);
+        let filter = |end: &str| json!({"filter": "price > 0 AND area > 0 AND area < 1000000 AND price < 90000000000 AND ".to_owned() + end});
+        insta::assert_snapshot!(told(filter("1 = 1"), filter("2 = 2"))[0], @"config `filter`: `…e < 90000000000 AND 1 = 1` → `…e < 90000000000 AND 2 = 2`");
+        insta::assert_snapshot!(told(json!({"m": 1}), json!({"m": null}))[0], @"config `m` removed, was 1");
     }
 }

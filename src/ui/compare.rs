@@ -15,8 +15,9 @@ use crate::card::html::given;
 use crate::error::{Result, counted};
 use crate::recipe::document::Document;
 use crate::recipe::explain::one_line;
-use crate::run::{Session, Whole, diff, diff_card, status, took, verdict};
+use crate::run::{Now, Session, Whole, diff, diff_card, status, took, under_way, verdict};
 use crate::serve::http::Answer;
+use crate::steps::{SlotId, TRAINING, VALIDATION};
 use crate::store::Access;
 use crate::value::{Path, display_path, path_of};
 
@@ -70,10 +71,11 @@ pub fn page(ui: &Ui, query: &Query) -> Result<Answer> {
         kind => "many",
         summary => given(&text(&counted(runs.len() as u64, "run"))),
         left_out,
-        about => given(&about(&runs)),
+        about => given(&about(&runs, &under_way(&ui.store()?)?)),
         metrics => given(&metrics(&runs, primary)),
         config => given(&config(&runs)),
         params => given(&params(&runs)),
+        on_other_rows => runs.iter().filter(|run| !run.metrics.is_empty() && !has_rows_of(run, &runs[0], VALIDATION.id)).count(),
     };
     frame.draw("compare.html", view)
 }
@@ -85,10 +87,19 @@ fn capitalised(text: &str) -> String {
 
 /// A table with a column a run.
 fn side_by_side(label: &str, first: &str, runs: &[Whole], rows: Vec<(String, Vec<Linked>)>) -> Grid {
+    let mut rows = rows;
+    // A run without any value keeps its column all the same.
+    for run in 0..runs.len() {
+        if rows.iter().all(|(_, cells)| cells[run].0 == Cell::Missing) {
+            for (_, cells) in &mut rows {
+                cells[run].0 = "–".into();
+            }
+        }
+    }
     let columns: Vec<&str> = std::iter::once(first).chain(runs.iter().map(|run| run.row.id.as_str())).collect();
     let rows = rows.into_iter().map(|(name, cells)| std::iter::once(plain(name)).chain(cells).collect()).collect();
     let mut table = grid(label, &columns, rows);
-    // A run without any value keeps its column's name, which leads to it.
+    // Its name leads to it.
     for head in &mut table.columns {
         let name: String = head.text.iter().map(|span| span.text.as_str()).collect();
         if runs.iter().any(|run| run.row.id == name) {
@@ -98,10 +109,10 @@ fn side_by_side(label: &str, first: &str, runs: &[Whole], rows: Vec<(String, Vec
     table
 }
 
-fn about(runs: &[Whole]) -> Grid {
+fn about(runs: &[Whole], live: &[Now]) -> Grid {
     let row = |name: &str, of: &dyn Fn(&Whole) -> Cell| (name.to_owned(), runs.iter().map(|run| plain(of(run))).collect::<Vec<_>>());
     let rows = vec![
-        row("status", &|run| status(&run.row)),
+        row("status", &|run| status(&run.row, live)),
         row("started (UTC)", &|run| day_and_time(run.row.started_ms).into()),
         row("took", &|run| took(&run.row)),
         row("recipe", &|run| run.row.recipe.as_str().into()),
@@ -118,7 +129,8 @@ fn about(runs: &[Whole]) -> Grid {
     side_by_side("The runs", "", runs, rows)
 }
 
-/// Validation metrics, the primary one first, with how far each lies from the first run's; then those of training rows.
+/// Validation metrics, the primary one first, with how far each lies from the first run's where they are of the same rows; then those of training
+/// rows.
 fn metrics(runs: &[Whole], primary: Option<&str>) -> Grid {
     let mut names: BTreeSet<(u8, bool, String)> = BTreeSet::new();
     for name in runs.iter().flat_map(|run| run.metrics.keys()).filter(|name| !name.starts_with("test_")) {
@@ -129,28 +141,36 @@ fn metrics(runs: &[Whole], primary: Option<&str>) -> Grid {
         };
         names.insert((rank, Some(metric) != primary, name.clone()));
     }
-    let row = |(rank, _, name): (u8, bool, String)| {
+    let row = |(rank, _, name): &(u8, bool, String)| {
         let called = match rank {
             0 => name.replacen("val_", "validation ", 1),
             1 => name.replacen("training_", "training ", 1),
             _ => name.clone(),
         };
-        let values: Vec<Option<f64>> = runs.iter().map(|run| run.metrics.get(&name).copied()).collect();
+        let values: Vec<Option<f64>> = runs.iter().map(|run| run.metrics.get(name).copied()).collect();
         (called, values)
     };
-    let rows: Vec<(String, Vec<Option<f64>>)> = names.into_iter().map(row).collect();
+    let rows: Vec<(String, Vec<Option<f64>>)> = names.iter().map(row).collect();
     let cells = rows.iter().map(|(name, values)| (name.clone(), values.iter().map(|value| plain(*value)).collect())).collect();
     let mut table = side_by_side("Metrics", "metric", runs, cells);
-    for (row, (_, values)) in table.rows.iter_mut().zip(&rows) {
+    for ((row, (_, values)), (rank, ..)) in table.rows.iter_mut().zip(&rows).zip(&names) {
         let first = values.first().copied().flatten();
-        for (item, value) in row.cells.iter_mut().skip(1).zip(values).skip(1) {
-            if let (Some(first), Some(value)) = (first, value) {
+        for ((item, value), run) in row.cells.iter_mut().skip(1).zip(values).zip(runs).skip(1) {
+            if let (Some(first), Some(value)) = (first, value)
+                && has_rows_of(run, &runs[0], if *rank == 0 { VALIDATION.id } else { TRAINING.id })
+            {
                 let sign = if *value >= first { "+" } else { "" };
                 item.note = format!("{sign}{}", number(value - first));
             }
         }
     }
     table
+}
+
+/// Was a part of the split the same in both?
+fn has_rows_of(run: &Whole, other: &Whole, part: SlotId) -> bool {
+    let digest = |run: &Whole| run.details.outputs.iter().find(|output| output.name == part.artifact).map(|output| output.digest.clone());
+    digest(run).is_some_and(|found| Some(found) == digest(other))
 }
 
 /// Values of the configurations that are not the same in all.

@@ -8,7 +8,7 @@ use crate::card::format;
 use crate::card::view::{FactView, Span};
 use crate::error::{Result, counted};
 use crate::recipe::Recipe;
-use crate::run::{PlanLine, PlanState, Session, card_path, edges, plan};
+use crate::run::{Drawn, PlanLine, PlanState, Session, card_path, edges, plan};
 use crate::steps::SCORING_STEPS;
 use crate::store::Stale;
 
@@ -55,6 +55,11 @@ pub fn graph(slug: &str, recipe: &Recipe, session: &Session<'_>) -> Result<Graph
 
 fn node(slug: &str, recipe: &Recipe, session: &Session<'_>, line: &PlanLine) -> Node {
     let (state, why) = said(&line.state);
+    let why = match line.card {
+        Drawn::Failure => "It failed when it last ran; its card says why.".to_owned(),
+        Drawn::Other if why.is_empty() => "Its card shows a run with other settings.".to_owned(),
+        _ => why,
+    };
     let report = line.report.as_ref();
     let written = recipe.step(line.step).map(crate::steps::Step::writes).unwrap_or_default();
     let shape = report.and_then(|report| written.iter().find_map(|slot| report.shapes.get(slot.artifact)).copied());

@@ -42,6 +42,10 @@ pub fn page(ui: &Ui, name: &str, version: &str, query: &Query, typed: Option<&Qu
     let bundle = ui.bundle(&tracker, &row)?;
     let example = query.get("row").and_then(|row| row.parse::<usize>().ok()).unwrap_or(0);
     let fields = fields(&bundle, example);
+    if typed.is_some_and(|typed| (0..fields.len()).all(|i| typed.get(&format!("c{i}")).is_none())) {
+        let error = Error::usage("what was sent holds none of the form's fields");
+        return Err(error.hint("send the page's form, as `application/x-www-form-urlencoded`: `c0=…&c1=…`"));
+    }
     // Columns that are not asked for keep the values of the training row.
     let value = |(i, field): (usize, &Field)| match typed {
         Some(typed) if i < ASKED => typed.get(&format!("c{i}")).unwrap_or_default().trim().to_owned(),

@@ -14,7 +14,7 @@ use crate::card::{Cell, Fact};
 use crate::error::Result;
 use crate::ml::metric::short_name;
 use crate::recipe::Recipe;
-use crate::run::{Session, status};
+use crate::run::{Session, status, under_way};
 use crate::serve::http::Answer;
 use crate::store::Access;
 
@@ -76,7 +76,7 @@ pub fn standing(session: &Session<'_>) -> Result<Vec<Fact>> {
         facts.push(Fact::new("champion", format!("v{version}")));
     }
     if let Some(last) = tracker.runs(Some(&recipe.name), 1)?.pop() {
-        let value = match status(&last) {
+        let value = match status(&last, &under_way(&session.store)?) {
             Cell::Bad(word) => Cell::Bad(format!("{} {}", day_and_time(last.started_ms), word.to_lowercase())),
             _ => day_and_time(last.started_ms).into(),
         };

@@ -7,15 +7,14 @@ use super::address::encoded;
 use super::page::{card as card_answer, facts, short, tabs, text};
 use super::{Ui, find_run, nothing, recipe, secret};
 use crate::card::html::given;
-use crate::card::{Block, Cell, Fact, Tab, format};
+use crate::card::{Block, Fact, Tab, format};
 use crate::error::{Error, Result};
 use crate::ml::metric::short_name;
 use crate::recipe::document::Document;
-use crate::run::{Now, Session, Whole, past_card, run_card, status, under_way};
+use crate::run::{Session, Whole, past_card, run_card, under_way};
 use crate::serve::http::Answer;
 use crate::steps::{SCORING_STEPS, TRAINING_STEPS};
 use crate::store::Access;
-use crate::tracking::RunRow;
 
 /// Figures of a run that stand at the top, and its facts that stand below.
 const LEADING: [&str; 4] = ["gate", "status", "started (UTC)", "took"];
@@ -32,11 +31,6 @@ struct StepView {
 /// Where a run's page is.
 pub fn path(id: &str) -> String {
     format!("/runs/{}", encoded(id))
-}
-
-/// The state of a run; one that is said to run, and that no process does, is lost.
-pub fn state(run: &RunRow, live: &[Now]) -> Cell {
-    if run.status == "RUNNING" && !live.iter().any(|now| now.run == run.id) { Cell::Bad("LOST".to_owned()) } else { status(run) }
 }
 
 pub fn page(ui: &Ui, id: &str) -> Result<Answer> {
@@ -69,13 +63,12 @@ pub fn page(ui: &Ui, id: &str) -> Result<Answer> {
     let trained = tracker.contenders(&run.row.recipe, &primary)?;
     let before = trained.iter().position(|other| other.run == run.row.id).and_then(|at| trained.get(at + 1));
     let before = before.map(|other| format!("/compare?run={}&run={}", encoded(&other.run), encoded(&run.row.id)));
-    let card = run_card(&run, &primary);
+    let card = run_card(&run, &primary, &live);
     let value = |split: &str| run.metrics.get(&format!("{split}_{primary}")).map(|value| Fact::new(format!("{split} {}", short_name(&primary)), *value));
     let mut leading: Vec<Fact> =
         value("val").map(|fact| Fact { label: fact.label.replacen("val", "validation", 1), ..fact }).into_iter().chain(value("test")).collect();
     let mut others = Vec::new();
     for fact in card.headline {
-        let fact = if fact.label == "status" { Fact { value: state(&run.row, &live), ..fact } } else { fact };
         match fact.label.as_str() {
             label if LEADING.contains(&label) => leading.push(fact),
             "run" | "error" | "message" | "recipe" => {}
@@ -101,6 +94,8 @@ pub fn page(ui: &Ui, id: &str) -> Result<Answer> {
         others => given(&facts(&others)),
         steps => given(&steps),
         has_cards => steps.iter().any(|step| !step.href.is_empty()),
+        // A step that failed has no result that the cache could have dropped.
+        had_results => run.steps.iter().any(|step| !step.key.is_empty()),
         tabs => given(&tabs(&all)),
     };
     let page = ui.page("runs", format!("Run {}", run.row.id));

@@ -9,12 +9,11 @@ use serde::Serialize;
 use super::Ui;
 use super::address::Query;
 use super::page::{Linked, grid, linked, plain, short};
-use super::run::state;
 use crate::card::format::{self, count, day_and_time};
 use crate::card::html::given;
 use crate::error::Result;
 use crate::ml::metric::short_name;
-use crate::run::{took, under_way};
+use crate::run::{self, took, under_way};
 use crate::serve::http::Answer;
 use crate::tracking::RunRow;
 
@@ -95,7 +94,7 @@ pub fn page(ui: &Ui, query: &Query) -> Result<Answer> {
         Ok(vec![
             linked(run.id.as_str(), super::run::path(&run.id)),
             plain(found.map(|(_, value)| value)),
-            plain(state(run, &live)),
+            plain(run::status(run, &live)),
             plain(day_and_time(run.started_ms)),
             plain(took(run)),
             match recipes.get(&run.recipe) {

@@ -65,6 +65,12 @@ fn a_worse_model_fails_where_that_is_asked_for() {
     assert!(worse.code == 10 && worse.stderr.contains("is worse than run") && worse.stdout.contains("worse"), "{}{}", worse.stdout, worse.stderr);
     assert_eq!(project.recipe(&["diff", "latest", "previous", "--fail-on", "worse"]).code, 0);
     assert_eq!(project.recipe(&["diff", "models:/houses@champion", "latest", "--fail-on", "worse"]).code, 10);
+    // What failed before it was measured is worse than what was not.
+    assert_eq!(project.recipe(&["run", "ingest.schema.price.max=1"]).code, 4);
+    let failed = project.ok(&["runs", "-n", "1"]).stdout.lines().last().unwrap().split_whitespace().next().unwrap().to_owned();
+    let worse = project.recipe(&["diff", "models:/houses@champion", &failed, "--fail-on", "worse"]);
+    assert!(worse.code == 10 && worse.stdout.contains("trained no model: it is FAILED") && worse.stdout.contains("not measured"), "{}", worse.stdout);
+    assert_eq!(project.recipe(&["diff", &failed, "models:/houses@champion", "--fail-on", "worse"]).code, 0);
     // On other rows there are no pairs, and figures alone decide.
     project.ok(&["run", "seed=7"]);
     let other = json(&project, &[]);

@@ -1,6 +1,8 @@
 //! Looking back: what runs keep, finding them again, and using what they made.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -188,6 +190,18 @@ fn events_are_as_their_schema_says() {
     let ran = project.recipe(&["run", "--json", "evaluate.validation_criteria=[{metric: r2_score, threshold: 2}]"]);
     let last: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
     assert_eq!((events(&validator, &ran).last().unwrap().as_str(), &last["exit_code"], &last["verdict"]["validated"]), ("finished", &10.into(), &false.into()));
+    let planned = project.ok(&["run", "--dry-run", "--json"]).stdout;
+    assert_eq!(planned, project.ok(&["status", "--json"]).stdout);
+
+    // A signal has its last line too.
+    let slow = ["run", "--json", "~train.tuning", "train.using=gradient_boosting", "train.estimator_params={n_estimators: 100000, min_child_samples: 2}"];
+    let mut child = project.command(&slow).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("\"unit\":\"rounds\"")));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let last: Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["exit_code"], child.wait().unwrap().code()), (&"failed".into(), &130.into(), Some(130)));
+    assert!(validator.validate(&last).is_ok(), "{last}");
 }
 
 #[test]
@@ -217,6 +231,24 @@ fn the_graph_shows_what_goes_from_step_to_step_at_any_width() {
     project.ok(&["run", "train"]);
     let index = project.read(".recipe/cards/houses/index.html");
     assert!(index.contains("stale: input <code>model</code> changed"), "{index}");
+    // A card is that of the last run, and says so where that had other settings.
+    project.ok(&["run"]);
+    assert_eq!(project.recipe(&["run", "evaluate", "evaluate.validation_criteria.0.threshold=2"]).code, 10);
+    let note = "its card shows a run with other settings; `recipe run evaluate` draws it anew";
+    assert!(project.ok(&["inspect"]).stdout.replace("│   ", "").contains(note));
+    let looked = project.recipe(&["inspect", "evaluate"]);
+    assert!(looked.code == 10 && looked.stdout.trim_end().ends_with(note), "{}", looked.stdout);
+    project.ok(&["run"]);
+    assert!(!project.ok(&["inspect"]).stdout.contains("other settings") && !project.ok(&["inspect", "evaluate"]).stdout.contains("other settings"));
+    // A step that failed shows why, with the place and the exit code.
+    assert_eq!(project.recipe(&["run", "ingest.schema.price.max=1"]).code, 4);
+    let failed = project.recipe(&["inspect", "ingest"]);
+    assert!(failed.code == 4 && failed.stdout.starts_with("ingest FAILED\n") && failed.stdout.contains("price"), "{}", failed.stdout);
+    assert!(project.ok(&["inspect"]).stdout.contains("it failed when it last ran"));
+    let twin: Value = serde_json::from_str(&project.recipe(&["inspect", "ingest", "--json"]).stdout).unwrap();
+    assert_eq!((&twin["state"], &twin["exit_code"]), (&"failed".into(), &4.into()));
+    project.ok(&["run"]);
+    assert!(project.ok(&["inspect", "ingest"]).stdout.contains("card: "));
 }
 
 /// What a shell is offered for the last word.
@@ -224,6 +256,31 @@ fn offered(project: &Project, words: &[&str]) -> Vec<String> {
     let mut command = project.command(&[&["--", "recipe"], words].concat());
     command.env("RECIPE_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", words.len().to_string()).env("_CLAP_IFS", "\n");
     Ran::of(&command.output().unwrap()).stdout.lines().map(str::to_owned).collect()
+}
+
+/// Bash breaks words at `=`, `:` and `@`, gives the function what stands behind the last break, and puts the answer there.
+fn in_bash(project: &Project) {
+    let script = project.ok(&["completions", "bash"]).stdout + "\n_recipe recipe \"$last\"; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    for (line, words, last, wanted) in [
+        ("recipe run train.using=ri", "recipe run train.using = ri", "ri", "ridge"),
+        ("recipe run train.using=", "recipe run train.using =", "", "ridge"),
+        ("recipe diff latest models:/houses@", "recipe diff latest models :/houses @", "", "champion"),
+        ("recipe show latest:mod", "recipe show latest : mod", "mod", "model"),
+        ("recipe run -p  p", "recipe run -p p", "p", "prod"),
+        ("recipe why ", "recipe why ''", "", "evaluate"),
+    ] {
+        let set =
+            format!("COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)) COMP_LINE='{line}' COMP_POINT={} COMP_TYPE=9 last='{last}'\n", line.len());
+        let mut bash = Command::new("bash");
+        let bin = Path::new(env!("CARGO_BIN_EXE_recipe")).parent().unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+        let Ok(output) = bash.args(["--norc", "-c", &(set + &script)]).env("PATH", path).current_dir(project.root()).output() else {
+            eprintln!("bash is not here, so its completions are not tried");
+            return;
+        };
+        let ran = Ran::of(&output);
+        assert!(ran.stdout.lines().any(|offer| offer.trim_end() == wanted), "{line}: {} {}", ran.stdout, ran.stderr);
+    }
 }
 
 #[test]
@@ -257,6 +314,7 @@ fn shells_are_offered_what_the_project_has() {
     assert_eq!(used, [format!("train=run:{run}")]);
     // Where there is nothing to look at, there is nothing to say.
     assert!(offered(&Project::empty(), &["run", "seed"]).is_empty());
+    in_bash(&project);
     for shell in ["bash", "zsh", "fish"] {
         assert!(project.ok(&["completions", shell]).stdout.contains("RECIPE_COMPLETE"), "{shell}");
     }

@@ -175,6 +175,8 @@ fn only_this_machine_s_pages_are_answered_and_nothing_is_written() {
         "{refused}"
     );
     assert!(!refused.contains("<b>many") && !refused.contains("<output"), "{refused}");
+    let (status, _, nothing) = post("{\"area\": 100}");
+    assert!(status != 200 && nothing.contains("none of the form") && !nothing.contains("<output"), "{status} {nothing}");
 
     assert!(contents(&project) == before, "a page wrote into .recipe");
     assert_eq!(ui.stop(), Some(0));

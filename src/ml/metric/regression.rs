@@ -94,6 +94,7 @@ fn explained(residual: f64, total: f64, rows: usize) -> Option<f64> {
     Some(match (residual == 0.0, total == 0.0) {
         (true, _) => 1.0,
         (false, true) => 0.0,
-        (false, false) => 1.0 - residual / total,
+        // A difference of the size of rounding is none.
+        (false, false) => Some(1.0 - residual / total).filter(|share| share.abs() > 16.0 * f64::EPSILON).unwrap_or(0.0),
     })
 }
