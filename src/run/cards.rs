@@ -299,9 +299,9 @@ fn why_it_ran(why: &[Stale]) -> String {
 
 fn why(step: &StepDone) -> String {
     match step.state {
-        State::Used => format!("it did not: the result of run {} was asked for", step.run),
+        State::Used => format!("it did not run: the result of run {} was asked for", step.run),
         State::Executed => why_it_ran(&step.why),
-        State::Cached => format!("it did not: nothing it depends on has changed since run {}", step.run),
+        State::Cached => format!("it did not run: nothing it depends on has changed since run {}", step.run),
     }
 }
 
@@ -384,7 +384,7 @@ pub fn past_card(session: &Session<'_>, run: &Whole, step: &str) -> Result<Optio
     let place = |at: &KeyPath| run.details.places.get(&display_path(at)).cloned().unwrap_or_default();
     let why = match row.state.as_str() {
         "executed" => String::new(),
-        _ => format!("it did not: the result is that of run {}", entry.run),
+        _ => format!("it did not run: the result is that of run {}", entry.run),
     };
     html::page(&Page {
         recipe: &run.row.recipe,
