@@ -18,11 +18,11 @@ pub fn verdict(diff: &Diff) -> String {
     let said = match metric.compared {
         // Equal in every draw.
         Some(Compared { better_by: 0.0, low: 0.0, high: 0.0 }) => ", the same".to_owned(),
-        Some(compared) => match compared.verdict() {
-            "worse" => format!(", worse by {} (95 %: {})", format::number(-compared.better_by), between(-compared.high, -compared.low)),
-            "tie" => format!(", a tie: better by {} (95 %: {})", format::number(compared.better_by), between(compared.low, compared.high)),
-            better => format!(", {better} by {} (95 %: {})", format::number(compared.better_by), between(compared.low, compared.high)),
-        },
+        Some(Compared { better_by, low, high }) => {
+            let tie = if low <= 0.0 && high >= 0.0 { "a tie: " } else { "" };
+            let (word, by, from, to) = if better_by < 0.0 { ("worse", 0.0 - better_by, 0.0 - high, 0.0 - low) } else { ("better", better_by, low, high) };
+            format!(", {tie}{word} by {} (95 %: {})", format::number(by), between(from, to))
+        }
         None => String::new(),
     };
     format!("test {short} {} → {}{said}", value(metric.a), value(metric.b))
