@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Utc;
 use serde::Serialize;
 
 use super::Now;
@@ -46,11 +45,8 @@ pub fn took(run: &RunRow) -> Cell {
 /// The state of a run, as a cell; one that is said to run, and that no process does, is lost.
 #[must_use]
 pub fn status(run: &RunRow, live: &[Now]) -> Cell {
-    /// A run is on record a moment before it tells what it does.
-    const MOMENT_MS: i64 = 5_000;
-    let is_old = || Utc::now().timestamp_millis() - run.started_ms > MOMENT_MS;
     match run.status.as_str() {
-        "RUNNING" if is_old() && !live.iter().any(|now| now.run == run.id) => Cell::Bad("LOST".to_owned()),
+        "RUNNING" if !live.iter().any(|now| now.run == run.id) => Cell::Bad("LOST".to_owned()),
         "FAILED" | "KILLED" => Cell::Bad(run.status.clone()),
         status => status.into(),
     }

@@ -312,7 +312,7 @@ fn changed_configuration_runs_its_step_and_what_that_changes() {
         edit(
             "transform added",
             FROM_TRANSFORM,
-            "config `steps`",
+            "config `steps[3]` set to",
             "    - robust_scale: {columns: [area]}\n",
             "    - robust_scale: {columns: [area]}\n    - standard_scale: {columns: [rooms]}\n",
         ),
