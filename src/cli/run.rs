@@ -110,11 +110,16 @@ fn run_all(program: &Program, args: &RunArgs, until: &str, overrides: &[String])
     let mut worst = ExitCode::SUCCESS;
     for name in names {
         let each = program.with_recipe(Some(name));
-        let result = each.load(overrides).and_then(|recipe| one(&each, args, &recipe, until)).inspect_err(|error| failed(args, error));
-        let code = match result {
-            Ok(outcome) => close(&each, args, &outcome),
-            Err(error) => super::fail(&program.terminal, &error),
-        };
+        let result = each.load(overrides).and_then(|recipe| {
+            if !args.dry_run {
+                return Ok(close(&each, args, &one(&each, args, &recipe, until)?));
+            }
+            if !args.json {
+                out(&format!("{}:\n", recipe.name))?;
+            }
+            status::print(&each, &recipe, until, args.json).map(|_| ExitCode::SUCCESS)
+        });
+        let code = result.inspect_err(|error| failed(args, error)).unwrap_or_else(|error| super::fail(&program.terminal, &error));
         if code != ExitCode::SUCCESS {
             worst = code;
         }

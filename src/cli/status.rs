@@ -55,7 +55,9 @@ pub fn print(program: &Program, recipe: &Recipe, until: &str, as_json: bool) -> 
     let mut text = String::new();
     for line in &lines {
         if as_json {
-            text.push_str(&format!("{}\n", json(line)));
+            let mut line = json(line);
+            line["recipe"] = recipe.name.as_str().into();
+            text.push_str(&format!("{line}\n"));
         } else {
             let (word, style, why) = describe(&line.state);
             let more = if let PlanState::Stale(reasons) = &line.state { &reasons[1.min(reasons.len())..] } else { &[] };

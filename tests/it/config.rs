@@ -396,6 +396,11 @@ fn recipes_share_files_and_an_edit_reruns_those_that_use_it() {
         .with("recipes/rents/recipe.yaml", &recipe("price", "lasso"));
     let all = "ingest split transform train evaluate register";
     // What `rents` has in common with `prices` is computed once.
+    let planned = project.ok(&["run", "--all", "--dry-run"]);
+    assert!(planned.executed().is_empty() && planned.stdout.matches(":\ningest ").count() == 3, "{}", planned.stdout);
+    assert!(!project.path(".recipe/runs.db").exists());
+    let planned = project.ok(&["run", "--all", "--dry-run", "--json"]).stdout;
+    assert_eq!(planned.matches("\"recipe\":").count(), 18, "{planned}");
     assert_eq!(project.executed(&["run", "--all"]), format!("{all} {all} train evaluate register"));
     assert_eq!(project.executed(&["run", "--all"]), "");
     project.edit("steps/train/ridge.yaml", "alpha: 1", "alpha: 2");
